@@ -1,0 +1,449 @@
+//! What the page and its workers say to each other.
+//!
+//! Every message is one JSON text of [`Request`] or [`Reply`] and a list of
+//! attachments that JSON cannot carry (a `File`, a typed array, a port, a
+//! compiled module); which ones stands at each variant. On the wire it is the
+//! JavaScript object `{ body: string, attachments: any[] }`. Messages carry
+//! codes and arguments, never sentences: the page has the words.
+
+use serde::{Deserialize, Serialize};
+
+use crate::network::card::ModelCard;
+
+/// Version of this protocol. Page and engine check each other's, because a
+/// service worker may serve one of them from an older visit.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Mel bands of the [display columns](Reply::Verdict), few enough for the page
+/// to keep for a whole song.
+pub const COLUMN_BANDS: usize = 64;
+
+/// Decibels (full scale) of a display column's value 0; 255 is 0 dB.
+pub const COLUMN_FLOOR_DB: f32 = -100.0;
+
+/// A song of this visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SongId(pub u32);
+
+/// A model of this visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ModelId(pub u32);
+
+/// One piece of work given to a classifying worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Ticket(pub u32);
+
+/// What a worker is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads files and cuts them into clips.
+    Decoder,
+    /// Hears a microphone and cuts what it hears into clips.
+    Microphone,
+    /// Classifies clips with Flex.
+    Cpu,
+    /// Classifies clips with WebGPU.
+    Gpu,
+}
+
+/// Rate and length of the clips that a model wants.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClipFormat {
+    /// Samples a second, in Hz.
+    pub sample_rate: u32,
+    /// Samples in a clip.
+    pub samples: usize,
+}
+
+/// From the page to a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ask")]
+pub enum Request {
+    /// The first message after the module: who the worker is.
+    Start {
+        /// [`PROTOCOL_VERSION`] of the page.
+        protocol: u32,
+        /// What the worker is there for.
+        role: Role,
+        /// For [`Role::Gpu`]: take a software adapter too.
+        #[serde(default)]
+        software: bool,
+    },
+    /// To a classifying worker: a model to load. Attachment: `ArrayBuffer`,
+    /// the safetensors file. Answered by [`Reply::Model`], after a warm-up.
+    Model {
+        /// Its name from here on.
+        model: ModelId,
+    },
+    /// To a classifying worker: clips to classify. Attachments: as many
+    /// `Float32Array`s of samples. Answered by [`Reply::Verdict`]s in order.
+    Classify {
+        /// Comes back with each verdict.
+        ticket: Ticket,
+        /// Which model.
+        model: ModelId,
+    },
+    /// To a classifying worker: pictures to run the network on, for checks
+    /// against a reference. Attachment: `Uint8Array`
+    /// `[pictures, height, width]` of viridis indices. Answered by
+    /// [`Reply::Logits`].
+    Infer {
+        /// Comes back with the answer.
+        ticket: Ticket,
+        /// Which model.
+        model: ModelId,
+        /// How many pictures.
+        pictures: usize,
+    },
+    /// To a decoder: a song. Attachment: `File`. Answered by [`Reply::Opened`]
+    /// or [`Reply::Problem`]; clips come when [pulled](Self::Pull).
+    Open {
+        /// The song.
+        song: SongId,
+        /// Clips to cut it into.
+        format: ClipFormat,
+    },
+    /// To a decoder: a song that the browser decoded, after
+    /// [`Reply::NeedsBrowser`]. Attachments: one `Float32Array` a channel.
+    OpenSamples {
+        /// The song.
+        song: SongId,
+        /// Clips to cut it into.
+        format: ClipFormat,
+        /// Rate of the samples, in Hz.
+        sample_rate: u32,
+    },
+    /// To a decoder: the next clip of a song. Answered by [`Reply::Clip`],
+    /// [`Reply::End`] or [`Reply::Problem`].
+    Pull {
+        /// The song.
+        song: SongId,
+    },
+    /// To a decoder: forget the song. Not answered.
+    Close {
+        /// The song.
+        song: SongId,
+    },
+    /// To a decoder: the whole song as 16-bit WAV, for a browser that cannot
+    /// play the file. Attachment: `File`. Answered by [`Reply::Recording`].
+    Transcode {
+        /// The song.
+        song: SongId,
+    },
+    /// To a microphone worker: listen. Attachment: `MessagePort` that sends
+    /// `Float32Array` blocks of mono samples. Answered by [`Reply::Clip`]s, and
+    /// [`Reply::Level`]s as the sound comes.
+    Listen {
+        /// The song this will be.
+        song: SongId,
+        /// Clips to cut it into.
+        format: ClipFormat,
+        /// Rate of the samples, in Hz.
+        sample_rate: u32,
+    },
+    /// To a microphone worker: stop. Answered by [`Reply::Recording`].
+    StopListening {
+        /// The song.
+        song: SongId,
+    },
+}
+
+/// From a worker to the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub enum Reply {
+    /// The worker can be used.
+    Ready {
+        /// [`PROTOCOL_VERSION`] of the engine.
+        protocol: u32,
+        /// What computes: a GPU's own description, or `Flex`.
+        device: String,
+        /// Milliseconds from [`Request::Start`].
+        milliseconds: f64,
+    },
+    /// The worker cannot be used, and why.
+    Unavailable(EngineProblem),
+    /// The model is loaded, warmed up and measured.
+    Model {
+        /// Its name.
+        model: ModelId,
+        /// What the file says of itself.
+        card: Box<ModelCard>,
+        /// Clips a second that this worker did after the warm-up.
+        clips_per_second: f64,
+        /// Clips this worker likes to get at once.
+        batch: usize,
+        /// Milliseconds that the warm-up took (shader compilation, on a GPU).
+        warm_up: f64,
+    },
+    /// The model is refused.
+    ModelRefused {
+        /// Its name.
+        model: ModelId,
+        /// What is wrong with the file, in English, from the library.
+        reason: String,
+    },
+    /// The verdict on one clip of a [`Request::Classify`]. Attachments:
+    /// `Uint8Array` `[frames, COLUMN_BANDS]`, the clip's mel spectrogram for
+    /// display; `Float32Array` `[embedding_length]`, empty for silence.
+    Verdict {
+        /// The work it belongs to.
+        ticket: Ticket,
+        /// Position of the clip among those of the request.
+        index: usize,
+        /// Probability of each genre; empty where the clip is silent.
+        probabilities: Vec<f32>,
+        /// Milliseconds from samples to verdict, for this clip.
+        milliseconds: f64,
+    },
+    /// A piece of work that cannot be done, though the worker goes on.
+    Failed {
+        /// The work.
+        ticket: Ticket,
+        /// Why, in English, from the library.
+        reason: String,
+    },
+    /// Answer to [`Request::Infer`]. Attachments: `Float32Array`
+    /// `[pictures, classes]` and `Float32Array` `[pictures, embedding_length]`.
+    Logits {
+        /// The work.
+        ticket: Ticket,
+    },
+    /// A song is open.
+    Opened {
+        /// The song.
+        song: SongId,
+        /// What the file says of itself.
+        info: SongInfo,
+    },
+    /// A song's codec is not ours and not WebCodecs': the page may try
+    /// `decodeAudioData`, then [`Request::OpenSamples`].
+    NeedsBrowser {
+        /// The song.
+        song: SongId,
+        /// What the file says of itself.
+        info: SongInfo,
+    },
+    /// The next clip. Attachment: `Float32Array` of its samples.
+    Clip {
+        /// The song.
+        song: SongId,
+        /// Position of the clip in the song, or a running number when live.
+        clip: usize,
+        /// Where in the song it ends, in seconds.
+        end_seconds: f64,
+        /// Share of the file read so far, 0 to 1, where it is known.
+        progress: Option<f32>,
+    },
+    /// The song has no more clips.
+    End {
+        /// The song.
+        song: SongId,
+        /// How long it was, in seconds.
+        seconds: f64,
+        /// What was not as it should be.
+        notices: Vec<SongNotice>,
+    },
+    /// The song can't be classified.
+    Problem {
+        /// The song.
+        song: SongId,
+        /// Why.
+        problem: SongProblem,
+    },
+    /// Live display columns. Attachment: `Uint8Array` `[frames, COLUMN_BANDS]`.
+    Level {
+        /// The song.
+        song: SongId,
+        /// How long it is by now, in seconds.
+        seconds: f64,
+        /// Loudest sample of the block, 0 to 1.
+        peak: f32,
+    },
+    /// A finished WAV. Attachment: `File`.
+    Recording {
+        /// The song.
+        song: SongId,
+        /// How long it is, in seconds.
+        seconds: f64,
+    },
+}
+
+/// What a file says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SongInfo {
+    /// Title tag.
+    pub title: Option<String>,
+    /// Artist tag.
+    pub artist: Option<String>,
+    /// Album tag.
+    pub album: Option<String>,
+    /// Short name of the codec: `mp3`, `flac`, `aac`, ...
+    pub codec: String,
+    /// Declared rate, in Hz.
+    pub sample_rate: u32,
+    /// Declared channels.
+    pub channels: usize,
+    /// Declared length, in seconds, where there is one.
+    pub seconds: Option<f64>,
+}
+
+/// Something that was not as it should be, though the song has a verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "notice")]
+pub enum SongNotice {
+    /// The file ends before it says it does.
+    Truncated {
+        /// Seconds that were there.
+        heard: f64,
+        /// Seconds that it declares, where it does.
+        declared: Option<f64>,
+    },
+    /// Packets that could not be decoded were left out.
+    CorruptPackets {
+        /// How many.
+        packets: u64,
+    },
+    /// Samples that are no number, or infinite, were taken as 0.
+    NonFinite {
+        /// How many.
+        samples: u64,
+    },
+    /// The file is shorter than a clip and was repeated to fill one.
+    Repeated {
+        /// How long it is, in seconds.
+        seconds: f64,
+    },
+}
+
+/// Why a song has no verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "problem")]
+pub enum SongProblem {
+    /// No bytes at all.
+    #[error("the file is empty")]
+    Empty,
+    /// A folder where a file was expected.
+    #[error("this is a folder, not a file")]
+    Folder,
+    /// No audio format known here.
+    #[error("this is not audio in a format known here")]
+    NotAudio,
+    /// A container with no audio track in it.
+    #[error("the file has no audio track")]
+    NoTrack,
+    /// A codec that nobody here decodes.
+    #[error("the codec {codec} is not supported")]
+    Codec {
+        /// Its short name.
+        codec: String,
+    },
+    /// Too long for the one way left to decode it.
+    #[error("the song is {seconds:.0} s long, at most {limit:.0} s can be decoded of its codec {codec}")]
+    TooLong {
+        /// Its short name.
+        codec: String,
+        /// How long it is.
+        seconds: f64,
+        /// How long it may be.
+        limit: f64,
+    },
+    /// Less than a second of sound.
+    #[error("the sound is {seconds:.2} s long, at least {least} s are needed")]
+    TooShort {
+        /// How long it is, in seconds.
+        seconds: f64,
+        /// How long it would have to be.
+        least: f64,
+    },
+    /// A rate outside 8 to 192 kHz.
+    #[error("the sample rate of {sample_rate} Hz is outside 8000 to 192000 Hz")]
+    SampleRate {
+        /// The rate, in Hz.
+        sample_rate: u32,
+    },
+    /// No sample of the file is a number.
+    #[error("none of the samples is a finite number")]
+    NotFinite,
+    /// The file is damaged from the start.
+    #[error("the file is damaged: {detail}")]
+    Damaged {
+        /// What the decoder says, in English.
+        detail: String,
+    },
+    /// The file cannot be read (any more).
+    #[error("the file cannot be read: {detail}")]
+    Unreadable {
+        /// What the system says.
+        detail: String,
+    },
+    /// The engine failed on it again and again.
+    #[error("the engine failed on this song: {detail}")]
+    Engine {
+        /// The last failure.
+        detail: String,
+    },
+}
+
+/// Why a worker cannot be used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "problem")]
+pub enum EngineProblem {
+    /// Page and engine are of different versions.
+    #[error("the page speaks protocol {page}, the engine {engine}")]
+    Protocol {
+        /// The page's.
+        page: u32,
+        /// The engine's.
+        engine: u32,
+    },
+    /// The browser has no WebGPU.
+    #[error("the browser has no WebGPU")]
+    NoWebGpu,
+    /// There is WebGPU, but no adapter.
+    #[error("WebGPU offers no adapter")]
+    NoAdapter,
+    /// Only a software adapter, which Flex outruns.
+    #[error("WebGPU offers only the software adapter {adapter}")]
+    Software {
+        /// Its description.
+        adapter: String,
+    },
+    /// The adapter would not start, or its answers were wrong.
+    #[error("the GPU failed: {detail}")]
+    Failed {
+        /// What it said, in English.
+        detail: String,
+    },
+    /// The worker said nothing for too long.
+    #[error("no answer for {seconds:.0} s")]
+    Silent {
+        /// How long was waited.
+        seconds: f64,
+    },
+    /// It was measured, and the processor is faster.
+    #[error("the GPU does {gpu:.1} clips a second, the processor {cpu:.1}")]
+    Slower {
+        /// Clips a second on the GPU.
+        gpu: f64,
+        /// Clips a second on the whole CPU pool.
+        cpu: f64,
+    },
+}
+
+/// Reads a message.
+///
+/// # Errors
+/// What serde says of it.
+pub fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(body)
+}
+
+/// Writes a message.
+///
+/// # Errors
+/// None for the types of this file, all of whose values have a JSON form.
+pub fn write<T: Serialize>(message: &T) -> Result<String, serde_json::Error> {
+    serde_json::to_string(message)
+}

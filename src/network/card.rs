@@ -1,0 +1,224 @@
+//! The model card: what a weights file says of itself.
+//!
+//! In: the JSON under `card` in a safetensors file's metadata. Out: a
+//! [`ModelCard`] from which the whole way is set up; nothing of it is
+//! hard-coded in the app. Anyone's file with a card is a model the page can run.
+
+use serde::{Deserialize, Serialize};
+
+use super::experiment::{NetworkSpec, SpecError};
+use crate::spectrogram::config::{ConfigError, SpectrogramConfig};
+
+/// Version of the card's format that this build writes and reads.
+pub const CARD_VERSION: u32 = 1;
+
+/// Key of the card in the safetensors metadata.
+pub const CARD_KEY: &str = "card";
+
+/// What the network is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Input {
+    /// The dB spectrogram stretched to this size and coloured by matplotlib's
+    /// viridis: three channels, values from 0 to 1. Row 0 is the lowest mel
+    /// band, column 0 the first frame.
+    Viridis {
+        /// Rows of the picture.
+        height: usize,
+        /// Columns of the picture.
+        width: usize,
+    },
+    /// The dB spectrogram itself, `[n_mels, frames]`: one channel,
+    /// `(dB - mean) / deviation`.
+    LogMel {
+        /// Subtracted from the decibels (relative to the clip's maximum).
+        mean: f32,
+        /// Divided by after that.
+        deviation: f32,
+    },
+}
+
+impl Input {
+    /// `[channels, height, width]` that this makes of clips by `spectrogram`.
+    pub fn shape(&self, spectrogram: &SpectrogramConfig) -> [usize; 3] {
+        match *self {
+            Self::Viridis { height, width } => [3, height, width],
+            Self::LogMel { .. } => [1, spectrogram.n_mels, spectrogram.clip_frames()],
+        }
+    }
+}
+
+/// How clips become the song's verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Combine {
+    /// The mean of the probabilities of the clips that are not silent.
+    #[default]
+    MeanProbability,
+}
+
+/// What the network was trained on and how.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// The data set.
+    pub data: String,
+    /// The split's name: `clips`, `tracks` or `filtered`.
+    pub split: String,
+    /// Optimiser, learning rate, epochs and what else matters.
+    pub recipe: String,
+    /// Seed of the run, where there is one.
+    #[serde(default)]
+    pub seed: Option<u64>,
+}
+
+/// One accuracy and what it was measured on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// `clips`, `tracks` or `filtered`.
+    pub split: String,
+    /// `train`, `validation` or `test`.
+    pub part: String,
+    /// `clip` or `track`: what one trial is.
+    pub per: String,
+    /// Share of right answers, 0 to 1.
+    pub accuracy: f32,
+}
+
+/// Everything about a model that is not a weight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// [`CARD_VERSION`].
+    pub version: u32,
+    /// What people call the model.
+    pub name: String,
+    /// Genres in the order of the logits.
+    pub genres: Vec<String>,
+    /// The front end.
+    pub spectrogram: SpectrogramConfig,
+    /// What is made of the spectrogram.
+    pub input: Input,
+    /// The network.
+    pub network: NetworkSpec,
+    /// Length of the embedding.
+    pub embedding_length: usize,
+    /// How clips become the song's verdict.
+    #[serde(default)]
+    pub combine: Combine,
+    /// Divides the logits before the softmax; 1 where it was not fitted.
+    #[serde(default = "one")]
+    pub temperature: f32,
+    /// Score below which a clip is refused; `None` where none was chosen.
+    #[serde(default)]
+    pub rejection_threshold: Option<f32>,
+    /// Data, split, recipe, seed.
+    #[serde(default)]
+    pub training: Training,
+    /// What it scored, and where.
+    #[serde(default)]
+    pub scores: Vec<Score>,
+    /// Who may do what with the weights.
+    #[serde(default)]
+    pub licence: String,
+    /// Day of the training, `YYYY-MM-DD`.
+    #[serde(default)]
+    pub date: String,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+/// Why a card is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CardError {
+    /// No JSON, or not the fields of a card.
+    #[error("the model card cannot be read: {0}")]
+    Unreadable(String),
+    /// Written by another version of the format.
+    #[error("the model card has version {found}, this build reads version {CARD_VERSION}")]
+    Version {
+        /// What the card says.
+        found: u32,
+    },
+    /// The front end cannot be set up.
+    #[error(transparent)]
+    Spectrogram(#[from] ConfigError),
+    /// The network cannot be built.
+    #[error(transparent)]
+    Network(#[from] SpecError),
+    /// Two parts of the card contradict each other.
+    #[error("the model card contradicts itself: {0}")]
+    Contradiction(String),
+}
+
+impl ModelCard {
+    /// Reads and checks a card.
+    ///
+    /// # Errors
+    /// [`CardError`] with the first thing that is wrong.
+    pub fn from_json(json: &str) -> Result<Self, CardError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let unreadable = |error: serde_json::Error| CardError::Unreadable(error.to_string());
+        // The version first: another version's fields need not be ours.
+        let Version { version } = serde_json::from_str(json).map_err(unreadable)?;
+        if version != CARD_VERSION {
+            return Err(CardError::Version { found: version });
+        }
+        let card: Self = serde_json::from_str(json).map_err(unreadable)?;
+        card.validate()?;
+        Ok(card)
+    }
+
+    /// The card as JSON.
+    ///
+    /// # Errors
+    /// [`CardError::Unreadable`] where a number of it has no JSON form.
+    pub fn to_json(&self) -> Result<String, CardError> {
+        serde_json::to_string(self).map_err(|error| CardError::Unreadable(error.to_string()))
+    }
+
+    /// Checks that the card's parts fit each other.
+    ///
+    /// # Errors
+    /// [`CardError`] with the first thing that is wrong.
+    pub fn validate(&self) -> Result<(), CardError> {
+        let contradiction = |message: String| Err(CardError::Contradiction(message));
+        self.spectrogram.validate()?;
+        let embedding_length = self.network.embedding_length()?;
+        if self.genres.len() != self.network.classes {
+            return contradiction(format!(
+                "{} genres for {} logits",
+                self.genres.len(),
+                self.network.classes
+            ));
+        }
+        if self.genres.len() < 2 {
+            return contradiction("a classifier needs at least two genres".into());
+        }
+        let shape = self.input.shape(&self.spectrogram);
+        if shape != self.network.input {
+            return contradiction(format!(
+                "the input is {shape:?} and the network expects {:?}",
+                self.network.input
+            ));
+        }
+        if embedding_length != self.embedding_length {
+            return contradiction(format!(
+                "the embedding is said to have {} values and the network gives {embedding_length}",
+                self.embedding_length
+            ));
+        }
+        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
+            return contradiction(format!("the temperature is {}", self.temperature));
+        }
+        if let Input::LogMel { mean, deviation } = self.input
+            && !(mean.is_finite() && deviation.is_finite() && deviation > 0.0)
+        {
+            return contradiction(format!("the input is normalised by {mean} and {deviation}"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,10 @@
+//! The networks: the paper's twelve rows as data, the builder that makes burn
+//! modules of them, their weights and the card that comes with these.
+
+pub mod card;
+pub mod experiment;
+
+#[cfg(feature = "inference")]
+pub mod cnn;
+#[cfg(feature = "inference")]
+pub mod weights;

@@ -1,0 +1,3 @@
+//! Samples to decibels to picture, as librosa and matplotlib do it.
+
+pub mod config;
