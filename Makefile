@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test bench dist notices
+.PHONY: help run test bench dist
 
 # Where `make run` serves the page.
 ADDRESS ?= 127.0.0.1
@@ -51,5 +51,3 @@ dist: ## Builds dist/, which any static host can serve, with compressed copies
 	$(call headline,Compressing)
 	@scripts/compress.sh dist
 
-notices: ## Writes THIRD-PARTY.md anew, after a change of Cargo.lock
-	@scripts/notices.sh >THIRD-PARTY.md

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Trunk's post-build hook. In: the staged page in $TRUNK_STAGING_DIR, the sources
 # in $TRUNK_SOURCE_DIR. Out, in the staged page: the engine and the weights under
-# names that change with their content, index.html that names them, and a service
-# worker that lists every file with its digest.
+# names that change with their content, index.html that names them, the licences of
+# all that is in it, and a service worker that lists every file with its digest.
 set -euo pipefail
 
 source_dir=${TRUNK_SOURCE_DIR:?is set by trunk}
@@ -94,4 +94,5 @@ write_service_worker() {
 
 version_engine
 version_model
+"$source_dir/scripts/notices.sh" >THIRD-PARTY.txt
 write_service_worker
