@@ -1,0 +1,14 @@
+//! The built page in a real Chromium. In: the folder that `NEEDLEDROP_DIST` names,
+//! as `make test` builds it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what is not as it should be"
+)]
+
+mod build;
+mod driver;
+mod page;
+mod server;
+mod shell;
