@@ -103,6 +103,8 @@ pub enum Request {
         song: SongId,
         /// Clips to cut it into.
         format: ClipFormat,
+        /// The first clip wanted: not 0 where another decoder had got so far.
+        first_clip: usize,
     },
     /// To a decoder: a song that the browser decoded, after
     /// [`Reply::NeedsBrowser`]. Attachments: one `Float32Array` a channel.
