@@ -377,7 +377,7 @@ enum Reading {
 /// Work for which a worker of its own is started and then ended.
 enum Errand<P> {
     Transcode { song: SongId, file: P },
-    Listen { song: SongId, sample_rate: u32, port: P, stopped: bool },
+    Listen { song: SongId, sample_rate: u32, port: P },
 }
 
 impl<P> Errand<P> {
@@ -479,7 +479,7 @@ impl<P: Clone> Pool<P> {
             }
             Event::Listen { song, sample_rate, port } => {
                 self.songs.insert(song, Song::new(None, self.model));
-                self.run_errand(Role::Microphone, Errand::Listen { song, sample_rate, port, stopped: false });
+                self.run_errand(Role::Microphone, Errand::Listen { song, sample_rate, port });
             }
             Event::StopListening { song } => self.stop_listening(song),
             Event::Reply { worker, reply, attachments } => self.reply(worker, reply, attachments),
@@ -601,8 +601,10 @@ impl<P: Clone> Pool<P> {
         }
         self.choice = choice;
         *self.deaths(Role::Gpu) = 0;
-        // A GPU that already runs is kept; any other state is asked for anew.
-        if choice == Choice::Cpu || self.gpu != GpuStatus::Running {
+        if choice == Choice::Auto && self.gpu == GpuStatus::Running {
+            // It runs because it had to: now it has to be the faster one too.
+            self.gpu = GpuStatus::Starting;
+        } else if choice == Choice::Cpu || self.gpu != GpuStatus::Running {
             for worker in self.of_role(Role::Gpu) {
                 self.take_back(worker, false, "");
                 self.terminate(worker);
@@ -616,9 +618,8 @@ impl<P: Clone> Pool<P> {
         let Some(Worker { role, .. }) = self.workers.get(&worker) else { return };
         let role = *role;
         let detail = problem.to_string();
-        if let Some(errand) = self.errands.remove(&worker) {
-            self.terminate(worker);
-            self.fail(errand.song(), SongProblem::Engine { detail });
+        if self.errands.contains_key(&worker) {
+            self.fail_errand(worker, SongProblem::Engine { detail });
             return;
         }
         // The GPU's deaths are not the clip's fault: the CPU will show.
@@ -773,10 +774,8 @@ impl<P: Clone> Pool<P> {
                 }
             }
             Reply::Problem { song, problem } => {
-                if self.errands.remove(&id).is_some() {
-                    self.terminate(id);
-                    self.songs.remove(&song);
-                    self.tell(Update::Failed { song, problem });
+                if self.errands.contains_key(&id) {
+                    self.fail_errand(id, problem);
                 } else if self.is_reading(song) {
                     self.fail(song, problem);
                 }
@@ -785,9 +784,7 @@ impl<P: Clone> Pool<P> {
                 self.tell(Update::Level { song, seconds, peak, columns: attachments.next() });
             }
             Reply::Recording { song, seconds } => {
-                self.errands.remove(&id);
-                self.terminate(id);
-                self.forget(song);
+                self.end_errand(id);
                 self.tell(Update::Recording { song, file: attachments.next(), seconds });
             }
             // Asked for by tests alone, who listen for themselves.
@@ -900,9 +897,6 @@ impl<P: Clone> Pool<P> {
         if self.songs.contains_key(&song) {
             self.forget(song);
             self.tell(Update::Failed { song, problem });
-        } else if !self.errands.values().any(|errand| errand.song() == song) {
-            // A transcoding of a song that is otherwise done.
-            self.tell(Update::Failed { song, problem });
         }
     }
 
@@ -917,11 +911,36 @@ impl<P: Clone> Pool<P> {
                 self.send(*decoder, Request::Close { song }, vec![], false);
             }
         }
-        let errands: Vec<_> =
-            self.errands.iter().filter(|(_, errand)| errand.song() == song).map(|(id, _)| *id).collect();
-        for worker in errands {
+        let errands = self.errands.iter().filter(|(_, errand)| errand.song() == song);
+        for worker in errands.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.errands.remove(&worker);
             self.terminate(worker);
+        }
+    }
+
+    fn run_errand(&mut self, role: Role, errand: Errand<P>) {
+        let worker = self.spawn(role);
+        self.errands.insert(worker, errand);
+    }
+
+    /// Ends the worker of an errand. What was live is no song any more; what
+    /// was transcoded may still be being classified.
+    fn end_errand(&mut self, worker: WorkerId) -> Option<Errand<P>> {
+        let errand = self.errands.remove(&worker)?;
+        self.terminate(worker);
+        if let Errand::Listen { song, .. } = errand {
+            self.forget(song);
+        }
+        Some(errand)
+    }
+
+    fn fail_errand(&mut self, worker: WorkerId, problem: SongProblem) {
+        match self.end_errand(worker) {
+            Some(Errand::Listen { song, .. }) => self.tell(Update::Failed { song, problem }),
+            Some(Errand::Transcode { song, .. }) => {
+                self.tell(Update::Recording { song, file: None, seconds: 0.0 });
+            }
+            None => {}
         }
     }
 
@@ -948,20 +967,14 @@ impl<P: Clone> Pool<P> {
         }
     }
 
-    fn run_errand(&mut self, role: Role, errand: Errand<P>) {
-        let worker = self.spawn(role);
-        self.errands.insert(worker, errand);
-    }
-
     fn stop_listening(&mut self, song: SongId) {
-        let errand = self.errands.iter_mut().find(|(_, errand)| errand.song() == song);
-        let Some((&worker, Errand::Listen { stopped, .. })) = errand else { return };
-        *stopped = true;
+        let errand = self.errands.iter().find(|(_, errand)| errand.song() == song);
+        let Some((&worker, Errand::Listen { .. })) = errand else { return };
         match self.workers.get(&worker).map(|worker| &worker.phase) {
             Some(Phase::Busy) => self.send(worker, Request::StopListening { song }, vec![], false),
             // It never began to listen.
             _ => {
-                self.forget(song);
+                self.end_errand(worker);
                 self.tell(Update::Recording { song, file: None, seconds: 0.0 });
             }
         }
@@ -987,7 +1000,7 @@ impl<P: Clone> Pool<P> {
                 (Errand::Transcode { song, file }, _) => {
                     requests.push((*id, Request::Transcode { song: *song }, file.clone(), false));
                 }
-                (Errand::Listen { song, sample_rate, port, stopped: false }, Some(format)) => {
+                (Errand::Listen { song, sample_rate, port }, Some(format)) => {
                     let request = Request::Listen { song: *song, format, sample_rate: *sample_rate };
                     requests.push((*id, request, port.clone(), true));
                 }
@@ -1034,8 +1047,21 @@ impl<P: Clone> Pool<P> {
     }
 
     fn hand_out_models(&mut self) {
+        // A model that nobody has read yet goes first, to one worker: the person
+        // who dropped it waits to hear whether it fits.
+        if let Some(unread) = self.model.filter(|model| self.card(*model).is_none()) {
+            if let Some(file) = self.models.get(&unread).map(|model| model.file.clone())
+                && !self.workers.values().any(|worker| worker.phase == Phase::Loading)
+                && let Some(worker) =
+                    self.of_role(Role::Cpu).into_iter().find(|id| self.workers[id].phase == Phase::Idle)
+            {
+                self.set_phase(worker, Phase::Loading);
+                self.send(worker, Request::Model { model: unread }, vec![file], false);
+            }
+        }
         let first_waiting = self.clips.front().map(|clip| clip.model);
-        let Some(model) = first_waiting.or(self.model) else { return };
+        let read = self.model.filter(|model| self.card(*model).is_some());
+        let Some(model) = first_waiting.or(read) else { return };
         let Some(file) = self.models.get(&model).map(|model| model.file.clone()) else { return };
         let without: Vec<_> = self
             .workers
