@@ -25,6 +25,8 @@ pub(crate) struct Track {
     columns: Columns,
     sum: SongSum,
     milliseconds: f64,
+    /// Share of the file read so far, 0 to 1.
+    pub(crate) read: f32,
 }
 
 impl Track {

@@ -4,7 +4,8 @@
 //! of the page holds a sentence, so that another language is another one of
 //! these files.
 
-use crate::engine::protocol::{EngineProblem, SongInfo, SongNotice, SongProblem};
+use crate::engine::pool::{Choice, EngineStatus, GpuStatus};
+use crate::engine::protocol::{EngineProblem, Role, SongInfo, SongNotice, SongProblem};
 use crate::network::card::{ModelCard, Score};
 
 pub(crate) const NAME: &str = "Needledrop";
@@ -66,6 +67,7 @@ pub(crate) const OFFLINE_UNLOADED: &str =
     "You are offline, and the engine has not been loaded yet. It will be when you are back.";
 pub(crate) const UPDATE: &str = "A new version of this page is ready.";
 pub(crate) const TAKE_UPDATE: &str = "Use it now";
+pub(crate) const UNPLAYABLE: &str = "Your browser cannot play this song, and it could not be made playable either.";
 pub(crate) const DISMISS: &str = "Dismiss";
 
 /// Longest song that is given to the browser's own decoder, in minutes.
@@ -93,6 +95,12 @@ pub(crate) fn percent(probability: f32) -> String {
 fn percent_exact(share: f32) -> String {
     let tenths = (share * 1000.0).round() as u32;
     format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+/// A number with one decimal.
+fn tenths(number: f64) -> String {
+    let tenths = (number * 10.0).round() as u64;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// A size in megabytes with one decimal.
@@ -138,15 +146,7 @@ fn sound_of(info: &SongInfo) -> String {
     format!("{}, {}.{} kHz, {channels}", info.codec, tenths / 10, tenths % 10)
 }
 
-/// What stands for the verdict while there is none.
-pub(crate) fn waiting(place: Option<usize>) -> String {
-    match place {
-        Some(0) | None => "Waiting".to_owned(),
-        Some(1) => "Waiting, next in line".to_owned(),
-        Some(place) => format!("Waiting, {place} songs before it"),
-    }
-}
-
+pub(crate) const WAITING: &str = "Waiting …";
 pub(crate) const OPENING: &str = "Opening …";
 pub(crate) const CANCELLED: &str = "Stopped";
 pub(crate) const FAILED: &str = "Could not be heard";
@@ -157,9 +157,10 @@ pub(crate) fn so_far(heard: f64) -> String {
     format!("after {}", clock(heard))
 }
 
-/// How long classifying took, under the verdict.
-pub(crate) fn clips_heard(clips: usize) -> String {
-    if clips == 1 { "1 clip of 3 s".to_owned() } else { format!("{clips} clips") }
+/// What the verdict of a whole song rests on.
+pub(crate) fn heard_in(clips: usize, milliseconds: f64) -> String {
+    let clips = if clips == 1 { "1 clip".to_owned() } else { format!("{clips} clips") };
+    format!("{clips}, {} each", duration(milliseconds))
 }
 
 /// What a screen reader says of one place in a song.
@@ -290,6 +291,47 @@ pub(crate) fn engine_problem(problem: &EngineProblem) -> String {
         EngineProblem::Silent { seconds } => {
             format!("the GPU gave no answer for {}", duration(seconds * 1000.0))
         }
+        EngineProblem::Slower { gpu, cpu } => {
+            format!("it does {} clips a second, and the CPU {}", tenths(*gpu), tenths(*cpu))
+        }
+    }
+}
+
+/// What runs and how long a clip takes it.
+pub(crate) fn runs(status: &EngineStatus) -> String {
+    if let Some(problem) = &status.problem {
+        return format!("It does not run: {}.", engine_problem(problem));
+    }
+    match status.running {
+        None => "Getting ready …".into(),
+        Some(Role::Gpu) => match status.gpu_milliseconds {
+            Some(time) => format!("Runs on the GPU ({}): {} a clip of sound", status.device, duration(time)),
+            None => format!("Runs on the GPU ({})", status.device),
+        },
+        Some(_) => {
+            let workers = match status.cpu_workers {
+                1 => "one worker".to_owned(),
+                workers => format!("{} workers", number(workers)),
+            };
+            match status.cpu_milliseconds {
+                Some(time) => format!("Runs on the CPU, {workers}: {} a clip of sound", duration(time)),
+                None => format!("Runs on the CPU, {workers}"),
+            }
+        }
+    }
+}
+
+/// What is with the GPU where it is not what runs.
+pub(crate) fn gpu(status: &EngineStatus) -> String {
+    match (&status.gpu, status.choice) {
+        (GpuStatus::Off, Choice::Cpu) => "The GPU is left alone, as you chose.".into(),
+        (GpuStatus::Off, _) => "The GPU has not been asked yet.".into(),
+        (GpuStatus::Starting, _) => "The GPU is getting ready; the CPU goes ahead meanwhile.".into(),
+        (GpuStatus::Running, _) => match status.cpu_milliseconds {
+            Some(time) => format!("The CPU would take {} a clip and worker.", duration(time)),
+            None => "It was measured against the CPU and is faster.".into(),
+        },
+        (GpuStatus::Unused(problem), _) => format!("Not on the GPU: {}.", engine_problem(problem)),
     }
 }
 
