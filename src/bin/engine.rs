@@ -1,1 +1,2 @@
+//! The worker: what `www/engine-loader.js` starts.
 fn main() {}
