@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Trunk's post-build hook. In: the staged page in $TRUNK_STAGING_DIR, the sources
+# in $TRUNK_SOURCE_DIR. Out, in the staged page: the engine and the weights under
+# names that change with their content, index.html that names them, and a service
+# worker that lists every file with its digest.
+set -euo pipefail
+
+source_dir=${TRUNK_SOURCE_DIR:?is set by trunk}
+cd "${TRUNK_STAGING_DIR:?is set by trunk}"
+
+# As many digits as Trunk takes for the files that it versions itself.
+readonly DIGITS=16
+
+fail() {
+  echo "postbuild: $*" >&2
+  exit 1
+}
+
+sha256() {
+  if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
+}
+
+size() {
+  wc -c <"$1" | tr -d ' '
+}
+
+# The digest as browsers write it: base64 of the bytes, not of the digits.
+integrity() {
+  local digits
+  digits=$(sha256 <"$1")
+  # shellcheck disable=SC2059 # the digits are the format: \x12\x34...
+  printf 'sha256-%s' "$(printf "$(sed 's/../\\x&/g' <<<"$digits")" | base64)"
+}
+
+meta() {
+  sed -n "s|.*<meta name=\"$1\" content=\"\([^\"]*\)\".*|\1|p" index.html
+}
+
+set_meta() {
+  [ -n "$(meta "$1")" ] || fail "index.html has no <meta name=\"$1\">"
+  sed "s|\(<meta name=\"$1\" content=\"\)[^\"]*|\1$2|" index.html >index.html.new
+  mv index.html.new index.html
+}
+
+version_engine() {
+  local files=(engine.js engine_bg.wasm engine-loader.js capture-worklet.js) folder
+  cp "$source_dir"/www/engine-loader.js "$source_dir"/www/capture-worklet.js .
+  # A file that engine.js imports by a relative address would have to move with it.
+  if grep -q "from './" engine.js; then fail "engine.js imports a snippet, which would be left behind"; fi
+  folder=engine-$(cat "${files[@]}" | sha256 | cut -c "1-$DIGITS")
+  mkdir "$folder"
+  mv "${files[@]}" "$folder/"
+  set_meta needledrop-engine "$folder/"
+  set_meta needledrop-engine-bytes "$(size "$folder/engine_bg.wasm")"
+}
+
+version_model() {
+  local model from versioned
+  model=$(meta needledrop-model)
+  from=$source_dir/www/$model
+  [ -f "$from" ] || fail "index.html names the weights $model, but there is no www/$model"
+  versioned=${model%.safetensors}-$(sha256 <"$from" | cut -c "1-$DIGITS").safetensors
+  mkdir -p "$(dirname "$versioned")"
+  cp "$from" "$versioned"
+  set_meta needledrop-model "$versioned"
+  set_meta needledrop-model-bytes "$(size "$versioned")"
+}
+
+# Every staged file as a line of the service worker's FILES. index.html goes by
+# the folder's own address, which no host redirects.
+list_files() {
+  local file address versioned
+  find . -type f ! -name sw.js | sed 's|^\./||' | LC_ALL=C sort | while read -r file; do
+    address=$file
+    [ "$file" != index.html ] || address=./
+    versioned=false
+    [[ ! $file =~ -[0-9a-f]{$DIGITS} ]] || versioned=true
+    printf '  ["%s", "%s", %s],\n' "$address" "$(integrity "$file")" "$versioned"
+  done
+}
+
+write_service_worker() {
+  local list=.files
+  list_files >"$list.new"
+  mv "$list.new" "$list"
+  awk -v list="$list" -v version="$(sha256 <"$list" | cut -c "1-$DIGITS")" '
+    /^const FILES = / { print "const FILES = ["; while ((getline line < list) > 0) print line; print "];"; next }
+    /^const VERSION = / { print "const VERSION = \"" version "\";"; next }
+    { print }
+  ' "$source_dir/www/sw.js" >sw.js
+  rm "$list"
+  grep -q '"\./", "sha256-' sw.js || fail "the service worker does not list the page"
+}
+
+version_engine
+version_model
+write_service_worker

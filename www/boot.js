@@ -1,0 +1,150 @@
+// Starts the page: looks at what the browser can do, says kindly what it
+// cannot, then loads the page's WebAssembly and, last, the service worker.
+//
+// What the page finds when it starts (its half of the contract):
+//
+// <meta name="needledrop-engine">        folder of the engine, ends with "/", relative to
+//                                        the document: engine-loader.js (start it as a module
+//                                        worker), engine.js, engine_bg.wasm (compile it once,
+//                                        post it to every worker as { module }) and
+//                                        capture-worklet.js (the microphone's)
+// <meta name="needledrop-engine-bytes">  size of engine_bg.wasm, for progress: a compressed
+//                                        download's Content-Length is not its size
+// <meta name="needledrop-model">         address of the weights, relative to the document
+// <meta name="needledrop-model-bytes">   their size
+// <div id="app">                         where the page mounts. What #boot in it holds is
+//                                        removed as soon as the page's main() has returned
+// window.needledrop.can                  what the browser can do: { secure, gpu, microphone,
+//                                        offline }, all booleans
+// window.needledropTakeOver()            reloads into the waiting new version
+// window events                          "needledrop-update": a new version waits;
+//                                        "needledrop-offline": everything is kept for offline.
+//                                        Both may come before the page listens, so <html> keeps
+//                                        them as data-update="waiting", data-offline="ready"
+
+const status = document.getElementById("boot-status");
+
+/** What the page cannot be without: [there, what to say when it is not]. */
+function needs() {
+  return [
+    [typeof WebAssembly === "object", "WebAssembly, which runs the page's own code, is missing or switched off"],
+    [hasSimd(), "WebAssembly SIMD, which makes listening fast enough, is missing"],
+    [hasModuleWorkers(), "module workers, in which the listening happens, are missing"],
+  ];
+}
+
+/** What the page can be without: [there, what is lost when it is not]. */
+function wishes(can) {
+  if (!can.secure) {
+    return [[false, "This address is neither https nor this machine's own, so the browser gives no microphone, no graphics processor and no offline use here. Songs can be dropped all the same."]];
+  }
+  return [
+    [can.gpu, "This browser has no WebGPU: the processor does the listening, which takes a little longer."],
+    [can.microphone, "This browser cannot listen to a microphone. Songs can be dropped all the same."],
+    [can.offline, "This browser does not keep the page for offline use."],
+  ];
+}
+
+/** Whether a module of one function, (i8x16.popcnt (i8x16.splat 0)), is valid. */
+function hasSimd() {
+  return typeof WebAssembly === "object" && WebAssembly.validate(new Uint8Array([
+    0, 97, 115, 109, 1, 0, 0, 0, // magic, version
+    1, 5, 1, 96, 0, 1, 123, // type: () -> v128
+    3, 2, 1, 0, // function 0 is of it
+    10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11, // its code
+  ]));
+}
+
+/** Only a browser that knows module workers asks for the type; the invalid
+ *  address stops it before it starts one. */
+function hasModuleWorkers() {
+  let asked = false;
+  try {
+    new Worker("https://[", { get type() { asked = true; return "module"; } });
+  } catch { /* as meant */ }
+  return asked;
+}
+
+function capabilities() {
+  return {
+    secure: window.isSecureContext,
+    gpu: "gpu" in navigator,
+    microphone: Boolean(navigator.mediaDevices?.getUserMedia) && "AudioWorkletNode" in window,
+    offline: "serviceWorker" in navigator,
+  };
+}
+
+function say(sentence) {
+  status.textContent = sentence;
+}
+
+function note(sentences) {
+  const list = document.getElementById("boot-notes");
+  list.replaceChildren(...sentences.map((sentence) => {
+    const item = document.createElement("li");
+    item.textContent = sentence;
+    return item;
+  }));
+  list.hidden = sentences.length === 0;
+}
+
+function absent(pairs) {
+  return pairs.filter(([there]) => !there).map(([, sentence]) => sentence);
+}
+
+async function startPage() {
+  const page = document.querySelector('meta[name="needledrop-page"]');
+  const { default: init } = await import(new URL(page.content, document.baseURI).href);
+  await init({ module_or_path: new URL(page.dataset.wasm, document.baseURI) });
+  document.getElementById("boot").remove();
+}
+
+function announce(what, value) {
+  document.documentElement.dataset[what] = value;
+  window.dispatchEvent(new CustomEvent(`needledrop-${what}`));
+}
+
+/** Registers the service worker and tells of what it has ready. */
+async function keepForOffline() {
+  const workers = navigator.serviceWorker;
+  const registration = await workers.register("sw.js", { updateViaCache: "none" });
+  const look = () => {
+    if (registration.waiting && workers.controller) announce("update", "waiting");
+  };
+  const follow = (worker) => worker?.addEventListener("statechange", look);
+  registration.addEventListener("updatefound", () => follow(registration.installing));
+  follow(registration.installing);
+  look();
+
+  window.needledropTakeOver = () => {
+    // A version that takes over under a page of the old one must not be mixed
+    // with it: the page starts anew as soon as it has.
+    workers.addEventListener("controllerchange", () => location.reload(), { once: true });
+    registration.waiting?.postMessage("take-over");
+  };
+
+  await workers.ready;
+  announce("offline", "ready");
+  workers.controller?.postMessage("tidy");
+}
+
+async function boot() {
+  document.getElementById("boot-late").remove();
+  const missing = absent(needs());
+  if (missing.length > 0) {
+    say(`This browser cannot run the page: ${missing.join("; ")}. A current Chrome, Edge, Firefox or Safari can.`);
+    return;
+  }
+  const can = capabilities();
+  window.needledrop = { can };
+  note(absent(wishes(can)));
+  try {
+    await startPage();
+  } catch (error) {
+    say("The page could not be loaded. Is the connection there? Reloading may help.");
+    throw error;
+  }
+  if (can.secure && can.offline) await keepForOffline();
+}
+
+boot();

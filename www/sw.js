@@ -1,0 +1,83 @@
+// Keeps the page for offline use. A template: scripts/postbuild.sh writes every
+// file of the build into FILES, with its digest, and so no version of the page
+// is ever mixed with another's engine or weights.
+//
+// A version is installed as a whole or not at all, and waits until the page
+// asks it to take over ("take-over") or the last page of the old one is closed.
+// A page that has just started asks it to forget older ones ("tidy").
+
+const FILES = [/* [address, digest, whether its name changes with its content], ... */];
+const VERSION = "";
+
+// Several such pages may live on one origin, under different paths.
+const PREFIX = `needledrop ${self.registration.scope} `;
+const CACHE = PREFIX + VERSION;
+
+const ours = async () => (await caches.keys()).filter((name) => name.startsWith(PREFIX));
+
+/** The file from an older version, where its name says that it is the same,
+ *  else from the network, checked against its digest. */
+async function obtain([path, integrity, versioned]) {
+  const url = new URL(path, self.registration.scope).href;
+  const kept = versioned && await find(url, await ours());
+  if (kept) return [url, kept];
+  const response = await fetch(url, { cache: versioned ? "default" : "reload", integrity });
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return [url, plain(response)];
+}
+
+/** A response that went through a redirect may not answer a navigation. */
+function plain(response) {
+  return response.redirected ? new Response(response.body, { headers: response.headers }) : response;
+}
+
+async function find(url, names) {
+  for (const name of names) {
+    const found = await (await caches.open(name)).match(url, { ignoreVary: true });
+    if (found) return found;
+  }
+  return undefined;
+}
+
+async function install() {
+  try {
+    const cache = await caches.open(CACHE);
+    for (const file of FILES) await cache.put(...await obtain(file));
+  } catch (error) {
+    await caches.delete(CACHE);
+    throw error;
+  }
+}
+
+/** Forgets the other versions, unless one is on its way in, or a second tab may
+ *  still show one that was and start its workers again. */
+async function tidy() {
+  const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  if (self.registration.installing || self.registration.waiting || pages.length > 1) return;
+  const others = (await ours()).filter((name) => name !== CACHE);
+  await Promise.all(others.map((name) => caches.delete(name)));
+}
+
+async function answer(request) {
+  const url = new URL(request.url);
+  url.search = "";
+  url.hash = "";
+  const names = [CACHE, ...(await ours()).filter((name) => name !== CACHE).reverse()];
+  const found = await find(url.href, names);
+  if (found) return found;
+  const root = request.mode === "navigate" && await find(self.registration.scope, names);
+  return root || fetch(request);
+}
+
+self.addEventListener("install", (event) => event.waitUntil(install()));
+self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  if (request.method === "GET" && request.url.startsWith(self.registration.scope)) {
+    event.respondWith(answer(request));
+  }
+});
+self.addEventListener("message", (event) => {
+  if (event.data === "take-over") event.waitUntil(self.skipWaiting());
+  if (event.data === "tidy") event.waitUntil(tidy());
+});
