@@ -11,7 +11,6 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use burn::tensor::Device;
 use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use needledrop::{
@@ -109,7 +108,8 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Classify { files, model, json } => classify(&files, model.as_deref(), json),
         Command::Convert { keras, card, output, precision } => {
-            let json = fs::read_to_string(&card).with_context(|| format!("cannot read {}", card.display()))?;
+            let json =
+                fs::read_to_string(&card).with_context(|| format!("cannot read {}", card.display()))?;
             let card = ModelCard::from_json(&json)?;
             let bytes = fs::read(&keras).with_context(|| format!("cannot read {}", keras.display()))?;
             let weights = Weights::from_keras(&bytes, card).with_context(|| keras.display().to_string())?;
@@ -127,12 +127,13 @@ fn main() -> anyhow::Result<ExitCode> {
 fn classify(files: &[PathBuf], model: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
     let weights = match model {
         Some(path) => {
-            let bytes = fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?;
+            let bytes =
+                fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?;
             Weights::from_bytes(&bytes).with_context(|| format!("cannot use the model {}", path.display()))?
         }
         None => Weights::from_bytes(SHIPPED).context("the shipped model is damaged")?,
     };
-    let mut classifier = Classifier::new(&weights, &Device::flex())?;
+    let mut classifier = Classifier::on_processor(&weights)?;
     let name = weights.card().name.clone();
     let width = files.iter().map(|file| file.as_os_str().len()).max().unwrap_or(0).clamp(4, 60);
     let mut failed = 0;
@@ -140,7 +141,8 @@ fn classify(files: &[PathBuf], model: Option<&Path>, json: bool) -> anyhow::Resu
         let progress = bar(file);
         let outcome = hear(file, &mut classifier, &progress);
         progress.finish_and_clear();
-        let outcome = outcome.unwrap_or_else(|problem| Outcome::Failed { error: problem.to_string(), problem });
+        let outcome =
+            outcome.unwrap_or_else(|problem| Outcome::Failed { error: problem.to_string(), problem });
         failed += usize::from(matches!(outcome, Outcome::Failed { .. }));
         let line = if json {
             serde_json::to_string(&Report { file, model: &name, outcome })?
@@ -172,7 +174,8 @@ fn hear(path: &Path, classifier: &mut Classifier, progress: &ProgressBar) -> Res
     while let Some(clip) = reader.next_clip()? {
         let analysis = pollster::block_on(classifier.classify(&[clip.samples]))
             .map_err(|error| SongProblem::Engine { detail: error.to_string() })?;
-        let probabilities = analysis.into_iter().next().map(|analysis| analysis.probabilities).unwrap_or_default();
+        let probabilities =
+            analysis.into_iter().next().map(|analysis| analysis.probabilities).unwrap_or_default();
         clips.push(ClipVerdict { clip: clip.index, probabilities });
         progress.set_position((1000.0 * reader.progress().unwrap_or_default()) as u64);
     }

@@ -2,7 +2,8 @@
 //! says.
 //!
 //! In: the samples of clips. Out: a [`ClipAnalysis`] each. The whole way is set
-//! up from the card, on whichever device burn is given.
+//! up from the card, on a device of burn's or, faster where the network suits
+//! it, on the processor by [`Winograd`].
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -13,6 +14,7 @@ use crate::{
         cnn::Cnn,
         experiment::SpecError,
         weights::{Weights, WeightsError},
+        winograd::Winograd,
     },
     spectrogram::{
         MelSpectrogram,
@@ -74,11 +76,16 @@ pub struct Inference {
     pub embedding: Vec<f32>,
 }
 
+/// What computes the network.
+enum Runner {
+    Burn(Cnn, Device),
+    Winograd(Box<Winograd>),
+}
+
 /// A model ready to classify.
 pub struct Classifier {
     card: ModelCard,
-    network: Cnn,
-    device: Device,
+    runner: Runner,
     spectrogram: MelSpectrogram,
     /// Maker of pictures, where the model looks at them.
     picture: Option<Picture>,
@@ -87,13 +94,29 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Sets up the whole way for a model.
+    /// Sets up the whole way for a model, the network on a device of burn's.
     ///
     /// # Errors
     /// [`ClassifierError`] where card and weights do not fit.
     pub fn new(weights: &Weights, device: &Device) -> Result<Self, ClassifierError> {
+        let network = weights.card().network.init(device)?.load(weights, device)?;
+        Self::with_runner(weights, Runner::Burn(network, device.clone()))
+    }
+
+    /// Sets up the whole way for a model, the network on the processor: by
+    /// [`Winograd`] where it suits, else by burn's Flex.
+    ///
+    /// # Errors
+    /// [`ClassifierError`] where card and weights do not fit.
+    pub fn on_processor(weights: &Weights) -> Result<Self, ClassifierError> {
+        if weights.card().network.suits_winograd() {
+            return Self::with_runner(weights, Runner::Winograd(Box::new(Winograd::new(weights)?)));
+        }
+        Self::new(weights, &Device::flex())
+    }
+
+    fn with_runner(weights: &Weights, runner: Runner) -> Result<Self, ClassifierError> {
         let card = weights.card().clone();
-        let network = card.network.init(device)?.load(weights, device)?;
         let spectrogram = MelSpectrogram::new(&card.spectrogram)?;
         let cells = [card.spectrogram.n_mels, card.spectrogram.clip_frames()];
         let picture = match card.input {
@@ -101,7 +124,7 @@ impl Classifier {
             Input::LogMel { .. } => None,
         };
         let (db, indices) = (Vec::new(), Vec::new());
-        Ok(Self { card, network, device: device.clone(), spectrogram, picture, db, indices })
+        Ok(Self { card, runner, spectrogram, picture, db, indices })
     }
 
     /// The model's card.
@@ -143,7 +166,7 @@ impl Classifier {
     /// # Errors
     /// [`ClassifierError::NoPictures`] for a model with another input, and as
     /// [`Self::classify`].
-    pub async fn infer(&self, pictures: &[u8]) -> Result<Inference, ClassifierError> {
+    pub async fn infer(&mut self, pictures: &[u8]) -> Result<Inference, ClassifierError> {
         let Input::Viridis { height, width } = self.card.input else {
             return Err(ClassifierError::NoPictures);
         };
@@ -193,21 +216,36 @@ impl Classifier {
         Ok(true)
     }
 
-    async fn run(&self, inputs: Vec<f32>, batch: usize) -> Result<Inference, ClassifierError> {
+    async fn run(&mut self, inputs: Vec<f32>, batch: usize) -> Result<Inference, ClassifierError> {
         if batch == 0 {
             return Ok(Inference { logits: Vec::new(), embedding: Vec::new() });
         }
         let [channels, height, width] = self.card.network.input;
-        let pictures =
-            Tensor::from_data(TensorData::new(inputs, [batch, channels, height, width]), &self.device);
-        let output = self.network.forward(pictures);
-        // Read one after the other: on WebGPU each is a mapping of its own.
-        let logits = read(output.logits).await?;
-        let embedding = read(output.embedding).await?;
-        if logits.iter().chain(&embedding).any(|value| !value.is_finite()) {
+        let inference = match &mut self.runner {
+            Runner::Burn(network, device) => {
+                let pictures =
+                    Tensor::from_data(TensorData::new(inputs, [batch, channels, height, width]), device);
+                let output = network.forward(pictures);
+                // Read one after the other: on WebGPU each is a mapping of its own.
+                let logits = read(output.logits).await?;
+                Inference { logits, embedding: read(output.embedding).await? }
+            }
+            Runner::Winograd(network) => {
+                let expected = channels * height * width;
+                let mut inference = Inference { logits: Vec::new(), embedding: Vec::new() };
+                for picture in inputs.chunks(expected) {
+                    let size = ClassifierError::Size { found: picture.len(), expected };
+                    let (logits, embedding) = network.forward(picture).ok_or(size)?;
+                    inference.logits.extend(logits);
+                    inference.embedding.extend(embedding);
+                }
+                inference
+            }
+        };
+        if inference.logits.iter().chain(&inference.embedding).any(|value| !value.is_finite()) {
             return Err(ClassifierError::NotFinite);
         }
-        Ok(Inference { logits, embedding })
+        Ok(inference)
     }
 }
 

@@ -33,8 +33,8 @@ const MODELS_KEPT: usize = 2;
 
 /// The worker's state.
 pub(super) struct Classifying {
-    role: Role,
-    device: Device,
+    /// burn's device, where the GPU computes.
+    device: Option<Device>,
     batch: usize,
     models: HashMap<ModelId, Classifier>,
 }
@@ -46,12 +46,12 @@ impl Classifying {
     /// Why there is none.
     pub(super) async fn start(role: Role, software: bool) -> Result<(Self, String), EngineProblem> {
         let (device, name) = match role {
-            Role::Gpu => device::gpu(software).await?,
-            Role::Cpu | Role::Decoder | Role::Microphone => device::processor(),
+            Role::Gpu => device::gpu(software).await.map(|(device, name)| (Some(device), name))?,
+            Role::Cpu | Role::Decoder | Role::Microphone => (None, String::new()),
         };
         // A software adapter is only wanted to be seen working.
         let batch = if role == Role::Gpu && !software { GPU_BATCH } else { 1 };
-        Ok((Self { role, device, batch, models: HashMap::new() }, name))
+        Ok((Self { device, batch, models: HashMap::new() }, name))
     }
 
     pub(super) async fn answer(&mut self, message: Message) {
@@ -84,7 +84,11 @@ impl Classifying {
         let file = file.and_then(|file| file.dyn_into::<ArrayBuffer>().ok());
         let file = file.ok_or_else(|| Refusal::File("no file came with it".to_owned()))?;
         let weights = Weights::from_bytes(&Uint8Array::new(&file).to_vec()).map_err(Refusal::file)?;
-        let mut classifier = Classifier::new(&weights, &self.device).map_err(Refusal::file)?;
+        let mut classifier = match &self.device {
+            Some(device) => Classifier::new(&weights, device),
+            None => Classifier::on_processor(&weights),
+        }
+        .map_err(Refusal::file)?;
         let clip =
             hum(classifier.card().spectrogram.clip_samples(), classifier.card().spectrogram.sample_rate);
         let clips = vec![clip; self.batch];
@@ -92,8 +96,8 @@ impl Classifying {
         let started = now();
         let first = classifier.classify(&clips).await.map_err(Refusal::device)?;
         let warm_up = now() - started;
-        if self.role == Role::Gpu {
-            let mut reference = Classifier::new(&weights, &device::processor().0).map_err(Refusal::file)?;
+        if self.device.is_some() {
+            let mut reference = Classifier::on_processor(&weights).map_err(Refusal::file)?;
             let expected = reference.classify(&clips[..1]).await.map_err(Refusal::device)?;
             let pairs = first[0].probabilities.iter().zip(&expected[0].probabilities);
             let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -144,7 +148,7 @@ impl Classifying {
         model: ModelId,
         pictures: Option<JsValue>,
     ) -> Result<(), String> {
-        let classifier = self.models.get(&model).ok_or("the model is not loaded")?;
+        let classifier = self.models.get_mut(&model).ok_or("the model is not loaded")?;
         let pictures = pictures.and_then(|pictures| pictures.dyn_into::<Uint8Array>().ok());
         let pictures = pictures.ok_or("no pictures came with it")?.to_vec();
         let inference = classifier.infer(&pictures).await.map_err(|error| error.to_string())?;

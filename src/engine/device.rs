@@ -1,6 +1,6 @@
-//! Where a network runs: the processor, or the GPU if there is one worth it.
+//! The GPU, if there is one worth it.
 //!
-//! In: the worker's role. Out: a burn device and what it calls itself. Software
+//! In: nothing. Out: burn's device and what it calls itself. Software
 //! adapters are found out before burn starts, because burn cannot be started
 //! twice in one worker.
 
@@ -10,11 +10,6 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use super::{protocol::EngineProblem, serve::scope};
-
-/// The processor, through burn's Flex.
-pub(super) fn processor() -> (Device, String) {
-    (Device::flex(), "Flex".to_owned())
-}
 
 /// The GPU, through WebGPU.
 ///

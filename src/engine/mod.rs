@@ -7,7 +7,8 @@
 //! 1. `serve`: the loop of a worker, and what it does by its role
 //! 2. `file`: a `File` as a stream of bytes, `browser_codec`: WebCodecs
 //! 3. `decoder`: songs to clips, `microphone`: live sound to clips
-//! 4. `device`: the GPU or the processor, `classifying`: clips to verdicts
+//! 4. `device`: the GPU, `classifying`: clips to verdicts, there or on the
+//!    processor
 
 pub mod pool;
 pub mod protocol;

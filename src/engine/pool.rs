@@ -1052,7 +1052,8 @@ impl<P: Clone> Pool<P> {
         if let Some(unread) = self.model.filter(|model| self.card(*model).is_none())
             && let Some(file) = self.models.get(&unread).map(|model| model.file.clone())
             && !self.workers.values().any(|worker| worker.phase == Phase::Loading)
-            && let Some(worker) = self.of_role(Role::Cpu).into_iter().find(|id| self.workers[id].phase == Phase::Idle)
+            && let Some(worker) =
+                self.of_role(Role::Cpu).into_iter().find(|id| self.workers[id].phase == Phase::Idle)
         {
             self.set_phase(worker, Phase::Loading);
             self.send(worker, Request::Model { model: unread }, vec![file], false);
