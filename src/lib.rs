@@ -3,7 +3,7 @@
 //! The modules stand in the order of the data; each knows those above it and
 //! none below:
 //!
-//! 1. `sound`: file bytes or a microphone to mono samples in 3-s clips
+//! 1. [`sound`]: file bytes or a microphone to mono samples in 3-s clips
 //! 2. [`spectrogram`]: a clip to its log-mel spectrogram and viridis picture
 //! 3. [`network`]: the picture to logits and an embedding
 //! 4. [`classify`]: logits to a verdict on the clip and on the song
@@ -15,6 +15,5 @@ pub mod engine;
 pub mod network;
 #[cfg(feature = "page")]
 pub mod page;
-#[cfg(feature = "sound")]
 pub mod sound;
 pub mod spectrogram;

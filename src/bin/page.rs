@@ -1,1 +1,5 @@
-fn main() {}
+//! The page's thread.
+
+fn main() {
+    needledrop::page::start();
+}

@@ -1,0 +1,1149 @@
+//! Who gets which clip: the page's side of the engine, as a state machine.
+//!
+//! In: [`Event`]s (what the person did, what the workers answered, that time
+//! passed). Out: [`Action`]s (workers to start or end, requests to send, news
+//! for the page). It knows no browser and no clock, so that everything that can
+//! go wrong with workers is tested natively. Songs, clips and models are
+//! attachments `P` that it only hands on.
+//!
+//! One decoder reads one song at a time, clip by clip as there is room for
+//! them. Clips go to the CPU pool, or to the GPU once it has been measured to
+//! do more clips a second than the whole pool. A clip stays here until its
+//! verdict is there, so a worker that dies costs nothing but time.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::protocol::{
+    ClipFormat, EngineProblem, ModelId, PROTOCOL_VERSION, Reply, Request, Role, SongId, SongInfo, SongNotice,
+    SongProblem, Ticket,
+};
+use crate::{classify::verdict::ClipVerdict, network::card::ModelCard};
+
+/// Workers of the CPU pool at most.
+const MAX_CPU_WORKERS: usize = 4;
+/// Attempts at one clip before the song is given up.
+const MAX_ATTEMPTS: u32 = 3;
+/// Times a worker is started afresh before its role is given up.
+const MAX_RESTARTS: u32 = 3;
+/// Silence after which a worker that has something to do counts as dead, in ms.
+const SILENCE: f64 = 20_000.0;
+/// The same while it starts and compiles, which a slow phone may take long over.
+const SILENCE_AT_START: f64 = 120_000.0;
+/// Share by which the GPU has to beat the pool to be worth the change.
+const GPU_MARGIN: f64 = 1.1;
+/// How fast the average time of a clip follows the last one.
+const SMOOTHING: f64 = 0.2;
+
+/// A worker. Never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkerId(pub u32);
+
+/// What the person wants to run on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// Whichever is faster.
+    #[default]
+    Auto,
+    /// The GPU, even a software one, as long as it works at all.
+    Gpu,
+    /// The processor.
+    Cpu,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event<P> {
+    /// A model was chosen; songs added from now on are for it. `file`:
+    /// `ArrayBuffer`.
+    SetModel {
+        /// Its name.
+        model: ModelId,
+        /// The safetensors file.
+        file: P,
+    },
+    /// The person wants it to run there.
+    Choose(Choice),
+    /// A file was dropped or picked. `file`: `File`.
+    Add {
+        /// Its name.
+        song: SongId,
+        /// The file.
+        file: P,
+    },
+    /// What `decodeAudioData` made of a song after [`Update::NeedsBrowser`].
+    Samples {
+        /// The song.
+        song: SongId,
+        /// Rate, in Hz.
+        sample_rate: u32,
+        /// One `Float32Array` a channel.
+        channels: Vec<P>,
+    },
+    /// The browser could not decode the song either.
+    NoSamples {
+        /// The song.
+        song: SongId,
+        /// Why.
+        problem: SongProblem,
+    },
+    /// The person wants no more of this song.
+    Cancel {
+        /// The song.
+        song: SongId,
+    },
+    /// The person wants no more of any song.
+    CancelAll,
+    /// The browser cannot play this file. `file`: `File`.
+    Transcode {
+        /// The song.
+        song: SongId,
+        /// The file.
+        file: P,
+    },
+    /// The microphone is on. `port`: `MessagePort` of mono `Float32Array`s.
+    Listen {
+        /// The song this will be.
+        song: SongId,
+        /// Rate, in Hz.
+        sample_rate: u32,
+        /// Where the samples come from.
+        port: P,
+    },
+    /// The microphone is off.
+    StopListening {
+        /// The song.
+        song: SongId,
+    },
+    /// A worker said something.
+    Reply {
+        /// The worker.
+        worker: WorkerId,
+        /// What it said.
+        reply: Reply,
+        /// What came with it.
+        attachments: Vec<P>,
+    },
+    /// A worker trapped, or said something that cannot be read.
+    Died {
+        /// The worker.
+        worker: WorkerId,
+        /// What is known of it.
+        detail: String,
+    },
+    /// Some time passed.
+    Tick,
+}
+
+/// What shall be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action<P> {
+    /// Start a worker and give it the engine's module.
+    Spawn {
+        /// Its name.
+        worker: WorkerId,
+        /// What for.
+        role: Role,
+    },
+    /// Send a request.
+    Send {
+        /// To whom.
+        worker: WorkerId,
+        /// What.
+        request: Request,
+        /// What goes with it.
+        attachments: Vec<P>,
+        /// Whether the attachments are handed over rather than copied.
+        transfer: bool,
+    },
+    /// End a worker, whatever it is doing.
+    Terminate {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// Tell the page.
+    Tell(Update<P>),
+}
+
+/// News for the page.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Update<P> {
+    /// The engine's state changed.
+    Status(EngineStatus),
+    /// A model can be used.
+    Model {
+        /// Its name.
+        model: ModelId,
+        /// What its file says of itself.
+        card: Box<ModelCard>,
+    },
+    /// A model is refused; the one before it stays.
+    ModelRefused {
+        /// Its name.
+        model: ModelId,
+        /// What is wrong with the file.
+        reason: String,
+    },
+    /// A song is open.
+    Opened {
+        /// The song.
+        song: SongId,
+        /// What its file says of itself.
+        info: SongInfo,
+    },
+    /// The page may try `decodeAudioData`.
+    NeedsBrowser {
+        /// The song.
+        song: SongId,
+        /// What its file says of itself.
+        info: SongInfo,
+    },
+    /// A clip has its verdict.
+    Clip {
+        /// The song.
+        song: SongId,
+        /// The verdict.
+        verdict: ClipVerdict,
+        /// Where in the song the clip ends, in seconds.
+        end_seconds: f64,
+        /// From samples to verdict.
+        milliseconds: f64,
+        /// Who computed it.
+        device: Role,
+        /// `Uint8Array` `[frames, COLUMN_BANDS]`.
+        columns: Option<P>,
+        /// `Float32Array` `[embedding_length]`.
+        embedding: Option<P>,
+    },
+    /// How much of the song's file has been read, 0 to 1.
+    Progress {
+        /// The song.
+        song: SongId,
+        /// The share.
+        progress: f32,
+    },
+    /// Every clip of the song has its verdict.
+    Done {
+        /// The song.
+        song: SongId,
+        /// Its length, in seconds.
+        seconds: f64,
+        /// What was not as it should be.
+        notices: Vec<SongNotice>,
+    },
+    /// The song has no verdict, or no whole one.
+    Failed {
+        /// The song.
+        song: SongId,
+        /// Why.
+        problem: SongProblem,
+    },
+    /// A WAV of a transcoded song or of what the microphone heard.
+    Recording {
+        /// The song.
+        song: SongId,
+        /// The `File`.
+        file: Option<P>,
+        /// Its length, in seconds.
+        seconds: f64,
+    },
+    /// What the microphone hears.
+    Level {
+        /// The song.
+        song: SongId,
+        /// Its length so far, in seconds.
+        seconds: f64,
+        /// Loudest sample, 0 to 1.
+        peak: f32,
+        /// `Uint8Array` `[frames, COLUMN_BANDS]`.
+        columns: Option<P>,
+    },
+}
+
+/// State of the GPU.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GpuStatus {
+    /// Not asked for.
+    Off,
+    /// Asked for; starting, compiling shaders, being measured.
+    Starting,
+    /// It runs.
+    Running,
+    /// It does not run, and why.
+    Unused(EngineProblem),
+}
+
+/// What runs, and how fast.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineStatus {
+    /// What the person wants.
+    pub choice: Choice,
+    /// Where clips go now; `None` until something can take them.
+    pub running: Option<Role>,
+    /// What the device that runs calls itself.
+    pub device: String,
+    /// CPU workers that can take clips.
+    pub cpu_workers: usize,
+    /// Milliseconds a clip takes one CPU worker.
+    pub cpu_milliseconds: Option<f64>,
+    /// The GPU.
+    pub gpu: GpuStatus,
+    /// Milliseconds a clip takes the GPU.
+    pub gpu_milliseconds: Option<f64>,
+    /// Why there is no engine at all, where there is none.
+    pub problem: Option<EngineProblem>,
+}
+
+/// What a worker is doing.
+#[derive(Clone, Debug, PartialEq)]
+enum Phase {
+    /// Waiting for `Ready`.
+    Starting,
+    /// Waiting for `Model`.
+    Loading,
+    /// Nothing.
+    Idle,
+    /// A piece of work.
+    Busy,
+}
+
+struct Worker {
+    role: Role,
+    phase: Phase,
+    /// When it last said something or was asked something, in ms.
+    heard: f64,
+    device: String,
+    model: Option<ModelId>,
+    /// Clips it likes to get at once.
+    batch: usize,
+    /// Clips a second, as it measured after loading the model.
+    rate: f64,
+}
+
+struct Model<P> {
+    file: P,
+    /// Known once a worker has read the file.
+    card: Option<Box<ModelCard>>,
+}
+
+impl<P> Model<P> {
+    fn format(&self) -> Option<ClipFormat> {
+        let spectrogram = &self.card.as_ref()?.spectrogram;
+        Some(ClipFormat { sample_rate: spectrogram.sample_rate, samples: spectrogram.clip_samples() })
+    }
+}
+
+/// A clip that has no verdict yet.
+struct Clip<P> {
+    song: SongId,
+    clip: usize,
+    end_seconds: f64,
+    samples: P,
+    model: ModelId,
+    live: bool,
+    attempts: u32,
+}
+
+struct Song<P> {
+    /// The file, `None` for what the microphone hears.
+    file: Option<P>,
+    /// The model it was added for.
+    model: Option<ModelId>,
+    /// Clips cut so far; where another decoder has to go on.
+    cut: usize,
+    /// Clips cut that have no verdict yet.
+    outstanding: usize,
+    /// Length and notices, once the decoder came to the end.
+    end: Option<(f64, Vec<SongNotice>)>,
+    /// Decoders that died over it.
+    attempts: u32,
+}
+
+/// What the decoder does with the song it has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reading {
+    /// Opening it.
+    Opening,
+    /// Nothing until it is asked for a clip.
+    Waiting,
+    /// Cutting a clip.
+    Cutting,
+    /// Nothing until the page brings what `decodeAudioData` made of it.
+    InBrowser,
+}
+
+/// Work for which a worker of its own is started and then ended.
+enum Errand<P> {
+    Transcode { song: SongId, file: P },
+    Listen { song: SongId, sample_rate: u32, port: P },
+}
+
+impl<P> Errand<P> {
+    fn song(&self) -> SongId {
+        match self {
+            Self::Transcode { song, .. } | Self::Listen { song, .. } => *song,
+        }
+    }
+}
+
+/// The state machine.
+pub struct Pool<P> {
+    /// Workers that the CPU pool shall have.
+    cpu_workers: usize,
+    choice: Choice,
+    workers: BTreeMap<WorkerId, Worker>,
+    next_worker: u32,
+    next_ticket: u32,
+    /// Deaths of a role since it last did something useful.
+    deaths: [u32; 3],
+    models: BTreeMap<ModelId, Model<P>>,
+    /// The model of songs to come, and the one before it, should it be refused.
+    model: Option<ModelId>,
+    previous_model: Option<ModelId>,
+    songs: BTreeMap<SongId, Song<P>>,
+    /// Songs that no decoder has opened yet.
+    queue: VecDeque<SongId>,
+    /// The decoder's song.
+    reading: Option<(SongId, Reading)>,
+    errands: BTreeMap<WorkerId, Errand<P>>,
+    /// Clips that no worker has.
+    clips: VecDeque<Clip<P>>,
+    /// Clips that a worker has, in the order of its verdicts to come.
+    jobs: BTreeMap<Ticket, (WorkerId, VecDeque<Clip<P>>)>,
+    gpu: GpuStatus,
+    cpu_milliseconds: Option<f64>,
+    gpu_milliseconds: Option<f64>,
+    problem: Option<EngineProblem>,
+    told: Option<EngineStatus>,
+    now: f64,
+    actions: Vec<Action<P>>,
+}
+
+impl<P: Clone> Pool<P> {
+    /// A pool for a machine of that many cores. `now` is in milliseconds from
+    /// any start. Nothing is started before the first event.
+    pub fn new(cores: usize, now: f64) -> Self {
+        Self {
+            cpu_workers: cores.clamp(1, MAX_CPU_WORKERS),
+            choice: Choice::Auto,
+            workers: BTreeMap::new(),
+            next_worker: 0,
+            next_ticket: 0,
+            deaths: [0; 3],
+            models: BTreeMap::new(),
+            model: None,
+            previous_model: None,
+            songs: BTreeMap::new(),
+            queue: VecDeque::new(),
+            reading: None,
+            errands: BTreeMap::new(),
+            clips: VecDeque::new(),
+            jobs: BTreeMap::new(),
+            gpu: GpuStatus::Off,
+            cpu_milliseconds: None,
+            gpu_milliseconds: None,
+            problem: None,
+            told: None,
+            now,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes an event in and says what has to be done now.
+    pub fn handle(&mut self, event: Event<P>, now: f64) -> Vec<Action<P>> {
+        let slept = (now - self.now).max(0.0);
+        self.now = now;
+        match event {
+            Event::SetModel { model, file } => {
+                self.models.insert(model, Model { file, card: None });
+                self.previous_model = self.model.filter(|previous| self.card(*previous).is_some());
+                self.model = Some(model);
+            }
+            Event::Choose(choice) => self.choose(choice),
+            Event::Add { song, file } => {
+                self.songs.insert(song, Song::new(Some(file), self.model));
+                self.queue.push_back(song);
+            }
+            Event::Samples { song, sample_rate, channels } => self.open_samples(song, sample_rate, channels),
+            Event::NoSamples { song, problem } => self.fail(song, problem),
+            Event::Cancel { song } => self.forget(song),
+            Event::CancelAll => {
+                for song in self.songs.keys().copied().collect::<Vec<_>>() {
+                    self.forget(song);
+                }
+            }
+            Event::Transcode { song, file } => {
+                self.run_errand(Role::Decoder, Errand::Transcode { song, file })
+            }
+            Event::Listen { song, sample_rate, port } => {
+                self.songs.insert(song, Song::new(None, self.model));
+                self.run_errand(Role::Microphone, Errand::Listen { song, sample_rate, port });
+            }
+            Event::StopListening { song } => self.stop_listening(song),
+            Event::Reply { worker, reply, attachments } => self.reply(worker, reply, attachments),
+            Event::Died { worker, detail } => self.bury(worker, EngineProblem::Failed { detail }),
+            Event::Tick => self.watch(slept),
+        }
+        self.schedule();
+        self.tell_status();
+        std::mem::take(&mut self.actions)
+    }
+
+    /// What runs, and how fast.
+    pub fn status(&self) -> EngineStatus {
+        let able = |role: Role| {
+            self.workers.values().filter(move |worker| worker.role == role && worker.model.is_some())
+        };
+        let running =
+            if self.gpu == GpuStatus::Running { able(Role::Gpu).next() } else { able(Role::Cpu).next() };
+        EngineStatus {
+            choice: self.choice,
+            running: running.map(|worker| worker.role),
+            device: running.map(|worker| worker.device.clone()).unwrap_or_default(),
+            cpu_workers: able(Role::Cpu).count(),
+            cpu_milliseconds: self.cpu_milliseconds,
+            gpu: self.gpu.clone(),
+            gpu_milliseconds: self.gpu_milliseconds,
+            problem: self.problem.clone(),
+        }
+    }
+
+    fn tell(&mut self, update: Update<P>) {
+        self.actions.push(Action::Tell(update));
+    }
+
+    fn tell_status(&mut self) {
+        let status = self.status();
+        if self.told.as_ref() != Some(&status) {
+            self.told = Some(status.clone());
+            self.tell(Update::Status(status));
+        }
+    }
+
+    fn card(&self, model: ModelId) -> Option<&ModelCard> {
+        self.models.get(&model)?.card.as_deref()
+    }
+
+    fn send(&mut self, worker: WorkerId, request: Request, attachments: Vec<P>, transfer: bool) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.heard = self.now;
+        }
+        self.actions.push(Action::Send { worker, request, attachments, transfer });
+    }
+
+    // Workers -----------------------------------------------------------------
+
+    fn spawn(&mut self, role: Role) -> WorkerId {
+        let worker = WorkerId(self.next_worker);
+        self.next_worker += 1;
+        self.workers.insert(
+            worker,
+            Worker {
+                role,
+                phase: Phase::Starting,
+                heard: self.now,
+                device: String::new(),
+                model: None,
+                batch: 1,
+                rate: 0.0,
+            },
+        );
+        self.actions.push(Action::Spawn { worker, role });
+        let software = self.choice == Choice::Gpu;
+        self.send(worker, Request::Start { protocol: PROTOCOL_VERSION, role, software }, vec![], false);
+        worker
+    }
+
+    fn terminate(&mut self, worker: WorkerId) {
+        if self.workers.remove(&worker).is_some() {
+            self.actions.push(Action::Terminate { worker });
+        }
+    }
+
+    fn of_role(&self, role: Role) -> Vec<WorkerId> {
+        let of_role =
+            self.workers.iter().filter(|(id, worker)| worker.role == role && !self.errands.contains_key(id));
+        of_role.map(|(id, _)| *id).collect()
+    }
+
+    fn deaths(&mut self, role: Role) -> &mut u32 {
+        &mut self.deaths[match role {
+            Role::Cpu => 0,
+            Role::Gpu => 1,
+            Role::Decoder | Role::Microphone => 2,
+        }]
+    }
+
+    /// Starts what shall run and does not, ends what runs and shall not.
+    fn staff(&mut self) {
+        if self.problem.is_some() {
+            return;
+        }
+        for (role, wanted) in [(Role::Decoder, 1), (Role::Cpu, self.cpu_workers)] {
+            if *self.deaths(role) > MAX_RESTARTS {
+                continue;
+            }
+            for _ in self.of_role(role).len()..wanted {
+                self.spawn(role);
+            }
+        }
+        if self.choice != Choice::Cpu && self.gpu == GpuStatus::Off {
+            self.gpu = GpuStatus::Starting;
+            self.spawn(Role::Gpu);
+        }
+    }
+
+    fn choose(&mut self, choice: Choice) {
+        if self.choice == choice {
+            return;
+        }
+        self.choice = choice;
+        *self.deaths(Role::Gpu) = 0;
+        if choice == Choice::Auto && self.gpu == GpuStatus::Running {
+            // It runs because it had to: now it has to be the faster one too.
+            self.gpu = GpuStatus::Starting;
+        } else if choice == Choice::Cpu || self.gpu != GpuStatus::Running {
+            for worker in self.of_role(Role::Gpu) {
+                self.take_back(worker, false, "");
+                self.terminate(worker);
+            }
+            self.gpu = GpuStatus::Off;
+        }
+    }
+
+    /// A worker is dead or has to be: whatever it had is given to others.
+    fn bury(&mut self, worker: WorkerId, problem: EngineProblem) {
+        let Some(Worker { role, .. }) = self.workers.get(&worker) else { return };
+        let role = *role;
+        let detail = problem.to_string();
+        if self.errands.contains_key(&worker) {
+            self.fail_errand(worker, SongProblem::Engine { detail });
+            return;
+        }
+        // The GPU's deaths are not the clip's fault: the CPU will show.
+        self.take_back(worker, role == Role::Cpu, &detail);
+        self.terminate(worker);
+        *self.deaths(role) += 1;
+        let given_up = *self.deaths(role) > MAX_RESTARTS;
+        match role {
+            Role::Gpu => self.gpu = if given_up { GpuStatus::Unused(problem) } else { GpuStatus::Off },
+            Role::Decoder => self.reopen(&detail),
+            Role::Cpu | Role::Microphone => {}
+        }
+        if given_up && role != Role::Gpu && self.of_role(role).is_empty() {
+            self.give_up(EngineProblem::Failed { detail });
+        }
+    }
+
+    /// There is no engine: every song is told so.
+    fn give_up(&mut self, problem: EngineProblem) {
+        let detail = problem.to_string();
+        self.problem = Some(problem);
+        for worker in self.workers.keys().copied().collect::<Vec<_>>() {
+            self.terminate(worker);
+        }
+        for song in self.songs.keys().copied().collect::<Vec<_>>() {
+            self.fail(song, SongProblem::Engine { detail: detail.clone() });
+        }
+    }
+
+    /// Puts a worker's clips back in front of the others, the oldest first.
+    fn take_back(&mut self, worker: WorkerId, blame: bool, detail: &str) {
+        let tickets: Vec<_> =
+            self.jobs.iter().filter(|(_, job)| job.0 == worker).map(|(ticket, _)| *ticket).collect();
+        for ticket in tickets.into_iter().rev() {
+            let Some((_, clips)) = self.jobs.remove(&ticket) else { continue };
+            for mut clip in clips.into_iter().rev() {
+                clip.attempts += u32::from(blame);
+                if clip.attempts < MAX_ATTEMPTS {
+                    self.clips.push_front(clip);
+                } else {
+                    self.fail(clip.song, SongProblem::Engine { detail: detail.to_owned() });
+                }
+            }
+        }
+    }
+
+    /// Buries workers that have something to do and say nothing.
+    fn watch(&mut self, slept: f64) {
+        if slept > SILENCE / 4.0 {
+            // The whole page slept (a closed lid, a tab in the background), so
+            // that answers may be waiting behind this very event.
+            for worker in self.workers.values_mut() {
+                worker.heard += slept;
+            }
+            return;
+        }
+        let reading =
+            self.reading.is_some_and(|(_, reading)| matches!(reading, Reading::Opening | Reading::Cutting));
+        let silent: Vec<_> = self
+            .workers
+            .iter()
+            .filter(|(id, worker)| {
+                let patience = match worker.phase {
+                    Phase::Starting | Phase::Loading => SILENCE_AT_START,
+                    Phase::Busy => SILENCE,
+                    Phase::Idle
+                        if worker.role == Role::Decoder && reading && !self.errands.contains_key(id) =>
+                    {
+                        SILENCE
+                    }
+                    Phase::Idle => f64::INFINITY,
+                };
+                self.now - worker.heard > patience
+            })
+            .map(|(id, worker)| (*id, (self.now - worker.heard) / 1000.0))
+            .collect();
+        for (worker, seconds) in silent {
+            self.bury(worker, EngineProblem::Silent { seconds });
+        }
+    }
+
+    // Answers -----------------------------------------------------------------
+
+    fn reply(&mut self, id: WorkerId, reply: Reply, attachments: Vec<P>) {
+        let now = self.now;
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.heard = now;
+        let role = worker.role;
+        let mut attachments = attachments.into_iter();
+        match reply {
+            Reply::Ready { protocol, .. } if protocol != PROTOCOL_VERSION => {
+                self.give_up(EngineProblem::Protocol { page: PROTOCOL_VERSION, engine: protocol });
+            }
+            Reply::Ready { device, .. } => {
+                worker.device = device;
+                worker.phase = Phase::Idle;
+            }
+            Reply::Unavailable(problem @ EngineProblem::Protocol { .. }) => self.give_up(problem),
+            Reply::Unavailable(problem) if role == Role::Gpu => {
+                // It said so itself: asking again would not change it.
+                self.take_back(id, false, "");
+                self.terminate(id);
+                self.gpu = GpuStatus::Unused(problem);
+            }
+            Reply::Unavailable(problem) => self.bury(id, problem),
+            Reply::Model { model, card, clips_per_second, batch, .. } => {
+                worker.phase = Phase::Idle;
+                worker.model = Some(model);
+                worker.batch = batch.max(1);
+                worker.rate = clips_per_second;
+                self.measured(role, 1000.0 / clips_per_second);
+                if let Some(known) = self.models.get_mut(&model)
+                    && known.card.is_none()
+                {
+                    known.card = Some(card.clone());
+                    self.tell(Update::Model { model, card });
+                }
+            }
+            Reply::ModelRefused { model, reason } => {
+                worker.phase = Phase::Idle;
+                self.refuse(model, reason);
+            }
+            Reply::Verdict { ticket, index: _, probabilities, milliseconds } => {
+                let (columns, embedding) = (attachments.next(), attachments.next());
+                self.verdict(id, ticket, probabilities, milliseconds, columns, embedding);
+            }
+            Reply::Failed { reason, .. } => self.bury(id, EngineProblem::Failed { detail: reason }),
+            Reply::Opened { song, info } => {
+                if self.is_reading(song) {
+                    self.reading = Some((song, Reading::Waiting));
+                    self.tell(Update::Opened { song, info });
+                }
+            }
+            Reply::NeedsBrowser { song, info } => {
+                if self.is_reading(song) {
+                    self.reading = Some((song, Reading::InBrowser));
+                    self.tell(Update::NeedsBrowser { song, info });
+                }
+            }
+            Reply::Clip { song, clip, end_seconds, progress } => {
+                if let Some(samples) = attachments.next() {
+                    self.cut(song, clip, end_seconds, progress, samples, role == Role::Microphone);
+                }
+            }
+            Reply::End { song, seconds, notices } => {
+                if self.is_reading(song) {
+                    self.reading = None;
+                    if let Some(known) = self.songs.get_mut(&song) {
+                        known.end = Some((seconds, notices));
+                    }
+                    self.finish(song);
+                }
+            }
+            Reply::Problem { song, problem } => {
+                if self.errands.contains_key(&id) {
+                    self.fail_errand(id, problem);
+                } else if self.is_reading(song) {
+                    self.fail(song, problem);
+                }
+            }
+            Reply::Level { song, seconds, peak } => {
+                self.tell(Update::Level { song, seconds, peak, columns: attachments.next() });
+            }
+            Reply::Recording { song, seconds } => {
+                self.end_errand(id);
+                self.tell(Update::Recording { song, file: attachments.next(), seconds });
+            }
+            // Asked for by tests alone, who listen for themselves.
+            Reply::Logits { .. } => {}
+        }
+    }
+
+    fn measured(&mut self, role: Role, milliseconds: f64) {
+        let average = if role == Role::Gpu { &mut self.gpu_milliseconds } else { &mut self.cpu_milliseconds };
+        if milliseconds.is_finite() {
+            *average = Some(average.map_or(milliseconds, |old| old + SMOOTHING * (milliseconds - old)));
+        }
+    }
+
+    fn refuse(&mut self, model: ModelId, reason: String) {
+        if self.models.remove(&model).is_none() {
+            return;
+        }
+        if self.model == Some(model) {
+            self.model = self.previous_model.take();
+        }
+        for song in self.songs.values_mut().filter(|song| song.model == Some(model)) {
+            song.model = self.model;
+        }
+        self.tell(Update::ModelRefused { model, reason });
+    }
+
+    fn verdict(
+        &mut self,
+        id: WorkerId,
+        ticket: Ticket,
+        probabilities: Vec<f32>,
+        milliseconds: f64,
+        columns: Option<P>,
+        embedding: Option<P>,
+    ) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let role = worker.role;
+        let Some((_, clips)) = self.jobs.get_mut(&ticket) else { return };
+        let Some(clip) = clips.pop_front() else { return };
+        if clips.is_empty() {
+            self.jobs.remove(&ticket);
+            worker.phase = Phase::Idle;
+        }
+        *self.deaths(role) = 0;
+        if !probabilities.is_empty() {
+            self.measured(role, milliseconds);
+        }
+        let Some(song) = self.songs.get_mut(&clip.song) else { return };
+        if !clip.live {
+            song.outstanding -= 1;
+        }
+        self.tell(Update::Clip {
+            song: clip.song,
+            verdict: ClipVerdict { clip: clip.clip, probabilities },
+            end_seconds: clip.end_seconds,
+            milliseconds,
+            device: role,
+            columns,
+            embedding,
+        });
+        self.finish(clip.song);
+    }
+
+    // Songs -------------------------------------------------------------------
+
+    fn is_reading(&self, song: SongId) -> bool {
+        self.reading.is_some_and(|(reading, _)| reading == song)
+    }
+
+    fn cut(
+        &mut self,
+        song: SongId,
+        clip: usize,
+        end_seconds: f64,
+        progress: Option<f32>,
+        samples: P,
+        live: bool,
+    ) {
+        let Some(known) = self.songs.get_mut(&song) else { return };
+        let Some(model) = known.model else { return };
+        let clip = Clip { song, clip, end_seconds, samples, model, live, attempts: 0 };
+        if live {
+            // Only what is heard now matters: an older clip still waiting is dropped.
+            self.clips.retain(|waiting| !(waiting.live && waiting.song == song));
+            self.clips.push_front(clip);
+            return;
+        }
+        known.cut = clip.clip + 1;
+        known.outstanding += 1;
+        self.clips.push_back(clip);
+        if self.is_reading(song) {
+            self.reading = Some((song, Reading::Waiting));
+        }
+        if let Some(progress) = progress {
+            self.tell(Update::Progress { song, progress });
+        }
+    }
+
+    /// Says that a song is done, if it is.
+    fn finish(&mut self, song: SongId) {
+        if self.songs.get(&song).is_some_and(|song| song.end.is_some() && song.outstanding == 0)
+            && let Some(Song { end: Some((seconds, notices)), .. }) = self.songs.remove(&song)
+        {
+            self.tell(Update::Done { song, seconds, notices });
+        }
+    }
+
+    fn fail(&mut self, song: SongId, problem: SongProblem) {
+        if self.songs.contains_key(&song) {
+            self.forget(song);
+            self.tell(Update::Failed { song, problem });
+        }
+    }
+
+    /// Forgets all of a song; verdicts still to come are not told.
+    fn forget(&mut self, song: SongId) {
+        self.songs.remove(&song);
+        self.queue.retain(|queued| *queued != song);
+        self.clips.retain(|clip| clip.song != song);
+        if self.is_reading(song) {
+            self.reading = None;
+            if let Some(decoder) = self.of_role(Role::Decoder).first() {
+                self.send(*decoder, Request::Close { song }, vec![], false);
+            }
+        }
+        let errands = self.errands.iter().filter(|(_, errand)| errand.song() == song);
+        for worker in errands.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.errands.remove(&worker);
+            self.terminate(worker);
+        }
+    }
+
+    fn run_errand(&mut self, role: Role, errand: Errand<P>) {
+        let worker = self.spawn(role);
+        self.errands.insert(worker, errand);
+    }
+
+    /// Ends the worker of an errand. What was live is no song any more; what
+    /// was transcoded may still be being classified.
+    fn end_errand(&mut self, worker: WorkerId) -> Option<Errand<P>> {
+        let errand = self.errands.remove(&worker)?;
+        self.terminate(worker);
+        if let Errand::Listen { song, .. } = errand {
+            self.forget(song);
+        }
+        Some(errand)
+    }
+
+    fn fail_errand(&mut self, worker: WorkerId, problem: SongProblem) {
+        match self.end_errand(worker) {
+            Some(Errand::Listen { song, .. }) => self.tell(Update::Failed { song, problem }),
+            Some(Errand::Transcode { song, .. }) => {
+                self.tell(Update::Recording { song, file: None, seconds: 0.0 });
+            }
+            None => {}
+        }
+    }
+
+    /// The decoder died over a song: another goes on where it was, once.
+    fn reopen(&mut self, detail: &str) {
+        let Some((song, reading)) = self.reading.take() else { return };
+        let Some(known) = self.songs.get_mut(&song) else { return };
+        known.attempts += 1;
+        if known.attempts > 1 || reading == Reading::InBrowser {
+            self.fail(song, SongProblem::Engine { detail: detail.to_owned() });
+        } else {
+            self.queue.push_front(song);
+        }
+    }
+
+    fn open_samples(&mut self, song: SongId, sample_rate: u32, channels: Vec<P>) {
+        if self.reading != Some((song, Reading::InBrowser)) {
+            return;
+        }
+        let format = self.songs.get(&song).and_then(|song| self.models.get(&song.model?)?.format());
+        if let (Some(format), Some(decoder)) = (format, self.of_role(Role::Decoder).first()) {
+            self.reading = Some((song, Reading::Opening));
+            self.send(*decoder, Request::OpenSamples { song, format, sample_rate }, channels, true);
+        }
+    }
+
+    fn stop_listening(&mut self, song: SongId) {
+        let errand = self.errands.iter().find(|(_, errand)| errand.song() == song);
+        let Some((&worker, Errand::Listen { .. })) = errand else { return };
+        match self.workers.get(&worker).map(|worker| &worker.phase) {
+            Some(Phase::Busy) => self.send(worker, Request::StopListening { song }, vec![], false),
+            // It never began to listen.
+            _ => {
+                self.end_errand(worker);
+                self.tell(Update::Recording { song, file: None, seconds: 0.0 });
+            }
+        }
+    }
+
+    // Scheduling --------------------------------------------------------------
+
+    fn schedule(&mut self) {
+        self.staff();
+        self.start_errands();
+        self.judge_gpu();
+        self.hand_out_models();
+        self.hand_out_clips();
+        self.read_on();
+    }
+
+    fn start_errands(&mut self) {
+        let format = self.model.and_then(|model| self.models.get(&model)?.format());
+        let idle = |id: &WorkerId| self.workers.get(id).is_some_and(|worker| worker.phase == Phase::Idle);
+        let mut requests = Vec::new();
+        for (id, errand) in self.errands.iter().filter(|(id, _)| idle(id)) {
+            match (errand, format) {
+                (Errand::Transcode { song, file }, _) => {
+                    requests.push((*id, Request::Transcode { song: *song }, file.clone(), false));
+                }
+                (Errand::Listen { song, sample_rate, port }, Some(format)) => {
+                    let request = Request::Listen { song: *song, format, sample_rate: *sample_rate };
+                    requests.push((*id, request, port.clone(), true));
+                }
+                (Errand::Listen { .. }, _) => {}
+            }
+        }
+        for (worker, request, attachment, transfer) in requests {
+            if let Request::Listen { song, .. } = request
+                && let Some(song) = self.songs.get_mut(&song)
+            {
+                song.model = self.model;
+            }
+            self.set_phase(worker, Phase::Busy);
+            self.send(worker, request, vec![attachment], transfer);
+        }
+    }
+
+    fn set_phase(&mut self, worker: WorkerId, phase: Phase) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.phase = phase;
+        }
+    }
+
+    /// Decides, once both have been measured, whether the GPU takes over.
+    fn judge_gpu(&mut self) {
+        if self.gpu != GpuStatus::Starting {
+            return;
+        }
+        let Some(id) = self.of_role(Role::Gpu).first().copied() else { return };
+        let Some(worker) = self.workers.get(&id).filter(|worker| worker.model.is_some()) else { return };
+        let gpu = worker.rate;
+        if self.choice == Choice::Gpu {
+            self.gpu = GpuStatus::Running;
+            return;
+        }
+        let Some(milliseconds) = self.cpu_milliseconds else { return };
+        let cpu = self.cpu_workers as f64 * 1000.0 / milliseconds;
+        if gpu > cpu * GPU_MARGIN {
+            self.gpu = GpuStatus::Running;
+        } else {
+            self.terminate(id);
+            self.gpu = GpuStatus::Unused(EngineProblem::Slower { gpu, cpu });
+        }
+    }
+
+    fn hand_out_models(&mut self) {
+        // A model that nobody has read yet goes first, to one worker: the person
+        // who dropped it waits to hear whether it fits.
+        if let Some(unread) = self.model.filter(|model| self.card(*model).is_none())
+            && let Some(file) = self.models.get(&unread).map(|model| model.file.clone())
+            && !self.workers.values().any(|worker| worker.phase == Phase::Loading)
+            && let Some(worker) =
+                self.of_role(Role::Cpu).into_iter().find(|id| self.workers[id].phase == Phase::Idle)
+        {
+            self.set_phase(worker, Phase::Loading);
+            self.send(worker, Request::Model { model: unread }, vec![file], false);
+        }
+        let first_waiting = self.clips.front().map(|clip| clip.model);
+        let read = self.model.filter(|model| self.card(*model).is_some());
+        let Some(model) = first_waiting.or(read) else { return };
+        let Some(file) = self.models.get(&model).map(|model| model.file.clone()) else { return };
+        let without: Vec<_> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| matches!(worker.role, Role::Cpu | Role::Gpu))
+            .filter(|(_, worker)| worker.phase == Phase::Idle && worker.model != Some(model))
+            .map(|(id, _)| *id)
+            .collect();
+        for worker in without {
+            self.set_phase(worker, Phase::Loading);
+            self.send(worker, Request::Model { model }, vec![file.clone()], false);
+        }
+    }
+
+    fn hand_out_clips(&mut self) {
+        let role = if self.gpu == GpuStatus::Running { Role::Gpu } else { Role::Cpu };
+        for id in self.of_role(role) {
+            let Some(front) = self.clips.front() else { return };
+            let model = front.model;
+            let Some(worker) = self.workers.get_mut(&id) else { continue };
+            if worker.phase != Phase::Idle || worker.model != Some(model) {
+                continue;
+            }
+            worker.phase = Phase::Busy;
+            let batch = worker.batch;
+            let mut job = VecDeque::with_capacity(batch);
+            while job.len() < batch && self.clips.front().is_some_and(|clip| clip.model == model) {
+                job.extend(self.clips.pop_front());
+            }
+            let samples = job.iter().map(|clip| clip.samples.clone()).collect();
+            let ticket = Ticket(self.next_ticket);
+            self.next_ticket = self.next_ticket.wrapping_add(1);
+            self.jobs.insert(ticket, (id, job));
+            // Copied, not handed over: should the worker die, the clip is still here.
+            self.send(id, Request::Classify { ticket, model }, samples, false);
+        }
+    }
+
+    /// Opens the next song, or has the next clip cut, if there is room for it.
+    fn read_on(&mut self) {
+        let decoder = self.of_role(Role::Decoder).first().copied();
+        let Some(decoder) =
+            decoder.filter(|id| self.workers.get(id).is_some_and(|worker| worker.phase == Phase::Idle))
+        else {
+            return;
+        };
+        match self.reading {
+            Some((song, Reading::Waiting)) => {
+                if self.clips.len() < self.room() {
+                    self.reading = Some((song, Reading::Cutting));
+                    self.send(decoder, Request::Pull { song }, vec![], false);
+                }
+            }
+            Some(_) => {}
+            None => {
+                let Some(&next) = self.queue.front() else { return };
+                let chosen = self.model;
+                let Some(song) = self.songs.get_mut(&next) else { return };
+                song.model = song.model.or(chosen);
+                let Some(format) = song.model.and_then(|model| self.models.get(&model)?.format()) else {
+                    return;
+                };
+                let Some(file) = song.file.clone() else { return };
+                let first_clip = song.cut;
+                self.queue.pop_front();
+                self.reading = Some((next, Reading::Opening));
+                self.send(decoder, Request::Open { song: next, format, first_clip }, vec![file], false);
+            }
+        }
+    }
+
+    /// Clips that may wait: enough that no worker ever waits for the decoder,
+    /// few enough that a three-hour mix stays small.
+    fn room(&self) -> usize {
+        let gpu = self.gpu == GpuStatus::Running;
+        let takers =
+            self.workers.values().filter(|worker| worker.role == if gpu { Role::Gpu } else { Role::Cpu });
+        takers.map(|worker| 2 * worker.batch).sum::<usize>().max(2)
+    }
+}
+
+impl<P> Song<P> {
+    fn new(file: Option<P>, model: Option<ModelId>) -> Self {
+        Self { file, model, cut: 0, outstanding: 0, end: None, attempts: 0 }
+    }
+}

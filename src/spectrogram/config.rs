@@ -84,16 +84,11 @@ impl SpectrogramConfig {
     }
 
     /// Frames that `samples` samples give; 0 where they are shorter than one
-    /// uncentred frame.
+    /// uncentred frame. An empty clip counts as one sample of silence.
     pub fn frames(&self, samples: usize) -> usize {
-        let hop_length = self.hop_length.max(1);
-        if self.center {
-            1 + samples / hop_length
-        } else if samples < self.n_fft {
-            0
-        } else {
-            1 + (samples - self.n_fft) / hop_length
-        }
+        let margins = if self.center { self.n_fft / 2 * 2 } else { 0 };
+        let samples = samples.max(1).saturating_add(margins);
+        samples.checked_sub(self.n_fft).map_or(0, |room| 1 + room / self.hop_length.max(1))
     }
 
     /// Frames of one clip.
@@ -113,8 +108,8 @@ impl SpectrogramConfig {
         if !(1_000..=384_000).contains(&self.sample_rate) {
             return error("sample_rate", &self.sample_rate, "must be from 1000 to 384000 Hz");
         }
-        if !(16..=65_536).contains(&self.n_fft) || self.n_fft % 2 != 0 {
-            return error("n_fft", &self.n_fft, "must be even and from 16 to 65536");
+        if !(16..=65_536).contains(&self.n_fft) {
+            return error("n_fft", &self.n_fft, "must be from 16 to 65536");
         }
         if !(1..=65_536).contains(&self.hop_length) {
             return error("hop_length", &self.hop_length, "must be from 1 to 65536");
@@ -122,8 +117,8 @@ impl SpectrogramConfig {
         if !(1..=1024).contains(&self.n_mels) {
             return error("n_mels", &self.n_mels, "must be from 1 to 1024");
         }
-        if !(self.fmin >= 0.0 && self.fmin < self.fmax) {
-            return error("fmin", &self.fmin, "must be at least 0 and below fmax");
+        if !(self.fmin >= 0.0 && self.fmin + 1.0 <= self.fmax) {
+            return error("fmin", &self.fmin, "must be at least 0 and 1 Hz below fmax");
         }
         if !(self.fmax <= self.sample_rate as f32 / 2.0) {
             return error("fmax", &self.fmax, "must be at most half the sample rate");
@@ -142,6 +137,13 @@ impl SpectrogramConfig {
         }
         if self.clip_frames().saturating_mul(self.n_mels) > 4_000_000 {
             return error("hop_length", &self.hop_length, "makes more than four million cells a clip");
+        }
+        if self.clip_frames().saturating_mul(self.n_fft) > 64_000_000 {
+            return error(
+                "hop_length",
+                &self.hop_length,
+                "makes more than 64 million windowed samples a clip",
+            );
         }
         Ok(())
     }

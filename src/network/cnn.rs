@@ -1,0 +1,134 @@
+//! A [`NetworkSpec`] as a burn module.
+//!
+//! In: pictures `[batch, channels, height, width]`. Out: [`Output`], the logits
+//! and the embedding. The network is the paper's: blocks of convolution, ReLU,
+//! 2 x 2 max-pool and dropout, then dense layers (W. A. Holst, 2021).
+
+use burn::{
+    module::{Module, Param},
+    nn::{
+        Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d,
+        conv::{Conv2d, Conv2dConfig},
+        pool::{MaxPool2d, MaxPool2dConfig},
+    },
+    tensor::{Device, Tensor, TensorData, activation::relu},
+};
+
+use super::{
+    experiment::{NetworkSpec, Padding, SpecError},
+    weights::{Weights, WeightsError},
+};
+
+/// What the network says of a batch.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// `[batch, classes]`, before the softmax.
+    pub logits: Tensor<2>,
+    /// `[batch, embedding_length]`, the last hidden layer after its ReLU.
+    pub embedding: Tensor<2>,
+}
+
+/// The module. Fields bear the names of the tensors in a weights file.
+#[derive(Module, Debug)]
+pub struct Cnn {
+    conv: Vec<Conv2d>,
+    pool: MaxPool2d,
+    dropout: Vec<Dropout>,
+    dense: Vec<Linear>,
+    logits: Linear,
+}
+
+impl NetworkSpec {
+    /// Builds the network with burn's default initialisation.
+    ///
+    /// # Errors
+    /// [`SpecError`] where no network can be made of this.
+    pub fn init(&self, device: &Device) -> Result<Cnn, SpecError> {
+        let mut features = self
+            .layers()?
+            .iter()
+            .find(|layer| layer.name == "flatten")
+            .map_or(0, |layer| layer.shape.iter().product());
+        let mut channels = self.input[0];
+        let mut conv = Vec::with_capacity(self.blocks.len());
+        for block in &self.blocks {
+            let padding = match block.padding {
+                Padding::Valid => PaddingConfig2d::Valid,
+                Padding::Same => PaddingConfig2d::Same,
+            };
+            let kernel = [block.kernel, block.kernel];
+            conv.push(
+                Conv2dConfig::new([channels, block.filters], kernel).with_padding(padding).init(device),
+            );
+            channels = block.filters;
+        }
+        let mut dense = Vec::with_capacity(self.dense.len());
+        for &width in &self.dense {
+            dense.push(LinearConfig::new(features, width).init(device));
+            features = width;
+        }
+        Ok(Cnn {
+            conv,
+            pool: MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init(),
+            dropout: self.blocks.iter().map(|block| DropoutConfig::new(block.dropout).init()).collect(),
+            dense,
+            logits: LinearConfig::new(features, self.classes).init(device),
+        })
+    }
+}
+
+impl Cnn {
+    /// Runs the network. Dropout acts only on an autodiff device.
+    ///
+    /// # Shapes
+    /// - `pictures`: `[batch, channels, height, width]`, values from 0 to 1 for
+    ///   a viridis picture
+    /// - logits: `[batch, classes]`, embedding: `[batch, embedding_length]`
+    pub fn forward(&self, pictures: Tensor<4>) -> Output {
+        let mut maps = pictures;
+        for (conv, dropout) in self.conv.iter().zip(&self.dropout) {
+            maps = dropout.forward(self.pool.forward(relu(conv.forward(maps))));
+        }
+        let mut embedding: Tensor<2> = maps.flatten(1, 3);
+        for dense in &self.dense {
+            embedding = relu(dense.forward(embedding));
+        }
+        Output { logits: self.logits.forward(embedding.clone()), embedding }
+    }
+
+    /// Takes every weight and bias from a file.
+    ///
+    /// # Errors
+    /// [`WeightsError`] naming the first tensor that is missing or misfits.
+    pub fn load(mut self, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+        let vector = |name: String, length: usize| -> Result<Option<Param<Tensor<1>>>, WeightsError> {
+            let values = weights.tensor(&name, &[length])?.to_vec();
+            Ok(Some(Param::from_data(TensorData::new(values, [length]), device)))
+        };
+        for (index, conv) in self.conv.iter_mut().enumerate() {
+            let shape = conv.weight.dims();
+            let values = weights.tensor(&format!("conv{index}.weight"), &shape)?.to_vec();
+            conv.weight = Param::from_data(TensorData::new(values, shape), device);
+            conv.bias = vector(format!("conv{index}.bias"), shape[0])?;
+        }
+        let names = (0..self.dense.len()).map(|index| format!("dense{index}")).chain(["logits".into()]);
+        for (name, linear) in names.zip(self.dense.iter_mut().chain([&mut self.logits])) {
+            let [features, width] = linear.weight.dims();
+            // The file has PyTorch's [out, in], burn wants [in, out].
+            let values =
+                transpose(weights.tensor(&format!("{name}.weight"), &[width, features])?, width, features);
+            linear.weight = Param::from_data(TensorData::new(values, [features, width]), device);
+            linear.bias = vector(format!("{name}.bias"), width)?;
+        }
+        Ok(self)
+    }
+}
+
+/// `[rows, columns]` to `[columns, rows]`.
+pub(super) fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut transposed = Vec::with_capacity(values.len());
+    for column in 0..columns {
+        transposed.extend((0..rows).map(|row| values[row * columns + column]));
+    }
+    transposed
+}

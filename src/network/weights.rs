@@ -1,0 +1,264 @@
+//! A model on disk: one safetensors file with the model card in its metadata.
+//!
+//! In: the file's bytes. Out: [`Weights`], every tensor as f32 with the card,
+//! checked against the network that the card specifies. A file that does not
+//! fit its card is refused with the reason.
+//!
+//! The tensors bear PyTorch's shapes: `convN.weight` `[out, in, height, width]`,
+//! `denseN.weight` and `logits.weight` `[out, in]`, `.bias` `[out]`. The input
+//! of `dense0` is the last map flattened as (channel, row, column).
+
+use std::{borrow::Cow, collections::BTreeMap, collections::HashMap};
+
+use half::f16;
+use safetensors::{Dtype, SafeTensors, View};
+
+use super::{
+    card::{CARD_KEY, CardError, ModelCard},
+    cnn::transpose,
+    experiment::NetworkSpec,
+};
+
+/// Why a weights file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// Not safetensors at all, or cut off.
+    #[error("this is not a whole safetensors file: {0}")]
+    File(String),
+    /// A safetensors file of something else.
+    #[error("the safetensors file has no model card (`{CARD_KEY}` in its metadata)")]
+    NoCard,
+    /// The card is refused.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// The network that the card specifies has a tensor that the file lacks.
+    #[error("the tensor `{0}` is missing")]
+    Missing(String),
+    /// The file has a tensor that the network lacks.
+    #[error("the tensor `{0}` does not belong to the network of the card")]
+    Unexpected(String),
+    /// A tensor of another shape.
+    #[error("the tensor `{name}` has the shape {found:?}, the network of the card needs {expected:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// What the file has.
+        found: Vec<usize>,
+        /// What the network needs.
+        expected: Vec<usize>,
+    },
+    /// Neither f32 nor f16.
+    #[error("the tensor `{name}` has the type {found}, F32 and F16 are read")]
+    Type {
+        /// The tensor.
+        name: String,
+        /// What the file has.
+        found: String,
+    },
+    /// A weight that would make every answer NaN.
+    #[error("the tensor `{0}` has values that are not finite")]
+    NotFinite(String),
+}
+
+/// How weights are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 4 bytes a weight.
+    F32,
+    /// 2 bytes a weight, as the page's file.
+    F16,
+}
+
+/// A tensor of a file: its shape and its values, row-major.
+#[derive(Clone, Debug, PartialEq)]
+struct Values {
+    shape: Vec<usize>,
+    values: Vec<f32>,
+}
+
+/// A model's card and tensors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    card: ModelCard,
+    tensors: BTreeMap<String, Values>,
+}
+
+/// Name and shape of every tensor of a network.
+///
+/// # Errors
+/// As [`NetworkSpec::layers`].
+pub fn tensor_shapes(network: &NetworkSpec) -> Result<Vec<(String, Vec<usize>)>, CardError> {
+    let mut shapes = Vec::new();
+    let mut push = |name: &str, weight: Vec<usize>| {
+        let bias = vec![weight[0]];
+        shapes.push((format!("{name}.weight"), weight));
+        shapes.push((format!("{name}.bias"), bias));
+    };
+    let layers = network.layers()?;
+    let mut channels = network.input[0];
+    for (index, block) in network.blocks.iter().enumerate() {
+        push(&format!("conv{index}"), vec![block.filters, channels, block.kernel, block.kernel]);
+        channels = block.filters;
+    }
+    let flat = layers.iter().position(|layer| layer.name == "flatten").unwrap_or(0);
+    for pair in layers[flat..].windows(2) {
+        push(&pair[1].name, vec![pair[1].shape[0], pair[0].shape[0]]);
+    }
+    Ok(shapes)
+}
+
+impl Weights {
+    /// Reads a file, card first.
+    ///
+    /// # Errors
+    /// [`WeightsError`] with the first thing that is wrong.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+        let (_, metadata) =
+            SafeTensors::read_metadata(bytes).map_err(|error| WeightsError::File(error.to_string()))?;
+        let json = metadata.metadata().as_ref().and_then(|entries| entries.get(CARD_KEY));
+        let card = ModelCard::from_json(json.ok_or(WeightsError::NoCard)?)?;
+        let tensors = read_tensors(bytes)?;
+        Self::new(card, tensors)
+    }
+
+    /// Reads a file that Keras's layers were saved in, for a card that it
+    /// lacks: `convN.kernel` `[height, width, in, out]`, `dense.kernel` or
+    /// `denseN.kernel` and `logits.kernel` `[in, out]`, the first dense layer's
+    /// inputs flattened as (row, column, channel).
+    ///
+    /// # Errors
+    /// [`WeightsError`] with the first thing that is wrong.
+    pub fn from_keras(bytes: &[u8], card: ModelCard) -> Result<Self, WeightsError> {
+        let layers = card.network.layers().map_err(CardError::from)?;
+        let flat = layers.iter().position(|layer| layer.name == "flatten").unwrap_or(0);
+        let last_map =
+            flat.checked_sub(1).map_or_else(|| card.network.input.to_vec(), |at| layers[at].shape.clone());
+        let mut tensors = BTreeMap::new();
+        for (name, Values { shape, values }) in read_tensors(bytes)? {
+            let (layer, kind) = name.rsplit_once('.').unwrap_or((&name, ""));
+            let layer = if layer == "dense" { "dense0" } else { layer };
+            let tensor = match (kind, shape.as_slice()) {
+                ("kernel", &[height, width, inputs, outputs]) => Values {
+                    shape: vec![outputs, inputs, height, width],
+                    // (position, in, out) to (out, in, position): swap the outer with the inner.
+                    values: (0..outputs)
+                        .flat_map(|out| (0..inputs).map(move |input| (out, input)))
+                        .flat_map(|(out, input)| {
+                            (0..height * width).map(move |at| (at * inputs + input) * outputs + out)
+                        })
+                        .map(|at| values[at])
+                        .collect(),
+                },
+                ("kernel", &[inputs, outputs]) => {
+                    let mut values = transpose(&values, inputs, outputs);
+                    if layer == "dense0"
+                        && let &[channels, height, width] = last_map.as_slice()
+                        && channels * height * width == inputs
+                    {
+                        let channel_first = |row: &[f32]| transpose(row, height * width, channels);
+                        values = values.chunks_exact(inputs).flat_map(channel_first).collect();
+                    }
+                    Values { shape: vec![outputs, inputs], values }
+                }
+                _ => Values { shape, values },
+            };
+            let kind = if kind == "kernel" { "weight" } else { kind };
+            tensors.insert(format!("{layer}.{kind}"), tensor);
+        }
+        Self::new(card, tensors)
+    }
+
+    fn new(card: ModelCard, tensors: BTreeMap<String, Values>) -> Result<Self, WeightsError> {
+        card.validate()?;
+        let weights = Self { card, tensors };
+        let expected = tensor_shapes(&weights.card.network)?;
+        for (name, shape) in &expected {
+            if weights.tensor(name, shape)?.iter().any(|value| !value.is_finite()) {
+                return Err(WeightsError::NotFinite(name.clone()));
+            }
+        }
+        let known = |name: &str| expected.iter().any(|(expected, _)| expected == name);
+        match weights.tensors.keys().find(|name| !known(name)) {
+            Some(name) => Err(WeightsError::Unexpected(name.clone())),
+            None => Ok(weights),
+        }
+    }
+
+    /// The card.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// A tensor's values, row-major, if it has that shape.
+    ///
+    /// # Errors
+    /// [`WeightsError::Missing`] or [`WeightsError::Shape`].
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<&[f32], WeightsError> {
+        let tensor = self.tensors.get(name).ok_or_else(|| WeightsError::Missing(name.into()))?;
+        if tensor.shape != shape {
+            return Err(WeightsError::Shape {
+                name: name.into(),
+                found: tensor.shape.clone(),
+                expected: shape.to_vec(),
+            });
+        }
+        Ok(&tensor.values)
+    }
+
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// [`WeightsError::Card`] where the card has a number without a JSON form.
+    pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>, WeightsError> {
+        let metadata = HashMap::from([(CARD_KEY.to_owned(), self.card.to_json()?)]);
+        let views = self.tensors.iter().map(|(name, tensor)| (name, TensorBytes { tensor, precision }));
+        safetensors::serialize(views, Some(metadata)).map_err(|error| WeightsError::File(error.to_string()))
+    }
+}
+
+fn read_tensors(bytes: &[u8]) -> Result<BTreeMap<String, Values>, WeightsError> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::File(error.to_string()))?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.iter() {
+        let values = match view.dtype() {
+            Dtype::F32 => view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+            Dtype::F16 => {
+                view.data().as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()).collect()
+            }
+            other => return Err(WeightsError::Type { name: name.into(), found: format!("{other:?}") }),
+        };
+        tensors.insert(name.to_owned(), Values { shape: view.shape().to_vec(), values });
+    }
+    Ok(tensors)
+}
+
+/// A tensor as safetensors wants to write it.
+struct TensorBytes<'a> {
+    tensor: &'a Values,
+    precision: Precision,
+}
+
+impl View for TensorBytes<'_> {
+    fn dtype(&self) -> Dtype {
+        match self.precision {
+            Precision::F32 => Dtype::F32,
+            Precision::F16 => Dtype::F16,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.tensor.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let values = self.tensor.values.iter();
+        match self.precision {
+            Precision::F32 => values.flat_map(|value| value.to_le_bytes()).collect(),
+            Precision::F16 => values.flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        self.tensor.values.len() * if self.precision == Precision::F32 { 4 } else { 2 }
+    }
+}

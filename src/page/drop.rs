@@ -1,0 +1,281 @@
+//! Where songs come in: the whole page as a drop zone, and two pickers.
+//!
+//! In: files and folders, dropped or picked. Out: files; a weights file becomes
+//! a model, every other a song. Folders are walked through to their end
+//! (File and Directory Entries API).
+
+use gloo::events::EventListener;
+use js_sys::{Array, Promise};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    DataTransfer, DragEvent, File, FileList, FileSystemDirectoryEntry, FileSystemDirectoryReader,
+    FileSystemEntry, FileSystemFileEntry, HtmlInputElement,
+};
+
+use super::desk::Desk;
+use super::{model, words};
+
+/// Files taken at once: more than anyone's collection has in a folder, and few
+/// enough for the list.
+const MOST_FILES: usize = 5000;
+
+/// Files on their way in.
+#[derive(Default)]
+struct Basket {
+    files: Vec<File>,
+    /// Files of folders that are no sound.
+    left_out: usize,
+    /// Whether there were more than [`MOST_FILES`].
+    overflown: bool,
+}
+
+impl Basket {
+    fn put(&mut self, file: File) {
+        if self.files.len() < MOST_FILES { self.files.push(file) } else { self.overflown = true }
+    }
+
+    /// A file that a person did not point at: covers and booklets are no
+    /// failures to be told of one by one.
+    fn put_from_folder(&mut self, file: File) {
+        if may_be_wanted(&file.name(), &file.type_()) { self.put(file) } else { self.left_out += 1 }
+    }
+
+    /// Gives the files to the desk and says what was not taken.
+    fn empty_onto(self, desk: Desk) {
+        if self.left_out > 0 {
+            desk.note(words::left_out(self.left_out));
+        }
+        if self.overflown {
+            desk.note(words::too_many(MOST_FILES));
+        }
+        if self.files.is_empty() && self.left_out == 0 {
+            desk.note(words::NOTHING_DROPPED.into());
+        }
+        let (models, songs) = self.files.into_iter().partition(|file| model::is_weights(&file.name()));
+        let models: Vec<File> = models;
+        for file in models {
+            desk.add_model(file);
+        }
+        desk.add(songs);
+    }
+}
+
+/// Whether a file found in a folder may be sound. A type that the browser does
+/// not know is no reason against it.
+fn may_be_wanted(name: &str, media_type: &str) -> bool {
+    const NO_SOUND: [&str; 4] = ["image/", "text/", "font/", "application/pdf"];
+    // Playlists have a type that begins like sound's.
+    const LISTS: [&str; 5] = [".m3u", ".m3u8", ".pls", ".cue", ".log"];
+    let name = name.to_ascii_lowercase();
+    let hidden = name.starts_with('.') || name == "thumbs.db" || name == "desktop.ini";
+    !hidden
+        && !NO_SOUND.iter().any(|start| media_type.starts_with(start))
+        && !LISTS.iter().any(|end| name.ends_with(end))
+}
+
+/// Makes the whole page a drop zone; the signal is true while something hovers
+/// over it.
+pub(crate) fn accept_drops(desk: Desk) -> ReadSignal<bool> {
+    let (hovering, set_hovering) = signal(false);
+    let over = gloo::events::EventListenerOptions::enable_prevent_default();
+    let on = move |name: &'static str, act: fn(&DragEvent, Desk) -> bool| {
+        EventListener::new_with_options(&window(), name, over, move |event| {
+            if let Some(drag) = event.dyn_ref::<DragEvent>().filter(|drag| has_files(drag)) {
+                event.prevent_default();
+                let over_page = act(drag, desk);
+                if hovering.get_untracked() != over_page {
+                    set_hovering.set(over_page);
+                }
+            }
+        })
+        .forget();
+    };
+    on("dragenter", |_, _| true);
+    on("dragover", |_, _| true);
+    // Leaving one element for another has where it goes to; leaving the page
+    // has not.
+    on("dragleave", |drag, _| drag.related_target().is_some());
+    on("drop", |drag, desk| {
+        if let Some(dropped) = drag.data_transfer() {
+            take(&dropped, desk);
+        }
+        false
+    });
+    hovering
+}
+
+fn has_files(drag: &DragEvent) -> bool {
+    drag.data_transfer().is_some_and(|data| data.types().iter().any(|kind| kind == "Files"))
+}
+
+/// Takes what was dropped. Entries have to be asked for before the event ends;
+/// walking through them may take longer.
+fn take(dropped: &DataTransfer, desk: Desk) {
+    let items = dropped.items();
+    let mut entries = Vec::new();
+    let mut basket = Basket::default();
+    for item in (0..items.length()).filter_map(|index| items.get(index)) {
+        if item.kind() != "file" {
+            continue;
+        }
+        match item.webkit_get_as_entry() {
+            Ok(Some(entry)) => entries.push(entry),
+            _ => {
+                if let Ok(Some(file)) = item.get_as_file() {
+                    basket.put(file);
+                }
+            }
+        }
+    }
+    spawn_local(async move {
+        for entry in entries {
+            if entry.is_file() {
+                if let Some(file) = file_of(entry.unchecked_into()).await {
+                    basket.put(file);
+                }
+            } else {
+                walk(entry.unchecked_into(), &mut basket).await;
+            }
+        }
+        basket.empty_onto(desk);
+    });
+}
+
+/// Puts every file below `folder` in the basket, folder by folder, in the order
+/// of their names.
+async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket) {
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        if basket.overflown {
+            return;
+        }
+        let mut entries = entries_of(&folder).await;
+        entries.sort_by_key(FileSystemEntry::name);
+        let mut below = Vec::new();
+        for entry in entries {
+            if entry.is_directory() {
+                below.push(entry.unchecked_into());
+            } else if let Some(file) = file_of(entry.unchecked_into()).await {
+                basket.put_from_folder(file);
+            }
+        }
+        folders.extend(below.into_iter().rev());
+    }
+}
+
+/// What lies in a folder. The browser gives it in portions, and an empty one at
+/// the end.
+async fn entries_of(folder: &FileSystemDirectoryEntry) -> Vec<FileSystemEntry> {
+    let reader: FileSystemDirectoryReader = folder.create_reader();
+    let mut entries = Vec::new();
+    loop {
+        let portion =
+            called_back(|give, fail| reader.read_entries_with_callback_and_callback(give, fail)).await;
+        let Some(portion) = portion.and_then(|portion| portion.dyn_into::<Array>().ok()) else {
+            return entries;
+        };
+        if portion.length() == 0 || entries.len() > MOST_FILES {
+            return entries;
+        }
+        entries.extend(portion.iter().map(JsCast::unchecked_into::<FileSystemEntry>));
+    }
+}
+
+async fn file_of(entry: FileSystemFileEntry) -> Option<File> {
+    called_back(|give, fail| {
+        entry.file_with_callback_and_callback(give, fail);
+        Ok(())
+    })
+    .await?
+    .dyn_into()
+    .ok()
+}
+
+/// What an API of callbacks gives; `None` where it fails.
+async fn called_back(
+    ask: impl FnOnce(&js_sys::Function, &js_sys::Function) -> Result<(), JsValue>,
+) -> Option<JsValue> {
+    let mut ask = Some(ask);
+    let promise = Promise::new(&mut |give, fail| {
+        if let Some(ask) = ask.take() {
+            if let Err(error) = ask(&give, &fail) {
+                // It was promised a caller; a failure to call it is lost otherwise.
+                let _ = fail.call1(&JsValue::UNDEFINED, &error);
+            }
+        }
+    });
+    JsFuture::from(promise).await.ok()
+}
+
+/// Takes what a picker holds, and empties it, so that the same choice can be
+/// made again.
+fn take_picked(input: &HtmlInputElement, from_folder: bool, desk: Desk) {
+    let mut basket = Basket::default();
+    let picked: Option<FileList> = input.files();
+    for file in picked.iter().flat_map(|files| (0..files.length()).filter_map(|index| files.get(index))) {
+        if from_folder { basket.put_from_folder(file) } else { basket.put(file) }
+    }
+    input.set_value("");
+    basket.empty_onto(desk);
+}
+
+/// The two pickers, and the word that anything can be dropped.
+#[component]
+pub(crate) fn DropZone(
+    /// Whether files hover over the page.
+    hovering: ReadSignal<bool>,
+) -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let pick = move |from_folder: bool| {
+        move |event: leptos::ev::Event| take_picked(&event_target(&event), from_folder, desk)
+    };
+    view! {
+        <div class="drop-zone" class:over=move || hovering.get() data-testid="drop-zone">
+            <p class="drop-word">
+                {move || if hovering.get() { words::LET_GO } else { words::DROP_HERE }}
+            </p>
+            <div class="pickers">
+                <label class="button">
+                    <input type="file" multiple class="unseen" data-testid="pick-files" on:change=pick(false) />
+                    {words::CHOOSE_FILES}
+                </label>
+                <label class="button secondary">
+                    <input
+                        type="file"
+                        multiple
+                        class="unseen"
+                        data-testid="pick-folder"
+                        prop:webkitdirectory=true
+                        on:change=pick(true)
+                    />
+                    {words::CHOOSE_FOLDER}
+                </label>
+            </div>
+            <p class="quiet small">{words::FORMATS}</p>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_give_what_may_be_sound() {
+        for (name, media_type) in [("01.mp3", "audio/mpeg"), ("a.opus", ""), ("notes.mp3", "text/plain-no")] {
+            let wanted = may_be_wanted(name, media_type);
+            assert_eq!(wanted, !media_type.starts_with("text/"), "{name}");
+        }
+        for (name, media_type) in [
+            ("cover.jpg", "image/jpeg"),
+            (".DS_Store", ""),
+            ("Thumbs.db", ""),
+            ("all.m3u8", "audio/x-mpegurl"),
+        ] {
+            assert!(!may_be_wanted(name, media_type), "{name}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What runs, and how fast; and where it shall run.
+//!
+//! In: the downloads and the pool's status. Out: them in words, and a switch.
+
+use leptos::prelude::*;
+
+use super::desk::{Desk, Download};
+use super::{words, workers};
+use crate::engine::pool::{Choice, EngineStatus, GpuStatus};
+use crate::engine::protocol::Role;
+
+/// The engine's panel.
+#[component]
+pub(crate) fn EnginePanel() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let state = move || match (desk.engine_download.get(), desk.model_download.get()) {
+        (Download::Failed(_), _) | (_, Download::Failed(_)) => "failed",
+        (Download::Here, Download::Here) => {
+            desk.engine.with(|engine| engine.as_ref().map_or("starting", code))
+        }
+        _ => "loading",
+    };
+    view! {
+        <section class="panel" aria-labelledby="engine-heading" data-testid="engine" data-state=state>
+            <h2 id="engine-heading">{words::ENGINE}</h2>
+            <DownloadLine what=words::THE_ENGINE download=desk.engine_download tag="needledrop-engine-bytes" />
+            <DownloadLine what=words::THE_MODEL download=desk.model_download tag="needledrop-model-bytes" />
+            <div class="engine-lines">
+                {move || desk.engine.with(|engine| engine.as_ref().map(|status| view! {
+                    <p class="engine-runs" data-testid="engine-runs">{words::runs(status)}</p>
+                    <p class="quiet small" data-testid="engine-gpu">{words::gpu(status)}</p>
+                }))}
+            </div>
+            <Switch />
+        </section>
+    }
+}
+
+/// What runs as one word, for tests and styles.
+fn code(status: &EngineStatus) -> &'static str {
+    match (&status.problem, status.running) {
+        (Some(_), _) => "failed",
+        (None, Some(Role::Gpu)) => "gpu",
+        (None, Some(_)) => "cpu",
+        (None, None) => "starting",
+    }
+}
+
+/// Whether the GPU is on its way, so that its share of the switch can say so.
+fn is_starting(status: Option<&EngineStatus>) -> bool {
+    status.is_some_and(|status| status.gpu == GpuStatus::Starting)
+}
+
+/// A download with its size; nothing once it is there.
+#[component]
+fn DownloadLine(
+    /// What is downloaded.
+    what: &'static str,
+    /// How far it is.
+    download: RwSignal<Download>,
+    /// The tag that says how large it is.
+    tag: &'static str,
+) -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let total = workers::announced_bytes(tag);
+    let share = move |received: f64| total.map_or(0.0, |total| (received / total).clamp(0.0, 1.0));
+    move || match download.get() {
+        Download::Waiting | Download::Here => None,
+        Download::Coming(received) => Some(
+            view! {
+                <div class="download">
+                    <p class="quiet small tabular">{words::loading(what, received, total)}</p>
+                    <span class="bar-track" aria-hidden="true">
+                        <span
+                            class="bar-fill accent"
+                            style:transform=format!("scaleX({}e-3)", (share(received) * 1000.0) as u32)
+                        ></span>
+                    </span>
+                </div>
+            }
+            .into_any(),
+        ),
+        Download::Failed(problem) => Some(
+            view! {
+                <div class="download">
+                    <p class="problem">{words::load_problem(what, &problem)}</p>
+                    <button class="quiet-button" data-testid="reload" on:click=move |_| desk.load()>
+                        {words::RETRY}
+                    </button>
+                </div>
+            }
+            .into_any(),
+        ),
+    }
+}
+
+/// Auto, GPU or CPU.
+#[component]
+fn Switch() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let places = [
+        (Choice::Auto, words::AUTO, "auto"),
+        (Choice::Gpu, words::GPU, "gpu"),
+        (Choice::Cpu, words::CPU, "cpu"),
+    ];
+    let busy = move || desk.engine.with(|engine| is_starting(engine.as_ref()));
+    view! {
+        <fieldset class="switch" class:busy=busy>
+            <legend class="quiet small">{words::RUN_ON}</legend>
+            {places
+                .into_iter()
+                .map(|(choice, word, code)| view! {
+                    <label>
+                        <input
+                            type="radio"
+                            name="run-on"
+                            class="unseen"
+                            value=code
+                            data-testid=format!("run-on-{code}")
+                            prop:checked=move || desk.choice.get() == choice
+                            on:change=move |_| desk.choose(choice)
+                        />
+                        <span>{word}</span>
+                    </label>
+                })
+                .collect_view()}
+        </fieldset>
+    }
+}

@@ -1,0 +1,367 @@
+//! The microphone: what it hears now, and the recording it leaves.
+//!
+//! In: a microphone, with the browser's speech processing off, at the device's
+//! own rate. Out: its samples, through a port straight to the engine's worker;
+//! from there the live spectrogram and the verdict on the last three seconds,
+//! and at the end a recording that becomes a song.
+
+use std::time::Duration;
+
+use gloo::events::EventListener;
+use js_sys::Array;
+use leptos::html::Canvas;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    AudioContext, AudioWorkletNode, MediaStream, MediaStreamAudioSourceNode, MediaStreamConstraints,
+    MediaStreamTrack, MessageChannel, MessagePort,
+};
+
+use super::desk::Desk;
+use super::spectrogram::Scroll;
+use super::verdict::Bars;
+use super::workers::EngineAddress;
+use super::{browser, words};
+use crate::classify::verdict::ClipVerdict;
+use crate::engine::pool::Event;
+use crate::engine::protocol::SongId;
+
+/// How long the last samples may take from the worklet to the worker.
+const LAST_SAMPLES: Duration = Duration::from_millis(80);
+
+/// Why the microphone is not heard.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum MicrophoneProblem {
+    /// The page came by plain http from another machine.
+    Insecure,
+    /// The browser has no such thing.
+    Unsupported,
+    /// The person said no, now or once.
+    Denied,
+    /// There is none.
+    Absent,
+    /// Another program has it.
+    Busy,
+    /// Something else: what the browser or the engine says.
+    Failed(String),
+}
+
+impl MicrophoneProblem {
+    /// By the name of the exception that `getUserMedia` ends with (Media Capture
+    /// and Streams, 10.2).
+    fn of(error: &JsValue) -> Self {
+        match browser::property(error, "name").as_string().as_deref() {
+            Some("NotAllowedError") => Self::Denied,
+            Some("SecurityError") => Self::Insecure,
+            Some("NotFoundError" | "OverconstrainedError") => Self::Absent,
+            Some("NotReadableError" | "AbortError") => Self::Busy,
+            _ => Self::Failed(browser::describe(error)),
+        }
+    }
+}
+
+/// What the microphone does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Listening {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The person is being asked.
+    Asking,
+    /// It hears, for this song to be.
+    On(SongId),
+    /// The recording of that song is being made.
+    Keeping(SongId),
+    /// It could not be used, and why.
+    Problem(MicrophoneProblem),
+}
+
+/// Handle on the one microphone; copies are the same one.
+#[derive(Clone, Copy)]
+pub(crate) struct Microphone {
+    /// What it does.
+    pub(crate) state: RwSignal<Listening>,
+    seconds: RwSignal<f64>,
+    /// Genres of the last three seconds, most probable first; `None` before the
+    /// first verdict, empty for silence.
+    ranking: RwSignal<Option<Vec<(usize, f32)>>>,
+    scroll: StoredValue<Scroll>,
+    /// Told when the picture has moved on.
+    moved: Trigger,
+    line: StoredValue<Option<Line>, LocalStorage>,
+}
+
+/// Everything that has to live while the microphone is on.
+struct Line {
+    stream: MediaStream,
+    context: AudioContext,
+    _source: MediaStreamAudioSourceNode,
+    capture: AudioWorkletNode,
+    _ears: Vec<EventListener>,
+}
+
+impl Microphone {
+    /// A microphone that is off.
+    pub(crate) fn new() -> Self {
+        Self {
+            state: RwSignal::default(),
+            seconds: RwSignal::new(0.0),
+            ranking: RwSignal::new(None),
+            scroll: StoredValue::default(),
+            moved: Trigger::new(),
+            line: StoredValue::new_local(None),
+        }
+    }
+
+    /// Whether `song` is what it hears or has just heard.
+    pub(crate) fn is(self, song: SongId) -> bool {
+        self.state.with_untracked(
+            |state| matches!(state, Listening::On(own) | Listening::Keeping(own) if *own == song),
+        )
+    }
+
+    /// Asks for the microphone and listens.
+    pub(crate) fn start(self, desk: Desk) {
+        self.state.set(Listening::Asking);
+        spawn_local(async move {
+            match Line::open(self, desk).await {
+                Ok((line, port)) => {
+                    let sample_rate = line.context.sample_rate() as u32;
+                    let song = desk.new_song();
+                    self.line.set_value(Some(line));
+                    self.scroll.set_value(Scroll::default());
+                    self.ranking.set(None);
+                    self.seconds.set(0.0);
+                    self.state.set(Listening::On(song));
+                    desk.tell(Event::Listen { song, sample_rate, port: port.into() });
+                }
+                Err(problem) => self.give_up(desk, problem),
+            }
+        });
+    }
+
+    fn give_up(self, desk: Desk, problem: MicrophoneProblem) {
+        desk.said.set(words::microphone_problem(&problem));
+        self.state.set(Listening::Problem(problem));
+    }
+
+    /// Stops listening and keeps what was heard.
+    pub(crate) fn stop(self, desk: Desk) {
+        let Listening::On(song) = self.state.get_untracked() else { return };
+        self.state.set(Listening::Keeping(song));
+        self.line.with_value(|line| {
+            if let Some(line) = line {
+                // A worklet that is gone has nothing left to send.
+                let _ = line.capture.port().map(|port| port.post_message(&JsValue::from_str("stop")));
+            }
+        });
+        set_timeout(
+            move || {
+                self.hang_up();
+                desk.tell(Event::StopListening { song });
+            },
+            LAST_SAMPLES,
+        );
+    }
+
+    fn hang_up(self) {
+        if let Some(line) = self.line.try_update_value(Option::take).flatten() {
+            line.close();
+        }
+    }
+
+    /// The recording has been made, or there is none.
+    pub(crate) fn kept(self) {
+        self.state.set(Listening::Off);
+    }
+
+    /// The engine could not go on listening.
+    pub(crate) fn failed(self, reason: String) {
+        self.hang_up();
+        self.state.set(Listening::Problem(MicrophoneProblem::Failed(reason)));
+    }
+
+    /// Takes in the verdict on the last three seconds.
+    pub(crate) fn hear(self, verdict: &ClipVerdict) {
+        let mut ranking: Vec<_> = verdict.probabilities.iter().copied().enumerate().collect();
+        ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
+        self.ranking.set(Some(ranking));
+    }
+
+    /// Takes in the newest columns, `[frames, COLUMN_BANDS]`.
+    pub(crate) fn level(self, seconds: f64, columns: &[u8]) {
+        self.seconds.set(seconds);
+        self.scroll.update_value(|scroll| scroll.push(columns));
+        self.moved.notify();
+    }
+}
+
+impl Line {
+    /// The line, and the port at which its samples come out.
+    async fn open(microphone: Microphone, desk: Desk) -> Result<(Self, MessagePort), MicrophoneProblem> {
+        if !window().is_secure_context() {
+            return Err(MicrophoneProblem::Insecure);
+        }
+        let Some(address) = EngineAddress::of_page() else { return Err(MicrophoneProblem::Unsupported) };
+        let stream = ask().await?;
+        match Self::connect(&stream, &address, microphone, desk).await {
+            Ok(line) => Ok(line),
+            Err(error) => {
+                end(&stream);
+                Err(MicrophoneProblem::Failed(browser::describe(&error)))
+            }
+        }
+    }
+
+    async fn connect(
+        stream: &MediaStream,
+        address: &EngineAddress,
+        microphone: Microphone,
+        desk: Desk,
+    ) -> Result<(Self, MessagePort), JsValue> {
+        // At the device's own rate: a rate forced here would be the browser's
+        // resampling, and in Firefox an error.
+        let context = AudioContext::new()?;
+        JsFuture::from(context.resume()?).await?;
+        JsFuture::from(context.audio_worklet()?.add_module(&address.file("capture-worklet.js"))?).await?;
+        let capture = AudioWorkletNode::new(&context, "needledrop-capture")?;
+        let source = context.create_media_stream_source(stream)?;
+        source.connect_with_audio_node(&capture)?;
+        // It sends out silence; unconnected, some browsers would not run it.
+        capture.connect_with_audio_node(&context.destination())?;
+        let channel = MessageChannel::new()?;
+        let samples = browser::object(&[("port", channel.port1().into())]);
+        capture.port()?.post_message_with_transferable(&samples, &Array::of1(&channel.port1()))?;
+        let ears = tracks(stream)
+            .map(|track| EventListener::new(&track, "ended", move |_| microphone.stop(desk)))
+            .collect();
+        let line = Self { stream: stream.clone(), context, _source: source, capture, _ears: ears };
+        Ok((line, channel.port2()))
+    }
+
+    fn close(self) {
+        end(&self.stream);
+        // A context that is closed already is closed.
+        let _ = self.context.close();
+    }
+}
+
+/// Asks for a microphone as it is: all that would make speech clearer makes
+/// music something else.
+async fn ask() -> Result<MediaStream, MicrophoneProblem> {
+    let devices = window().navigator().media_devices().ok().filter(|devices| !devices.is_undefined());
+    let devices = devices.ok_or(MicrophoneProblem::Unsupported)?;
+    let plain = browser::object(&[
+        ("echoCancellation", JsValue::FALSE),
+        ("noiseSuppression", JsValue::FALSE),
+        ("autoGainControl", JsValue::FALSE),
+    ]);
+    let constraints = MediaStreamConstraints::new();
+    constraints.set_audio(&plain);
+    let asked = devices.get_user_media_with_constraints(&constraints);
+    let asked = asked.map_err(|error| MicrophoneProblem::of(&error))?;
+    let stream = JsFuture::from(asked).await.map_err(|error| MicrophoneProblem::of(&error))?;
+    stream.dyn_into().map_err(|_| MicrophoneProblem::Unsupported)
+}
+
+fn tracks(stream: &MediaStream) -> impl Iterator<Item = MediaStreamTrack> {
+    stream.get_tracks().into_iter().filter_map(|track| track.dyn_into().ok())
+}
+
+fn end(stream: &MediaStream) {
+    tracks(stream).for_each(|track| track.stop());
+}
+
+/// The button that starts and ends listening, and what went wrong with it.
+#[component]
+pub(crate) fn MicrophoneButton() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let microphone = desk.microphone;
+    let state = microphone.state;
+    let is_on = move || state.with(|state| matches!(state, Listening::On(_)));
+    let is_between = move || state.with(|state| matches!(state, Listening::Asking | Listening::Keeping(_)));
+    let press = move |_| if is_on() { microphone.stop(desk) } else { microphone.start(desk) };
+    let label = move || match state.get() {
+        Listening::Off | Listening::Problem(_) => words::LISTEN,
+        Listening::Asking => words::ASKING,
+        Listening::On(_) => words::STOP_LISTENING,
+        Listening::Keeping(_) => words::KEEPING,
+    };
+    let problem = move || match state.get() {
+        Listening::Problem(problem) => Some(words::microphone_problem(&problem)),
+        _ => None,
+    };
+    view! {
+        <div class="microphone" data-testid="microphone">
+            <button
+                class="button wide"
+                class:on=is_on
+                data-testid="listen"
+                aria-pressed=move || is_on().to_string()
+                disabled=is_between
+                on:click=press
+            >
+                <span class="lamp" aria-hidden="true"></span>
+                {label}
+            </button>
+            {move || problem().map(|problem| view! { <p class="problem" data-testid="microphone-problem">{problem}</p> })}
+        </div>
+    }
+}
+
+/// What is heard now: the last seconds as a moving picture, and their verdict.
+#[component]
+pub(crate) fn Live() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let microphone = desk.microphone;
+    let shown = Memo::new(move |_| {
+        microphone.state.with(|state| matches!(state, Listening::On(_) | Listening::Keeping(_)))
+    });
+    view! { <Show when=move || shown.get()><LivePicture /></Show> }
+}
+
+#[component]
+fn LivePicture() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let microphone = desk.microphone;
+    let canvas = NodeRef::<Canvas>::new();
+    Effect::new(move |_| {
+        microphone.moved.track();
+        if let Some(canvas) = canvas.get() {
+            // A picture that cannot be drawn is not worth more than that.
+            let _ = microphone.scroll.try_update_value(|scroll| scroll.draw(&canvas));
+        }
+    });
+    let genres = move || {
+        let chosen = desk.chosen_model.get();
+        desk.models.track();
+        desk.card(chosen).map(|card| card.genres.clone()).unwrap_or_default()
+    };
+    let heading = move || match microphone.ranking.get() {
+        None => words::NOTHING_YET.to_owned(),
+        Some(ranking) => match ranking.first() {
+            None => words::SILENCE.to_owned(),
+            Some(&(index, _)) => genres().get(index).map(|name| words::genre(name)).unwrap_or_default(),
+        },
+    };
+    let ranking = Signal::derive(move || microphone.ranking.get().unwrap_or_default());
+    view! {
+        <section class="song live" aria-label=words::LISTENING data-testid="live">
+            <header class="song-head">
+                <div class="song-names">
+                    <h3>{words::LISTENING}</h3>
+                    <p class="quiet"><span class="tabular">{move || words::clock(microphone.seconds.get())}</span></p>
+                </div>
+                <p class="verdict" data-testid="live-verdict">{heading}</p>
+            </header>
+            <div class="picture">
+                <canvas node_ref=canvas class="spectrogram" width="1" height="64" role="img" aria-label=words::LIVE_PICTURE></canvas>
+            </div>
+            <div role="group" aria-label=words::LIVE_VERDICT>
+                <Bars ranking genres=Signal::derive(genres) all=Signal::stored(true) />
+            </div>
+        </section>
+    }
+}

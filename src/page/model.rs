@@ -1,0 +1,194 @@
+//! The models of a visit: which one is used, and what it says of itself.
+//!
+//! In: weights files, the page's own and those a person brings. Out: a choice
+//! among them, and the card of the chosen one in words.
+
+use std::sync::Arc;
+
+use js_sys::ArrayBuffer;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{File, HtmlInputElement, HtmlSelectElement};
+
+use super::desk::Desk;
+use super::{browser, colors, words};
+use crate::engine::protocol::ModelId;
+use crate::network::card::ModelCard;
+
+/// Largest weights file that is tried, in bytes: the paper's largest network is
+/// a twentieth of it.
+const MOST_BYTES: f64 = 256e6;
+
+/// How far a model is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ModelState {
+    /// The engine has it and has not said yet what it thinks of it.
+    Loading,
+    /// It can be used.
+    Ready(Arc<ModelCard>),
+}
+
+/// One model of this visit.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Model {
+    /// Its name in the protocol.
+    pub(crate) id: ModelId,
+    /// How far it is.
+    pub(crate) state: ModelState,
+    file_name: String,
+}
+
+impl Model {
+    /// A model that the engine has just been given.
+    pub(crate) fn loading(id: ModelId, file_name: &str) -> Self {
+        Self { id, state: ModelState::Loading, file_name: file_name.to_owned() }
+    }
+
+    /// What it says of itself, once it can be used.
+    pub(crate) fn card(&self) -> Option<&Arc<ModelCard>> {
+        match &self.state {
+            ModelState::Loading => None,
+            ModelState::Ready(card) => Some(card),
+        }
+    }
+
+    /// What people call it.
+    pub(crate) fn label(&self) -> &str {
+        let name = self.card().map_or("", |card| &card.name);
+        if name.is_empty() { &self.file_name } else { name }
+    }
+}
+
+/// Whether a file is meant as a model and not as a song.
+pub(crate) fn is_weights(name: &str) -> bool {
+    name.len() >= 12 && name.to_ascii_lowercase().ends_with(".safetensors")
+}
+
+/// The bytes of a weights file.
+///
+/// # Errors
+/// Why it is not even shown to the engine, in words.
+pub(crate) async fn read(file: &File) -> Result<ArrayBuffer, String> {
+    if file.size() > MOST_BYTES {
+        return Err(words::model_too_large(MOST_BYTES));
+    }
+    match JsFuture::from(file.array_buffer()).await {
+        Ok(bytes) => Ok(bytes.unchecked_into()),
+        Err(error) => Err(browser::describe(&error)),
+    }
+}
+
+/// The model in use: its choice, its card, and how to bring another.
+#[component]
+pub(crate) fn ModelPanel() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let models = desk.models;
+    let chosen = desk.chosen_model;
+    let card = Memo::new(move |_| {
+        let chosen = chosen.get();
+        models.with(|models| {
+            models.iter().find(|model| model.id == chosen).and_then(|model| model.card().cloned())
+        })
+    });
+    let choose = move |event: leptos::ev::Event| {
+        let select: HtmlSelectElement = event_target(&event);
+        if let Ok(id) = select.value().parse() {
+            desk.choose_model(ModelId(id));
+        }
+    };
+    let bring = move |event: leptos::ev::Event| {
+        let input: HtmlInputElement = event_target(&event);
+        if let Some(file) = input.files().and_then(|files| files.get(0)) {
+            desk.add_model(file);
+        }
+        input.set_value("");
+    };
+    view! {
+        <section class="panel" aria-labelledby="model-heading" data-testid="model">
+            <h2 id="model-heading">{words::MODEL}</h2>
+            <label class="field">
+                <span class="quiet">{words::MODEL_FOR_NEXT}</span>
+                <select data-testid="model-choice" on:change=choose prop:value=move || chosen.get().0.to_string()>
+                    <For each=move || models.get() key=|model| (model.id, model.label().to_owned()) let:model>
+                        <option value=model.id.0.to_string() selected=move || chosen.get() == model.id>
+                            {model.label().to_owned()}
+                        </option>
+                    </For>
+                </select>
+            </label>
+            {move || card.get().map(|card| view! { <Card card /> })}
+            <p class="quiet small">{words::OWN_MODEL}</p>
+            <label class="button secondary">
+                <input
+                    type="file"
+                    class="unseen"
+                    accept=".safetensors"
+                    data-testid="pick-model"
+                    on:change=bring
+                />
+                {words::CHOOSE_MODEL}
+            </label>
+        </section>
+    }
+}
+
+/// A model card in words: limits first, then where its numbers come from.
+#[component]
+fn Card(
+    /// The card.
+    card: Arc<ModelCard>,
+) -> impl IntoView {
+    let said = |text: &str| if text.is_empty() { words::NOT_SAID.to_owned() } else { text.to_owned() };
+    let facts = [
+        (words::TRAINED_ON, said(&card.training.data)),
+        (words::SPLIT, words::split(&card.training.split)),
+        (words::RECIPE, said(&card.training.recipe)),
+        (words::SOUND_IN, words::hears(&card)),
+        (words::DATE, said(&card.date)),
+        (words::LICENCE, said(&card.licence)),
+    ];
+    let scores: Vec<_> = if card.scores.is_empty() {
+        vec![words::NO_SCORES.to_owned()]
+    } else {
+        card.scores.iter().map(words::score).collect()
+    };
+    let legend: Vec<_> = (0..card.genres.len())
+        .map(|index| {
+            let class = format!("chip genre-{}", index % colors::COUNT);
+            view! {
+                <li>
+                    <span class=class aria-hidden="true">{colors::letters(&card.genres, index)}</span>
+                    {words::genre(&card.genres[index])}
+                </li>
+            }
+        })
+        .collect();
+    view! {
+        <details class="card-details" data-testid="model-card">
+            <summary>{words::ABOUT_MODEL}</summary>
+            <p>{words::limits(&card.genres)}</p>
+            <dl>
+                {facts
+                    .into_iter()
+                    .map(|(name, value)| view! { <dt>{name}</dt> <dd>{value}</dd> })
+                    .collect_view()}
+                <dt>{words::SCORES}</dt>
+                {scores.into_iter().map(|score| view! { <dd>{score}</dd> }).collect_view()}
+                <dt>{words::GENRES}</dt>
+                <dd><ul class="legend">{legend}</ul></dd>
+            </dl>
+        </details>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_known_by_their_name() {
+        assert!(is_weights("my.SafeTensors") && is_weights(".safetensors"));
+        assert!(!is_weights("safetensors.mp3") && !is_weights("a"));
+    }
+}

@@ -1,0 +1,244 @@
+//! What sounds: one song at a time.
+//!
+//! In: a song's file, or our own PCM of it where the browser cannot play the
+//! file. Out: where in which song the sound is, for the playheads.
+
+use gloo::events::EventListener;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{File, HtmlAudioElement, Url};
+
+use super::desk::Desk;
+use super::words;
+use crate::engine::pool::Event;
+use crate::engine::protocol::SongId;
+
+/// What the player does with its song.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Playing {
+    /// Nothing, or it is held.
+    #[default]
+    Paused,
+    /// Our own PCM of it is being made.
+    Preparing,
+    /// It sounds.
+    Sounding,
+}
+
+/// Handle on the one player; copies are the same player.
+#[derive(Clone, Copy)]
+pub(crate) struct Player {
+    /// The song it has.
+    pub(crate) song: RwSignal<Option<SongId>>,
+    /// What it does with it.
+    pub(crate) state: RwSignal<Playing>,
+    /// Where in the song it is, in seconds.
+    pub(crate) at: RwSignal<f64>,
+    deck: StoredValue<Option<Deck>, LocalStorage>,
+}
+
+/// The audio element and what lies on it.
+struct Deck {
+    audio: HtmlAudioElement,
+    /// Address of the file in the browser, given back when the next one comes.
+    url: Option<String>,
+    /// Whether it is our own PCM already.
+    transcoded: bool,
+    _ears: Vec<EventListener>,
+}
+
+impl Player {
+    /// A player with no song.
+    pub(crate) fn new() -> Self {
+        Self {
+            song: RwSignal::new(None),
+            state: RwSignal::default(),
+            at: RwSignal::new(0.0),
+            deck: StoredValue::new_local(None),
+        }
+    }
+
+    /// Plays the song, or holds it if it plays.
+    pub(crate) fn toggle(self, desk: Desk, song: SongId) {
+        if self.song.get_untracked() != Some(song) {
+            self.load(desk, song, 0.0);
+            self.start();
+        } else if self.state.get_untracked() == Playing::Paused {
+            self.start();
+        } else {
+            self.pause();
+        }
+    }
+
+    /// Goes to a place in the song; with `play`, the sound goes on from there.
+    pub(crate) fn seek(self, desk: Desk, song: SongId, seconds: f64, play: bool) {
+        if self.song.get_untracked() == Some(song) {
+            self.at.set(seconds);
+            self.with_audio(|audio| audio.set_current_time(seconds));
+        } else {
+            self.load(desk, song, seconds);
+        }
+        if play {
+            self.start();
+        }
+    }
+
+    /// Holds the sound.
+    pub(crate) fn pause(self) {
+        self.with_audio(|audio| {
+            // A paused element that is paused again throws nothing.
+            let _ = audio.pause();
+        });
+        self.state.set(Playing::Paused);
+    }
+
+    /// Holds the sound if it is this song's.
+    pub(crate) fn pause_if(self, song: SongId) {
+        if self.song.get_untracked() == Some(song) {
+            self.pause();
+        }
+    }
+
+    /// Lets go of the song's file.
+    pub(crate) fn forget(self, song: SongId) {
+        if self.song.get_untracked() != Some(song) {
+            return;
+        }
+        self.pause();
+        self.song.set(None);
+        self.at.set(0.0);
+        self.deck.update_value(|deck| {
+            if let Some(deck) = deck {
+                deck.give_back_url();
+                // Nothing depends on whether the attribute was there.
+                let _ = deck.audio.remove_attribute("src");
+                deck.audio.load();
+            }
+        });
+    }
+
+    /// Plays our own PCM of a song that the browser cannot play.
+    pub(crate) fn play_instead(self, song: SongId, wav: &File) {
+        if self.song.get_untracked() != Some(song) {
+            return;
+        }
+        self.put_on(wav, true);
+        if self.state.get_untracked() == Playing::Preparing {
+            self.start();
+        }
+    }
+
+    /// Whether the engine's problem with `song` was ours, in making PCM of it.
+    pub(crate) fn failed_to_transcode(self, song: SongId) -> bool {
+        let ours =
+            self.song.get_untracked() == Some(song) && self.state.get_untracked() == Playing::Preparing;
+        if ours {
+            self.state.set(Playing::Paused);
+        }
+        ours
+    }
+
+    fn with_audio<T>(self, act: impl FnOnce(&HtmlAudioElement) -> T) -> Option<T> {
+        self.deck.with_value(|deck| deck.as_ref().map(|deck| act(&deck.audio)))
+    }
+
+    fn load(self, desk: Desk, song: SongId, seconds: f64) {
+        let Some(file) = desk.file(song) else { return };
+        if self.deck.with_value(Option::is_none) {
+            self.deck.set_value(Deck::new(self, desk));
+        }
+        self.state.set(Playing::Paused);
+        self.song.set(Some(song));
+        self.at.set(seconds);
+        self.put_on(&file, false);
+    }
+
+    fn put_on(self, file: &File, transcoded: bool) {
+        self.deck.update_value(|deck| {
+            let Some(deck) = deck else { return };
+            deck.give_back_url();
+            deck.transcoded = transcoded;
+            deck.url = Url::create_object_url_with_blob(file).ok();
+            if let Some(url) = &deck.url {
+                deck.audio.set_src(url);
+            }
+        });
+    }
+
+    fn start(self) {
+        let Some(Ok(started)) = self.with_audio(|audio| audio.play()) else { return };
+        // Refused where the file cannot be played, which the element's own
+        // error event says too.
+        spawn_local(async move { drop(JsFuture::from(started).await) });
+    }
+
+    /// Moves the playhead with every frame while there is sound.
+    fn follow(self) {
+        if self.state.get_untracked() == Playing::Sounding {
+            if let Some(at) = self.with_audio(|audio| audio.current_time()) {
+                self.at.set(at);
+            }
+            request_animation_frame(move || self.follow());
+        }
+    }
+
+    fn sounds(self) {
+        if self.state.get_untracked() != Playing::Sounding {
+            self.state.set(Playing::Sounding);
+            self.follow();
+        }
+    }
+
+    fn held(self) {
+        if self.state.get_untracked() == Playing::Sounding {
+            self.state.set(Playing::Paused);
+        }
+    }
+
+    fn loaded(self) {
+        let at = self.at.get_untracked();
+        if at > 0.0 {
+            self.with_audio(|audio| audio.set_current_time(at));
+        }
+    }
+
+    /// The browser cannot play what it was given: our own PCM is the next try,
+    /// and the last.
+    fn unplayable(self, desk: Desk) {
+        let Some(song) = self.song.get_untracked() else { return };
+        let transcoded = self.deck.with_value(|deck| deck.as_ref().is_none_or(|deck| deck.transcoded));
+        match desk.file(song) {
+            Some(file) if !transcoded => {
+                self.state.set(Playing::Preparing);
+                desk.tell(Event::Transcode { song, file: file.into() });
+            }
+            _ => {
+                self.state.set(Playing::Paused);
+                desk.note(words::UNPLAYABLE.into());
+            }
+        }
+    }
+}
+
+impl Deck {
+    fn new(player: Player, desk: Desk) -> Option<Self> {
+        let audio = HtmlAudioElement::new().ok()?;
+        let on = |name: &'static str, act: fn(Player)| EventListener::new(&audio, name, move |_| act(player));
+        let ears = vec![
+            on("playing", Player::sounds),
+            on("pause", Player::held),
+            on("ended", Player::held),
+            on("loadedmetadata", Player::loaded),
+            EventListener::new(&audio, "error", move |_| player.unplayable(desk)),
+        ];
+        Some(Self { audio, url: None, transcoded: false, _ears: ears })
+    }
+
+    fn give_back_url(&mut self) {
+        if let Some(url) = self.url.take() {
+            // Revoking an address that is gone already is no error.
+            let _ = Url::revoke_object_url(&url);
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! A song of this visit, and its card on the list.
+//!
+//! In: what the engine tells of it. Out: title, picture of the whole song, a
+//! coloured band of genres under it, a playhead over both, the verdict.
+
+use std::sync::Arc;
+
+use leptos::html::Div;
+use leptos::prelude::*;
+// The trait, which our own `Track` hides.
+use leptos::prelude::Track as _;
+use web_sys::{KeyboardEvent, MouseEvent};
+
+use super::desk::Desk;
+use super::player::Playing;
+use super::timeline::{Picture, Stretch};
+use super::track::Track;
+use super::verdict::Bars;
+use super::words;
+use crate::classify::verdict::SongVerdict;
+use crate::engine::protocol::{ModelId, SongId, SongInfo, SongNotice, SongProblem};
+
+/// Seconds that the arrow keys move the playhead by.
+const STEP: f64 = 3.0;
+
+/// Seconds that the page keys move it by.
+const LEAP: f64 = 30.0;
+
+/// How far a song is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum SongState {
+    /// Waiting for its turn.
+    Queued,
+    /// Being heard.
+    Busy,
+    /// Heard to its end.
+    Done,
+    /// Not heard, or not to its end, and why.
+    Failed(SongProblem),
+    /// Stopped by the person.
+    Cancelled,
+}
+
+impl SongState {
+    /// Its name in the page's `data-state`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Busy => "busy",
+            Self::Done => "done",
+            Self::Failed(_) => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What a card shows of a [`Track`], renewed at most once a frame.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Hearing {
+    /// Genres as (index, probability), most probable first.
+    pub(crate) ranking: Vec<(usize, f32)>,
+    /// Whether every clip so far was silent.
+    pub(crate) silent: bool,
+    /// Clips heard.
+    pub(crate) clips: usize,
+    /// Seconds heard.
+    pub(crate) seconds: f64,
+    /// Milliseconds a clip took.
+    pub(crate) milliseconds: Option<f64>,
+    /// Share of the file read, 0 to 1.
+    pub(crate) read: f32,
+}
+
+/// One song. Copies are the same song.
+#[derive(Clone)]
+pub(crate) struct Song {
+    /// Its name in the protocol.
+    pub(crate) id: SongId,
+    /// The model it was added for.
+    pub(crate) model: ModelId,
+    /// Name of its file.
+    pub(crate) file_name: Arc<str>,
+    /// How far it is.
+    pub(crate) state: ArcRwSignal<SongState>,
+    /// What the file says of itself.
+    pub(crate) info: ArcRwSignal<SongInfo>,
+    /// Its length, once it is known, in seconds.
+    pub(crate) seconds: ArcRwSignal<Option<f64>>,
+    /// What was not as it should be.
+    pub(crate) notices: ArcRwSignal<Vec<SongNotice>>,
+    /// Names of the genres of its model, once it has a verdict.
+    pub(crate) genres: ArcRwSignal<Vec<String>>,
+    /// What the card shows of the track.
+    pub(crate) hearing: ArcRwSignal<Hearing>,
+    /// What has been heard.
+    pub(crate) track: ArcStoredValue<Track>,
+}
+
+impl Song {
+    /// A song in the queue.
+    pub(crate) fn new(id: SongId, file_name: &str, model: ModelId) -> Self {
+        Self {
+            id,
+            model,
+            file_name: file_name.into(),
+            state: ArcRwSignal::new(SongState::Queued),
+            info: ArcRwSignal::default(),
+            seconds: ArcRwSignal::default(),
+            notices: ArcRwSignal::default(),
+            genres: ArcRwSignal::default(),
+            hearing: ArcRwSignal::default(),
+            track: ArcStoredValue::default(),
+        }
+    }
+
+    /// Whether it waits or is being heard.
+    pub(crate) fn is_active(&self) -> bool {
+        self.state.with_untracked(|state| matches!(state, SongState::Queued | SongState::Busy))
+    }
+
+    /// The file has been opened.
+    pub(crate) fn opened(&self, info: SongInfo) {
+        self.info.set(info);
+        self.go_on(SongState::Busy);
+    }
+
+    /// Every clip has its verdict.
+    pub(crate) fn done(&self, seconds: f64, notices: Vec<SongNotice>) {
+        self.seconds.set(Some(seconds));
+        self.notices.set(notices);
+        self.refresh();
+        self.go_on(SongState::Done);
+    }
+
+    /// There will be no verdict, or no whole one.
+    pub(crate) fn failed(&self, problem: SongProblem) {
+        self.go_on(SongState::Failed(problem));
+    }
+
+    /// The person wants no more of it.
+    pub(crate) fn cancelled(&self) {
+        self.go_on(SongState::Cancelled);
+    }
+
+    /// What has ended stays as it ended, whatever a worker says later.
+    fn go_on(&self, next: SongState) {
+        if self.is_active() {
+            self.state.set(next);
+        }
+    }
+
+    /// Takes the names of its model's genres, once.
+    pub(crate) fn name_genres(&self, genres: &[String]) {
+        if self.genres.with_untracked(Vec::is_empty) {
+            self.genres.set(genres.to_vec());
+        }
+    }
+
+    /// Shows the track as it is now.
+    pub(crate) fn refresh(&self) {
+        let hearing = self.track.with_value(|track| {
+            let verdict = track.verdict();
+            Hearing {
+                ranking: verdict.ranking(),
+                silent: verdict == SongVerdict::Silence,
+                clips: track.clips().len(),
+                seconds: track.heard_seconds(),
+                milliseconds: track.milliseconds_a_clip(),
+                read: track.read,
+            }
+        });
+        self.hearing.set(hearing);
+    }
+
+    /// The title tag, or the file's name.
+    pub(crate) fn title(&self) -> String {
+        self.info.with(|info| info.title.clone()).unwrap_or_else(|| self.file_name.to_string())
+    }
+
+    /// [`title`](Self::title), asked for once.
+    pub(crate) fn title_untracked(&self) -> String {
+        untrack(|| self.title())
+    }
+
+    /// What a screen reader says of it once it is done.
+    pub(crate) fn sentence(&self) -> String {
+        let top = self.hearing.with_untracked(|hearing| hearing.ranking.first().copied());
+        self.genres.with_untracked(|genres| {
+            let top = top.and_then(|(index, share)| Some((genres.get(index)?.as_str(), share)));
+            words::announce_verdict(&self.title_untracked(), top)
+        })
+    }
+
+    /// Length of its picture in seconds: the true one once it is known, else
+    /// the declared one as long as the song has not gone beyond it.
+    pub(crate) fn length(&self) -> f64 {
+        let heard = self.hearing.with(|hearing| hearing.seconds);
+        let known = self.seconds.get();
+        let declared = self.info.with(|info| info.seconds).filter(|seconds| seconds.is_finite());
+        known.or(declared).unwrap_or(0.0).max(heard)
+    }
+}
+
+/// The card of a song.
+#[component]
+pub(crate) fn SongCard(
+    /// The song.
+    song: Song,
+) -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let id = song.id;
+    let state = RwSignal::from(song.state.clone());
+    let hearing = RwSignal::from(song.hearing.clone());
+    let info = RwSignal::from(song.info.clone());
+    let seconds = RwSignal::from(song.seconds.clone());
+    let notices = RwSignal::from(song.notices.clone());
+    let genres = RwSignal::from(song.genres.clone());
+    let all = RwSignal::new(false);
+    let title = Memo::new({
+        let song = song.clone();
+        move |_| song.title()
+    });
+    let is_active = move || state.with(|state| matches!(state, SongState::Queued | SongState::Busy));
+    let ranking = Signal::derive(move || hearing.with(|hearing| hearing.ranking.clone()));
+    let has_bars = Memo::new(move |_| is_active() || hearing.with(|hearing| !hearing.ranking.is_empty()));
+    let problem = move || {
+        state.with(|state| match state {
+            SongState::Failed(problem) => Some(words::problem(problem)),
+            SongState::Cancelled if hearing.with(|hearing| hearing.clips == 0) => {
+                Some(words::CANCELLED_EARLY.into())
+            }
+            _ => None,
+        })
+    };
+    let progress = move || {
+        let share = hearing.with(|hearing| hearing.read.clamp(0.0, 1.0));
+        format!("scaleX({}e-3)", (share * 1000.0).round() as u32)
+    };
+    let stop = {
+        let song = song.clone();
+        move |_| desk.cancel(&song)
+    };
+    let remove = {
+        let song = song.clone();
+        move |_| desk.remove(&song)
+    };
+    let again = {
+        let song = song.clone();
+        move |_| desk.hear_again(&song)
+    };
+    view! {
+        <li class="song" data-testid="song" data-song=id.0.to_string() data-state=move || state.with(SongState::code)>
+            <header class="song-head">
+                <PlayButton id title />
+                <div class="song-names">
+                    <h3 dir="auto">{title}</h3>
+                    <p class="quiet" dir="auto">{move || info.with(|info| words::song_facts(info, seconds.get()))}</p>
+                </div>
+                <Headline state hearing genres />
+            </header>
+            <Stage song=song.clone() title />
+            <div class="song-progress" class:busy=move || state.with(|state| *state == SongState::Busy) aria-hidden="true">
+                <span style:transform=progress></span>
+            </div>
+            {move || problem().map(|problem| view! { <p class="problem" data-testid="problem">{problem}</p> })}
+            {move || notices.with(|notices| (!notices.is_empty()).then(|| view! {
+                <ul class="notices" data-testid="notices">
+                    {notices.iter().map(|notice| view! { <li>{words::notice(notice)}</li> }).collect_view()}
+                </ul>
+            }))}
+            <div class="song-foot">
+                <Show when=move || has_bars.get()>
+                    <Bars ranking genres all />
+                </Show>
+                <div class="song-actions">
+                    <Show when=move || has_bars.get()>
+                        <button
+                            class="quiet-button"
+                            data-testid="all-genres"
+                            aria-expanded=move || all.get().to_string()
+                            aria-label=move || words::of_song(words::ALL_GENRES, &title.get())
+                            on:click=move |_| all.update(|all| *all = !*all)
+                        >
+                            {words::ALL_GENRES}
+                        </button>
+                    </Show>
+                    <button
+                        class="quiet-button"
+                        data-testid="stop"
+                        class:gone=move || !is_active()
+                        aria-label=move || words::of_song(words::STOP, &title.get())
+                        on:click=stop
+                    >
+                        {words::STOP}
+                    </button>
+                    <button
+                        class="quiet-button"
+                        data-testid="again"
+                        class:gone=is_active
+                        aria-label=move || words::of_song(words::AGAIN, &title.get())
+                        on:click=again
+                    >
+                        {words::AGAIN}
+                    </button>
+                    <button
+                        class="quiet-button"
+                        data-testid="remove"
+                        aria-label=move || words::of_song(words::REMOVE, &title.get())
+                        on:click=remove
+                    >
+                        {words::REMOVE}
+                    </button>
+                </div>
+            </div>
+        </li>
+    }
+}
+
+/// The verdict in one word, and what it rests on.
+#[component]
+fn Headline(
+    /// How far the song is.
+    state: RwSignal<SongState>,
+    /// What has been heard.
+    hearing: RwSignal<Hearing>,
+    /// Names of the genres.
+    genres: RwSignal<Vec<String>>,
+) -> impl IntoView {
+    let top = Memo::new(move |_| hearing.with(|hearing| hearing.ranking.first().copied()));
+    let word = move || match top.get() {
+        Some((index, _)) => {
+            genres.with(|genres| genres.get(index).map(|name| words::genre(name))).unwrap_or_default()
+        }
+        None if hearing.with(|hearing| hearing.silent) => words::SILENCE.to_owned(),
+        None => state.with(|state| match state {
+            SongState::Queued => words::WAITING.to_owned(),
+            SongState::Busy | SongState::Done => words::OPENING.to_owned(),
+            SongState::Failed(_) => words::FAILED.to_owned(),
+            SongState::Cancelled => words::CANCELLED.to_owned(),
+        }),
+    };
+    let share = move || top.get().map(|(_, share)| words::percent(share));
+    let rests_on = move || {
+        hearing.with(|hearing| match (hearing.clips, hearing.milliseconds) {
+            (0, _) | (_, None) => String::new(),
+            (clips, Some(milliseconds)) => state.with(|state| match state {
+                SongState::Done => words::heard_in(clips, milliseconds),
+                _ => words::so_far(hearing.seconds),
+            }),
+        })
+    };
+    let has_verdict = move || hearing.with(|hearing| hearing.clips > 0);
+    view! {
+        <div class="verdict" class:pending=move || !has_verdict() data-testid="verdict">
+            <p>
+                <span class="verdict-word" data-testid="verdict-word">{word}</span>
+                " "
+                <span class="verdict-share tabular">{share}</span>
+            </p>
+            <p class="quiet small tabular">{rests_on}</p>
+        </div>
+    }
+}
+
+/// Plays and holds a song.
+#[component]
+fn PlayButton(
+    /// The song.
+    id: SongId,
+    /// Its title.
+    title: Memo<String>,
+) -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let player = desk.player;
+    let playing = Memo::new(move |_| match player.song.get() {
+        Some(song) if song == id => player.state.get(),
+        _ => Playing::Paused,
+    });
+    let sounding = move || playing.get() == Playing::Sounding;
+    view! {
+        <button
+            class="play"
+            class:sounding=sounding
+            class:preparing=move || playing.get() == Playing::Preparing
+            data-testid="play"
+            aria-label=move || words::play(&title.get(), sounding())
+            on:click=move |_| player.toggle(desk, id)
+        >
+            <span aria-hidden="true"></span>
+        </button>
+    }
+}
+
+/// Picture and band with the playhead over both: the song's position slider.
+#[component]
+fn Stage(
+    /// The song.
+    song: Song,
+    /// Its title.
+    title: Memo<String>,
+) -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let player = desk.player;
+    let id = song.id;
+    let stage = NodeRef::<Div>::new();
+    let length = Memo::new({
+        let song = song.clone();
+        move |_| song.length()
+    });
+    // Follows the player only while it has this song: of two hundred cards one
+    // is touched a frame.
+    let at = Memo::new(move |_| (player.song.get() == Some(id)).then(|| player.at.get()));
+    let pointed = RwSignal::new(None::<f64>);
+    let second_of = move |event: &MouseEvent| {
+        let bounds = stage.get_untracked()?.get_bounding_client_rect();
+        let share = (f64::from(event.client_x()) - bounds.left()) / bounds.width();
+        (share.is_finite()).then(|| share.clamp(0.0, 1.0) * length.get_untracked())
+    };
+    let seek = move |seconds: f64, play| {
+        player.seek(desk, id, seconds.clamp(0.0, length.get_untracked()), play);
+    };
+    let on_key = move |event: KeyboardEvent| {
+        let now = at.get_untracked().unwrap_or(0.0);
+        match event.key().as_str() {
+            "ArrowRight" | "ArrowUp" => seek(now + STEP, false),
+            "ArrowLeft" | "ArrowDown" => seek(now - STEP, false),
+            "PageUp" => seek(now + LEAP, false),
+            "PageDown" => seek(now - LEAP, false),
+            "Home" => seek(0.0, false),
+            "End" => seek(length.get_untracked(), false),
+            " " | "Enter" => player.toggle(desk, id),
+            _ => return,
+        }
+        event.prevent_default();
+    };
+    let place = {
+        let song = song.clone();
+        move |second: f64| {
+            song.hearing.track();
+            song.track.with_value(|track| {
+                let top = track.at(second).and_then(|clip| {
+                    let index = clip.verdict.top()?;
+                    Some((index, *clip.verdict.probabilities.get(index)?))
+                });
+                song.genres.with(|genres| {
+                    let top = top.and_then(|(index, share)| Some((genres.get(index)?.as_str(), share)));
+                    words::place(second, length.get(), top)
+                })
+            })
+        }
+    };
+    let place_pointed = place.clone();
+    let percent = move |second: f64| {
+        let length = length.get();
+        let share = if length > 0.0 { (second / length).clamp(0.0, 1.0) } else { 0.0 };
+        format!("{}e-2%", (share * 10_000.0).round() as u32)
+    };
+    let stretch = Stretch { song, length };
+    view! {
+        <div
+            node_ref=stage
+            class="stage"
+            role="slider"
+            tabindex="0"
+            data-testid="seek"
+            aria-label=move || words::position_in(&title.get())
+            aria-valuemin="0"
+            aria-valuemax=move || (length.get() as u32).to_string()
+            aria-valuenow=move || (at.get().unwrap_or(0.0) as u32).to_string()
+            aria-valuetext=move || place(at.get().unwrap_or(0.0).floor())
+            on:keydown=on_key
+            on:click=move |event| {
+                if let Some(second) = second_of(&event) {
+                    seek(second, true);
+                }
+            }
+            on:mousemove=move |event| pointed.set(second_of(&event))
+            on:mouseleave=move |_| pointed.set(None)
+        >
+            <Picture stretch />
+            {move || at.get().map(|_| view! {
+                <span class="playhead" aria-hidden="true" style:left=move || percent(at.get().unwrap_or(0.0))></span>
+            })}
+            {move || pointed.get().filter(|_| length.get() > 0.0).map(|second| view! {
+                <span class="pointed" aria-hidden="true" style:left=percent(second)>
+                    <span class="pointed-place" class:left={second * 2.0 > length.get()}>{place_pointed(second)}</span>
+                </span>
+            })}
+        </div>
+    }
+}

@@ -1,0 +1,199 @@
+//! The picture of a song: its spectrogram, and a band of genres under it.
+//!
+//! In: a [`Track`](super::track::Track). Out: two canvases, drawn only while
+//! they are near the screen, and anew when there is more of the song, when the
+//! window changes or the scheme does.
+
+use gloo::events::EventListener;
+use js_sys::Array;
+use leptos::html::Canvas;
+use leptos::prelude::*;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{
+    CanvasRenderingContext2d, Element, HtmlCanvasElement, IntersectionObserver, IntersectionObserverEntry,
+    IntersectionObserverInit,
+};
+
+use super::song::Song;
+use super::track::HeardClip;
+use super::{browser, colors};
+
+/// Narrowest stretch of one genre that has its letters in it, in CSS pixels.
+const ROOM_FOR_LETTERS: f64 = 20.0;
+
+/// What is drawn: a song, and the seconds that the full width stands for.
+#[derive(Clone)]
+pub(crate) struct Stretch {
+    /// The song.
+    pub(crate) song: Song,
+    /// Its length, in seconds.
+    pub(crate) length: Memo<f64>,
+}
+
+/// Told when every picture has to be drawn anew: another width, other colours.
+#[derive(Clone, Copy)]
+pub(crate) struct Redraw(Trigger);
+
+impl Redraw {
+    /// Listens to the window for as long as the page lives.
+    pub(crate) fn listen() -> Self {
+        let redraw = Trigger::new();
+        EventListener::new(&window(), "resize", move |_| redraw.notify()).forget();
+        colors::on_scheme_change(move || {
+            colors::hand_to_stylesheet();
+            redraw.notify();
+        });
+        Self(redraw)
+    }
+}
+
+/// Spectrogram and band of a song.
+#[component]
+pub(crate) fn Picture(
+    /// What is drawn.
+    stretch: Stretch,
+) -> impl IntoView {
+    let Stretch { song, length } = stretch;
+    let Redraw(redraw) = expect_context::<Redraw>();
+    let spectrogram = NodeRef::<Canvas>::new();
+    let band = NodeRef::<Canvas>::new();
+    let near = near_screen(spectrogram);
+    let hearing = song.hearing.clone();
+    let drawn_seconds = RwSignal::new(0.0);
+    Effect::new(move |_| {
+        hearing.track();
+        redraw.track();
+        let length = length.get();
+        let (Some(spectrogram), Some(band), true) = (spectrogram.get(), band.get(), near.get()) else {
+            return;
+        };
+        song.track.with_value(|track| {
+            // A picture that cannot be drawn is left as it is: the words say
+            // the same.
+            let _ = track.columns().draw(&spectrogram);
+            let _ = song.genres.with_untracked(|genres| draw_band(&band, track.clips(), length, genres));
+            drawn_seconds.set(track.columns().seconds());
+        });
+    });
+    let width = move || {
+        let length = length.get();
+        let share = if length > 0.0 { (drawn_seconds.get() / length).clamp(0.0, 1.0) } else { 0.0 };
+        format!("{}e-2%", (share * 10_000.0).round() as u32)
+    };
+    view! {
+        <div class="picture" aria-hidden="true">
+            <canvas node_ref=spectrogram class="spectrogram" width="1" height="64" style:width=width></canvas>
+        </div>
+        <canvas node_ref=band class="band" width="1" height="1" aria-hidden="true"></canvas>
+    }
+}
+
+/// Whether a canvas is on the screen or about to be.
+fn near_screen(canvas: NodeRef<Canvas>) -> ReadSignal<bool> {
+    let (near, set_near) = signal(false);
+    Effect::new(move |_| {
+        let Some(canvas) = canvas.get() else { return };
+        let watch = Closure::<dyn FnMut(Array)>::new(move |entries: Array| {
+            if let Ok(entry) = entries.pop().dyn_into::<IntersectionObserverEntry>() {
+                set_near.try_set(entry.is_intersecting());
+            }
+        });
+        let options = IntersectionObserverInit::new();
+        options.set_root_margin("300px");
+        match IntersectionObserver::new_with_options(watch.as_ref().unchecked_ref(), &options) {
+            Ok(observer) => {
+                observer.observe(canvas.unchecked_ref::<Element>());
+                let watched = StoredValue::new_local((observer, watch));
+                on_cleanup(move || {
+                    watched.try_with_value(|(observer, _)| observer.disconnect());
+                });
+            }
+            // Without an observer everything counts as near.
+            Err(_) => set_near.set(true),
+        }
+    });
+    near
+}
+
+/// Stretches of one genre after another, as (genre, from, to) in seconds; clips
+/// of silence are left out.
+fn runs(clips: &[HeardClip]) -> Vec<(usize, f64, f64)> {
+    let mut runs: Vec<(usize, f64, f64)> = Vec::new();
+    for clip in clips {
+        let Some(genre) = clip.verdict.top() else { continue };
+        match runs.last_mut() {
+            Some((last, _, to)) if *last == genre && clip.start <= *to + 0.01 => *to = clip.end,
+            _ => runs.push((genre, clip.start, clip.end)),
+        }
+    }
+    runs
+}
+
+/// Draws a rectangle for every stretch of one genre, with its letters where
+/// there is room.
+///
+/// # Errors
+/// What the browser says.
+fn draw_band(
+    canvas: &HtmlCanvasElement,
+    clips: &[HeardClip],
+    length: f64,
+    genres: &[String],
+) -> Result<(), JsValue> {
+    let ratio = window().device_pixel_ratio();
+    let (width, height) = (f64::from(canvas.client_width()), f64::from(canvas.client_height()));
+    canvas.set_width((width * ratio).round() as u32);
+    canvas.set_height((height * ratio).round() as u32);
+    if length <= 0.0 {
+        return Ok(());
+    }
+    let context = canvas.get_context("2d")?.ok_or(JsValue::NULL)?;
+    let context = context.unchecked_into::<CanvasRenderingContext2d>();
+    context.scale(ratio, ratio)?;
+    context.set_font("600 12px system-ui, sans-serif");
+    context.set_text_align("center");
+    context.set_text_baseline("middle");
+    let dark = browser::media_matches(colors::DARK_SCHEME);
+    for (genre, from, to) in runs(clips) {
+        let (left, right) = ((from / length * width).round(), (to / length * width).round());
+        let ground = colors::genre(genre, dark);
+        context.set_fill_style_str(&colors::css(ground));
+        // A hairline between neighbours, where they are not narrower than it.
+        let gap = if right - left > 3.0 { 1.0 } else { 0.0 };
+        context.fill_rect(left, 0.0, right - left - gap, height);
+        if right - left >= ROOM_FOR_LETTERS {
+            context.set_fill_style_str(&colors::css(colors::ink(ground)));
+            context.fill_text(&colors::letters(genres, genre), (left + right) / 2.0, height / 2.0 + 0.5)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::verdict::ClipVerdict;
+
+    fn heard(clip: usize, probabilities: &[f32]) -> HeardClip {
+        let start = clip as f64 * 3.0;
+        HeardClip {
+            verdict: ClipVerdict { clip, probabilities: probabilities.to_vec() },
+            start,
+            end: start + 3.0,
+        }
+    }
+
+    #[test]
+    fn neighbours_of_one_genre_are_one_stretch() {
+        let clips = [
+            heard(0, &[0.9, 0.1]),
+            heard(1, &[0.8, 0.2]),
+            heard(2, &[0.1, 0.9]),
+            heard(3, &[]),
+            heard(4, &[0.2, 0.8]),
+            heard(6, &[0.2, 0.8]),
+        ];
+        assert_eq!(runs(&clips), [(0, 0.0, 6.0), (1, 6.0, 9.0), (1, 12.0, 15.0), (1, 18.0, 21.0)]);
+    }
+}

@@ -1,0 +1,358 @@
+//! A file to mono samples at its own rate.
+//!
+//! In: the bytes of a file (WAV, AIFF, FLAC, MP3, Ogg Vorbis, AAC, ALAC and what
+//! else symphonia reads), as a stream. Out: blocks of the mean of the channels,
+//! 1 being full scale, or packets where the codec is not ours.
+//!
+//! Nothing longer than a packet is held, whatever a file says of itself. Damage
+//! costs what it hits: a packet that cannot be decoded is left out, and counted.
+
+use symphonia::core::{
+    audio::GenericAudioBufferRef,
+    codecs::audio::{
+        AudioDecoder, AudioDecoderOptions,
+        well_known::{CODEC_ID_AAC, CODEC_ID_OPUS},
+    },
+    errors::Error,
+    packet::Packet,
+};
+
+pub use super::resample::{GREATEST_RATE, LEAST_RATE};
+use super::{
+    MediaSource,
+    aac::{AacConfig, packets_replicate},
+    demux::{Demuxer, Step, from_io},
+    packets::{PacketReader, codec_name},
+    song::{SongInfo, SongNotice, SongProblem},
+};
+
+/// Packets in a row without a sample until a file is given up: a minute and a
+/// half of MP3, and little enough to be over at once.
+const MOST_BARREN_PACKETS: u32 = 4096;
+
+/// Packets of AAC that are looked at for an unannounced SBR.
+const PACKETS_LOOKED_AT: usize = 16;
+
+/// Samples louder than this (180 dB above full scale) are not sound but the
+/// bits of something else; a spectrogram of them would overflow.
+const LOUDEST: f32 = 1e9;
+
+/// Seconds that may be missing at the end of a file without a word: encoders
+/// and containers round by a packet or two.
+const MISSING_SECONDS: f64 = 0.25;
+
+/// A file that has been opened.
+pub enum Opened {
+    /// It is decoded here.
+    Ours(Box<Decoder>),
+    /// Its packets need another decoder, which a browser may have.
+    Packets(Box<PacketReader>),
+}
+
+/// Opens a file.
+///
+/// # Errors
+/// Every [`SongProblem`] that shows itself before the first sample.
+pub fn open(file: Box<dyn MediaSource>) -> Result<Opened, SongProblem> {
+    let mut demuxer = Demuxer::open(file)?;
+    let replicates = replicates(&mut demuxer)?;
+    if replicates || demuxer.parameters().codec == CODEC_ID_OPUS {
+        return PacketReader::new(demuxer, replicates).map(|reader| Opened::Packets(Box::new(reader)));
+    }
+    match make_codec(&demuxer) {
+        Ok(codec) => Decoder::new(demuxer, codec).map(|decoder| Opened::Ours(Box::new(decoder))),
+        // More channels or another profile than ours.
+        Err(_) if demuxer.parameters().codec == CODEC_ID_AAC => {
+            PacketReader::new(demuxer, false).map(|reader| Opened::Packets(Box::new(reader)))
+        }
+        Err(Error::Unsupported(_)) => Err(SongProblem::Codec { codec: codec_name(&demuxer, false) }),
+        Err(error) => Err(from_codec(&error)),
+    }
+}
+
+/// Whether our AAC decoder would give half the rate that the file is meant to
+/// have: the container or the packets say so, or the declared rate is twice the
+/// core's.
+fn replicates(demuxer: &mut Demuxer) -> Result<bool, SongProblem> {
+    let parameters = demuxer.parameters();
+    if parameters.codec != CODEC_ID_AAC {
+        return Ok(false);
+    }
+    if let Some(config) = parameters.extra_data.as_deref().and_then(AacConfig::read) {
+        let declared = parameters.sample_rate.unwrap_or(config.core_rate);
+        if config.replicates || u64::from(declared) == 2 * u64::from(config.core_rate) {
+            return Ok(true);
+        }
+    }
+    demuxer.look_ahead(PACKETS_LOOKED_AT).map(packets_replicate)
+}
+
+fn make_codec(demuxer: &Demuxer) -> Result<Box<dyn AudioDecoder>, Error> {
+    symphonia::default::get_codecs().make_audio_decoder(demuxer.parameters(), &AudioDecoderOptions::default())
+}
+
+fn from_codec(error: &Error) -> SongProblem {
+    match error {
+        Error::IoError(error) => from_io(error),
+        error => SongProblem::Damaged { detail: error.to_string() },
+    }
+}
+
+/// A piece of a song, as long as its packet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Block<'a> {
+    /// The mean of the channels, 1 being full scale.
+    pub samples: &'a [f32],
+    /// Their rate, in Hz. It may change where one song follows another in a
+    /// file.
+    pub sample_rate: u32,
+}
+
+/// Decodes a song, block after block.
+pub struct Decoder {
+    demuxer: Demuxer,
+    codec: Box<dyn AudioDecoder>,
+    info: SongInfo,
+    mixer: Mixer,
+    /// Rate of the current block, in Hz.
+    sample_rate: u32,
+    /// Whether the current block has still to be handed out.
+    primed: bool,
+    tally: Tally,
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Tally {
+    seconds: f64,
+    corrupt_packets: u64,
+    /// What was wrong with the last of them.
+    last_damage: Option<String>,
+    ended: bool,
+    cut: bool,
+}
+
+impl Decoder {
+    /// Decodes up to the first block, so that rate and channels are certain.
+    fn new(mut demuxer: Demuxer, codec: Box<dyn AudioDecoder>) -> Result<Self, SongProblem> {
+        let info = demuxer.describe(codec.codec_info().short_name.to_owned());
+        if let Some(sample_rate) = demuxer.parameters().sample_rate {
+            check_rate(sample_rate)?;
+        }
+        let mut decoder = Self {
+            demuxer,
+            codec,
+            info,
+            mixer: Mixer::default(),
+            sample_rate: 0,
+            primed: false,
+            tally: Tally::default(),
+        };
+        decoder.primed = decoder.decode_block()?;
+        decoder.info.sample_rate = decoder.sample_rate;
+        decoder.info.channels = decoder.mixer.channels;
+        Ok(decoder)
+    }
+
+    /// What the file says of itself, its rate and channels as they were
+    /// delivered.
+    pub fn info(&self) -> &SongInfo {
+        &self.info
+    }
+
+    /// Rate of the current block, in Hz; 0 for a file without sound.
+    pub fn sample_rate(&self) -> u32 {
+        self.sample_rate
+    }
+
+    /// Seconds handed out so far.
+    pub fn seconds(&self) -> f64 {
+        self.tally.seconds
+    }
+
+    /// Share of the file that has been read, 0 to 1, where its length is known.
+    pub fn progress(&self) -> Option<f32> {
+        self.demuxer.progress()
+    }
+
+    /// The next block of samples, never an empty one; `None` at the end.
+    ///
+    /// # Errors
+    /// [`SongProblem::Unreadable`] if the file cannot be read any more,
+    /// [`SongProblem::SampleRate`] if it changes to a rate that is not heard,
+    /// [`SongProblem::NotFinite`] at the end if not one sample was a number.
+    pub fn next_block(&mut self) -> Result<Option<Block<'_>>, SongProblem> {
+        let has_block = std::mem::take(&mut self.primed) || self.decode_block()?;
+        if !has_block {
+            return Ok(None);
+        }
+        let (samples, sample_rate) = (&self.mixer.mono[..], self.sample_rate);
+        self.tally.seconds += samples.len() as f64 / f64::from(sample_rate);
+        Ok(Some(Block { samples, sample_rate }))
+    }
+
+    /// What was not as it should be up to here.
+    pub fn notices(&self) -> Vec<SongNotice> {
+        let heard = self.tally.seconds;
+        let declared = self.demuxer.seconds().filter(|_| self.demuxer.is_length_declared());
+        let is_short = declared.is_some_and(|declared| heard + MISSING_SECONDS < declared);
+        let is_cut = self.tally.cut || self.demuxer.lacks_its_end();
+        let truncated = self.tally.ended && (is_short || is_cut);
+        let packets = self.tally.corrupt_packets;
+        let samples = self.mixer.not_finite;
+        [
+            truncated.then_some(SongNotice::Truncated { heard, declared }),
+            (packets > 0).then_some(SongNotice::CorruptPackets { packets }),
+            (samples > 0).then_some(SongNotice::NonFinite { samples }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// Decodes until there are samples; `false` at the end.
+    fn decode_block(&mut self) -> Result<bool, SongProblem> {
+        for _ in 0..MOST_BARREN_PACKETS {
+            if self.tally.ended {
+                return self.end();
+            }
+            match self.demuxer.next()? {
+                Step::Packet(packet) => {
+                    if self.decode(&packet)? {
+                        return Ok(true);
+                    }
+                }
+                Step::Restart => self.restart(),
+                Step::Skipped(damage) => self.tally.count_damage(damage),
+                Step::End { cut } => (self.tally.ended, self.tally.cut) = (true, cut),
+            }
+        }
+        (self.tally.ended, self.tally.cut) = (true, true);
+        self.end()
+    }
+
+    /// Decodes one packet; `false` where that gives no sample.
+    fn decode(&mut self, packet: &Packet) -> Result<bool, SongProblem> {
+        match self.codec.decode(packet) {
+            Ok(decoded) if decoded.frames() > 0 && decoded.num_planes() > 0 => {
+                self.sample_rate = decoded.spec().rate();
+                check_rate(self.sample_rate)?;
+                self.mixer.mix(&decoded);
+                Ok(true)
+            }
+            // The first packet of some codecs only fills their memory.
+            Ok(_) => Ok(false),
+            Err(error) => {
+                self.tally.count_damage(error.to_string());
+                Ok(false)
+            }
+        }
+    }
+
+    fn restart(&mut self) {
+        match make_codec(&self.demuxer) {
+            Ok(codec) => self.codec = codec,
+            Err(error) => {
+                self.tally.count_damage(error.to_string());
+                (self.tally.ended, self.tally.cut) = (true, true);
+            }
+        }
+    }
+
+    /// The end, and whether it is one of a song at all.
+    fn end(&mut self) -> Result<bool, SongProblem> {
+        if self.mixer.samples > 0 && self.mixer.not_finite == self.mixer.samples {
+            return Err(SongProblem::NotFinite);
+        }
+        if self.mixer.samples == 0
+            && let Some(detail) = self.tally.last_damage.take()
+        {
+            return Err(SongProblem::Damaged { detail });
+        }
+        Ok(false)
+    }
+}
+
+impl Tally {
+    fn count_damage(&mut self, damage: String) {
+        self.corrupt_packets += 1;
+        self.last_damage = Some(damage);
+    }
+}
+
+fn check_rate(sample_rate: u32) -> Result<(), SongProblem> {
+    if (LEAST_RATE..=GREATEST_RATE).contains(&sample_rate) {
+        Ok(())
+    } else {
+        Err(SongProblem::SampleRate { sample_rate })
+    }
+}
+
+/// Many channels to one.
+#[derive(Default)]
+struct Mixer {
+    /// Samples `[frames, channels]` as decoded.
+    interleaved: Vec<f32>,
+    /// Their mean over the channels `[frames]`.
+    mono: Vec<f32>,
+    /// Channels of the last block.
+    channels: usize,
+    /// Samples so far, in all channels.
+    samples: u64,
+    /// Those that were taken as 0.
+    not_finite: u64,
+}
+
+impl Mixer {
+    fn mix(&mut self, decoded: &GenericAudioBufferRef<'_>) {
+        decoded.copy_to_vec_interleaved(&mut self.interleaved);
+        self.channels = decoded.num_planes();
+        self.samples += self.interleaved.len() as u64;
+        for sample in &mut self.interleaved {
+            // NaN is not less than anything either.
+            if !(sample.abs() < LOUDEST) {
+                *sample = 0.0;
+                self.not_finite += 1;
+            }
+        }
+        self.mono.clear();
+        let channels = self.channels as f32;
+        let frames = self.interleaved.chunks_exact(self.channels);
+        self.mono.extend(frames.map(|frame| frame.iter().sum::<f32>() / channels));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use symphonia::core::audio::{AsGenericAudioBufferRef, AudioBuffer, AudioMut, AudioSpec, Channels};
+
+    use super::*;
+
+    fn mix(planes: &[&[f32]]) -> Mixer {
+        let spec = AudioSpec::new(44_100, Channels::Discrete(planes.len() as u16));
+        let mut buffer = AudioBuffer::<f32>::new(spec, planes[0].len());
+        buffer.render_silence(None);
+        for (channel, plane) in planes.iter().enumerate() {
+            buffer.plane_mut(channel).unwrap().copy_from_slice(plane);
+        }
+        let mut mixer = Mixer::default();
+        mixer.mix(&buffer.as_generic_audio_buffer_ref());
+        mixer
+    }
+
+    #[test]
+    fn mono_is_the_mean_of_the_channels() {
+        assert_eq!(mix(&[&[0.1, -0.3, 1e-40]]).mono, [0.1, -0.3, 1e-40]);
+        assert_eq!(mix(&[&[0.5, 1.0], &[0.25, -1.0]]).mono, [0.375, 0.0]);
+        let channels: Vec<[f32; 1]> = (0..8).map(|channel| [channel as f32]).collect();
+        let planes: Vec<&[f32]> = channels.iter().map(|plane| &plane[..]).collect();
+        assert_eq!(mix(&planes).mono, [3.5]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_silent_and_counted() {
+        let mixer = mix(&[&[f32::NAN, f32::INFINITY, 0.5, 1e30], &[0.5, 0.25, -0.5, f32::NEG_INFINITY]]);
+        assert_eq!(mixer.mono, [0.25, 0.125, 0.0, 0.0]);
+        assert_eq!((mixer.not_finite, mixer.samples), (4, 8));
+    }
+}

@@ -1,0 +1,268 @@
+//! A file to the packets of its audio track.
+//!
+//! In: the bytes of a file. Out: packets, and what the file says of itself.
+//! symphonia reads the container; here its outcomes become those that a
+//! listener can be told.
+
+use std::{collections::VecDeque, io};
+
+use symphonia::core::{
+    codecs::{CodecParameters, audio::AudioCodecParameters},
+    errors::Error,
+    formats::{FormatOptions, FormatReader, Track, TrackType, probe::Hint, well_known::FORMAT_ID_OGG},
+    io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions},
+    meta::{MetadataOptions, MetadataRevision, StandardTag, well_known::METADATA_ID_ID3V1},
+    packet::Packet,
+};
+
+use super::{
+    song::{SongInfo, SongProblem},
+    source::{Reach, Source},
+};
+
+/// Bytes that symphonia keeps of the file, a power of two.
+const BUFFER_LENGTH: usize = 128 * 1024;
+
+/// Times in a row that the container may be damaged until it is given up.
+const MOST_FAILURES: usize = 16;
+
+/// Characters of a tag that are kept.
+const LONGEST_TAG: usize = 300;
+
+/// What comes next in a file.
+pub(super) enum Step {
+    /// A packet of the track.
+    Packet(Packet),
+    /// Another song begins in the same file (chained Ogg): the decoder has to
+    /// be made anew for the [track](Demuxer::parameters).
+    Restart,
+    /// Something that could not be read was left out.
+    Skipped(String),
+    /// There is no more; `cut` where the file ends within a packet or is too
+    /// damaged to go on.
+    End {
+        /// Whether more was to come.
+        cut: bool,
+    },
+}
+
+/// Reads the packets of one audio track.
+pub(super) struct Demuxer {
+    reader: Box<dyn FormatReader>,
+    track: Track,
+    parameters: AudioCodecParameters,
+    reach: Reach,
+    lookahead: VecDeque<Step>,
+    failures: usize,
+}
+
+impl Demuxer {
+    /// Finds out the container and its audio track.
+    ///
+    /// # Errors
+    /// [`SongProblem::Empty`], [`SongProblem::Folder`],
+    /// [`SongProblem::NotAudio`], [`SongProblem::NoTrack`],
+    /// [`SongProblem::Damaged`], [`SongProblem::Unreadable`].
+    pub(super) fn open(file: Box<dyn MediaSource>) -> Result<Self, SongProblem> {
+        if file.byte_len() == Some(0) {
+            return Err(SongProblem::Empty);
+        }
+        let source = Source::new(file).map_err(|error| from_io(&error))?;
+        let reach = source.reach();
+        let stream =
+            MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions { buffer_len: BUFFER_LENGTH });
+        let reader = symphonia::default::get_probe()
+            .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
+            .map_err(from_probe)?;
+        let (track, parameters) = audio_track(reader.as_ref()).ok_or(SongProblem::NoTrack)?;
+        Ok(Self { reader, track, parameters, reach, lookahead: VecDeque::new(), failures: 0 })
+    }
+
+    /// What the container says of the coded sound.
+    pub(super) fn parameters(&self) -> &AudioCodecParameters {
+        &self.parameters
+    }
+
+    /// What the container says of the track.
+    pub(super) fn track(&self) -> &Track {
+        &self.track
+    }
+
+    /// Declared length of the track in seconds, where there is one.
+    pub(super) fn seconds(&self) -> Option<f64> {
+        let timed = self.track.time_base.zip(self.track.duration);
+        let by_time =
+            timed.and_then(|(base, length)| base.calc_duration(length)).map(|time| time.as_secs_f64());
+        let by_frames = || Some(self.track.num_frames? as f64 / f64::from(self.parameters.sample_rate?));
+        by_time.or_else(by_frames).filter(|&seconds| seconds.is_finite() && seconds > 0.0)
+    }
+
+    /// Whether the declared length is no guess: symphonia makes one from the
+    /// bit rate of an MP3 that has no LAME tag.
+    pub(super) fn is_length_declared(&self) -> bool {
+        use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3};
+        let guessed = [CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3].contains(&self.parameters.codec)
+            && self.track.delay.is_none();
+        self.seconds().is_some() && !guessed
+    }
+
+    /// Whether the container must have a last page and has none.
+    pub(super) fn lacks_its_end(&self) -> bool {
+        self.reader.format_info().format == FORMAT_ID_OGG && self.track.num_frames.is_none()
+    }
+
+    /// Share of the file that has been read, 0 to 1, where its length is known.
+    pub(super) fn progress(&self) -> Option<f32> {
+        self.reach.share()
+    }
+
+    /// The tags, the rate, the channels and the length, as far as declared;
+    /// `codec` is what to call the codec.
+    pub(super) fn describe(&mut self, codec: String) -> SongInfo {
+        let mut info = SongInfo {
+            codec,
+            sample_rate: self.parameters.sample_rate.unwrap_or(0),
+            channels: self.parameters.channels.as_ref().map_or(0, |channels| channels.count()),
+            seconds: self.seconds(),
+            ..SongInfo::default()
+        };
+        for revision in revisions(self.reader.as_mut()) {
+            read_tags(&revision, &mut info);
+        }
+        info
+    }
+
+    /// Reads up to `count` packets ahead, for a look at them; they come again.
+    pub(super) fn look_ahead(
+        &mut self,
+        count: usize,
+    ) -> Result<impl ExactSizeIterator<Item = &[u8]>, SongProblem> {
+        while self.lookahead.len() < count {
+            let step = self.advance()?;
+            let is_packet = matches!(step, Step::Packet(_));
+            self.lookahead.push_back(step);
+            if !is_packet {
+                break;
+            }
+        }
+        let packets: Vec<&[u8]> = self
+            .lookahead
+            .iter()
+            .filter_map(|step| if let Step::Packet(packet) = step { Some(&packet.data[..]) } else { None })
+            .collect();
+        Ok(packets.into_iter())
+    }
+
+    /// What comes next; after the end, the end again.
+    ///
+    /// # Errors
+    /// [`SongProblem::Unreadable`] if the file cannot be read any more.
+    pub(super) fn next(&mut self) -> Result<Step, SongProblem> {
+        match self.lookahead.pop_front() {
+            Some(step) => Ok(step),
+            None => self.advance(),
+        }
+    }
+
+    fn advance(&mut self) -> Result<Step, SongProblem> {
+        loop {
+            if self.failures > MOST_FAILURES {
+                return Ok(Step::End { cut: true });
+            }
+            match self.reader.next_packet() {
+                Ok(Some(packet)) if packet.track_id == self.track.id => {
+                    self.failures = 0;
+                    return Ok(Step::Packet(packet));
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(Step::End { cut: false }),
+                Err(Error::ResetRequired) => return Ok(self.restart()),
+                Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Ok(Step::End { cut: true });
+                }
+                Err(Error::IoError(error)) => return Err(from_io(&error)),
+                Err(error) => {
+                    self.failures += 1;
+                    return Ok(Step::Skipped(error.to_string()));
+                }
+            }
+        }
+    }
+
+    fn restart(&mut self) -> Step {
+        match audio_track(self.reader.as_ref()) {
+            Some((track, parameters)) => {
+                (self.track, self.parameters) = (track, parameters);
+                Step::Restart
+            }
+            None => Step::End { cut: false },
+        }
+    }
+}
+
+fn audio_track(reader: &dyn FormatReader) -> Option<(Track, AudioCodecParameters)> {
+    let track = reader.default_track(TrackType::Audio).or_else(|| reader.first_track(TrackType::Audio))?;
+    match &track.codec_params {
+        Some(CodecParameters::Audio(parameters)) => Some((track.clone(), parameters.clone())),
+        _ => None,
+    }
+}
+
+/// All that is said of the file, what is to be believed first. ID3v1 cuts off
+/// after 30 characters, so anything else goes before it.
+fn revisions(reader: &mut dyn FormatReader) -> Vec<MetadataRevision> {
+    let mut metadata = reader.metadata();
+    let mut revisions: Vec<_> = std::iter::from_fn(|| metadata.pop()).collect();
+    revisions.extend(metadata.current().cloned());
+    revisions.sort_by_key(|revision| revision.info.metadata == METADATA_ID_ID3V1);
+    revisions
+}
+
+/// Fills in what `info` does not have yet.
+fn read_tags(revision: &MetadataRevision, info: &mut SongInfo) {
+    let per_track = revision.per_track.iter().map(|track| &track.metadata);
+    let containers = std::iter::once(&revision.media).chain(per_track);
+    let tags: Vec<&StandardTag> =
+        containers.flat_map(|container| &container.tags).filter_map(|tag| tag.std.as_ref()).collect();
+    let find = |which: fn(&StandardTag) -> Option<&String>| {
+        tags.iter().filter_map(|tag| which(tag)).find_map(|text| readable(text))
+    };
+    let title =
+        || find(|tag| if let StandardTag::TrackTitle(text) = tag { Some(text.as_ref()) } else { None });
+    let artist = || {
+        find(|tag| if let StandardTag::Artist(text) = tag { Some(text.as_ref()) } else { None }).or_else(
+            || find(|tag| if let StandardTag::AlbumArtist(text) = tag { Some(text.as_ref()) } else { None }),
+        )
+    };
+    let album = || find(|tag| if let StandardTag::Album(text) = tag { Some(text.as_ref()) } else { None });
+    info.title = info.title.take().or_else(title);
+    info.artist = info.artist.take().or_else(artist);
+    info.album = info.album.take().or_else(album);
+}
+
+/// A tag without control characters and blanks around it, cut to
+/// [`LONGEST_TAG`]; `None` where nothing is left.
+fn readable(text: &str) -> Option<String> {
+    let text: String = text.chars().filter(|character| !character.is_control()).take(LONGEST_TAG).collect();
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn from_probe(error: Error) -> SongProblem {
+    match error {
+        Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            SongProblem::Damaged { detail: "it ends within its header".to_owned() }
+        }
+        Error::IoError(error) => from_io(&error),
+        // The probe's own words for bytes that are no container it knows.
+        Error::Unsupported("core (probe): no suitable format reader found") => SongProblem::NotAudio,
+        error => SongProblem::Damaged { detail: error.to_string() },
+    }
+}
+
+/// What a listener is told of a failed read.
+pub(super) fn from_io(error: &io::Error) -> SongProblem {
+    match error.kind() {
+        io::ErrorKind::IsADirectory => SongProblem::Folder,
+        _ => SongProblem::Unreadable { detail: error.to_string() },
+    }
+}

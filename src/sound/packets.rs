@@ -1,0 +1,252 @@
+//! Packets for a decoder that is not ours.
+//!
+//! In: a track whose container is understood and whose codec is not (Opus,
+//! HE-AAC). Out: its packets, one by one, and what the browser's WebCodecs must
+//! be told to decode them.
+//!
+//! References: W3C *WebCodecs* and its codec registrations for AAC and Opus;
+//! RFC 6716 section 3 (packets of Opus); RFC 7845 section 5.1 (their head).
+
+use symphonia::core::{
+    codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS},
+    packet::Packet,
+    units::TimeBase,
+};
+
+use super::{
+    aac::{AacConfig, write_config},
+    demux::{Demuxer, Step},
+    song::{SongInfo, SongNotice, SongProblem},
+};
+
+/// Rate at which Opus is decoded and counted, in Hz.
+const OPUS_RATE: u32 = 48_000;
+
+/// What a WebCodecs `AudioDecoder` is configured with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PacketConfig {
+    /// `codec`: `opus`, `mp4a.40.5`, ...
+    pub codec: String,
+    /// `sampleRate`, in Hz, of the decoded sound.
+    pub sample_rate: u32,
+    /// `numberOfChannels`.
+    pub channels: usize,
+    /// `description`: what the codec needs to know beforehand (OpusHead,
+    /// AudioSpecificConfig).
+    pub description: Vec<u8>,
+    /// Decoded samples a channel that come before the song begins and are to be
+    /// left out. A decoder may have left them out itself: it has if its first
+    /// output is shorter than the first packet.
+    pub lead_in: u64,
+    /// Samples a channel of the song after those, where the file says so; what
+    /// the decoder gives beyond is padding.
+    pub length: Option<u64>,
+}
+
+/// A packet as WebCodecs wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedPacket {
+    /// The coded sound.
+    pub data: Box<[u8]>,
+    /// Where it begins, in µs after the beginning of the first packet.
+    pub timestamp: i64,
+    /// How long it is, in µs.
+    pub duration: u64,
+}
+
+/// Reads the packets of one track.
+pub struct PacketReader {
+    demuxer: Demuxer,
+    info: SongInfo,
+    config: PacketConfig,
+    clock: Clock,
+    skipped: u64,
+    cut: bool,
+}
+
+impl PacketReader {
+    /// Takes a track to read packets of.
+    ///
+    /// # Errors
+    /// [`SongProblem::Codec`] where the codec is none that WebCodecs has, or
+    /// does not say what it must.
+    pub(super) fn new(mut demuxer: Demuxer, replicates: bool) -> Result<Self, SongProblem> {
+        let config = match demuxer.parameters().codec {
+            CODEC_ID_OPUS => opus(&demuxer),
+            CODEC_ID_AAC => aac(&demuxer, replicates),
+            _ => None,
+        };
+        let config = config.ok_or_else(|| SongProblem::Codec { codec: codec_name(&demuxer, replicates) })?;
+        let codec = codec_name(&demuxer, replicates);
+        let mut info = demuxer.describe(codec);
+        (info.sample_rate, info.channels) = (config.sample_rate, config.channels);
+        let is_opus = demuxer.parameters().codec == CODEC_ID_OPUS;
+        let clock = Clock { is_opus, base: demuxer.track().time_base, now: 0.0 };
+        Ok(Self { demuxer, info, config, clock, skipped: 0, cut: false })
+    }
+
+    /// What the file says of itself.
+    pub fn info(&self) -> &SongInfo {
+        &self.info
+    }
+
+    /// What to configure the decoder with.
+    pub fn config(&self) -> &PacketConfig {
+        &self.config
+    }
+
+    /// Share of the file that has been read, 0 to 1, where its length is known.
+    pub fn progress(&self) -> Option<f32> {
+        self.demuxer.progress()
+    }
+
+    /// The next packet; `None` at the end.
+    ///
+    /// # Errors
+    /// [`SongProblem::Unreadable`] if the file cannot be read any more.
+    pub fn next_packet(&mut self) -> Result<Option<EncodedPacket>, SongProblem> {
+        loop {
+            match self.demuxer.next()? {
+                Step::Packet(packet) if packet.data.is_empty() => {}
+                Step::Packet(packet) => return Ok(Some(self.clock.stamp(packet))),
+                Step::Skipped(_) => self.skipped += 1,
+                // Another song may need another configuration, so this one ends.
+                Step::Restart => return Ok(None),
+                Step::End { cut } => {
+                    self.cut = cut;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// What was not as it should be up to here, after `heard` seconds of
+    /// decoded sound.
+    pub fn notices(&self, heard: f64) -> Vec<SongNotice> {
+        let cut = (self.cut || self.demuxer.lacks_its_end())
+            .then(|| SongNotice::Truncated { heard, declared: self.demuxer.seconds() });
+        let skipped = (self.skipped > 0).then_some(SongNotice::CorruptPackets { packets: self.skipped });
+        cut.into_iter().chain(skipped).collect()
+    }
+}
+
+/// What to call the codec of a track that we do not decode.
+pub(super) fn codec_name(demuxer: &Demuxer, replicates: bool) -> String {
+    use symphonia::core::codecs::audio::well_known as known;
+    match demuxer.parameters().codec {
+        CODEC_ID_AAC if replicates => "he-aac",
+        CODEC_ID_AAC => "aac",
+        CODEC_ID_OPUS => "opus",
+        known::CODEC_ID_SPEEX => "speex",
+        known::CODEC_ID_MUSEPACK => "musepack",
+        known::CODEC_ID_AC3 => "ac-3",
+        known::CODEC_ID_EAC3 => "e-ac-3",
+        known::CODEC_ID_AC4 => "ac-4",
+        known::CODEC_ID_DCA => "dts",
+        known::CODEC_ID_WMA => "wma",
+        known::CODEC_ID_WAVPACK => "wavpack",
+        known::CODEC_ID_MONKEYS_AUDIO => "monkey's audio",
+        known::CODEC_ID_TTA => "tta",
+        known::CODEC_ID_TRUEHD => "truehd",
+        _ => "unknown",
+    }
+    .to_owned()
+}
+
+fn opus(demuxer: &Demuxer) -> Option<PacketConfig> {
+    let head = demuxer.parameters().extra_data.as_deref()?;
+    let channels = usize::from(*head.get(9)?);
+    let lead_in = u64::from(u16::from_le_bytes([*head.get(10)?, *head.get(11)?]));
+    // The last page of an Ogg file counts the lead-in too.
+    let length = demuxer.track().num_frames.and_then(|frames| frames.checked_sub(lead_in));
+    Some(PacketConfig {
+        codec: "opus".to_owned(),
+        sample_rate: OPUS_RATE,
+        channels,
+        description: head.to_vec(),
+        lead_in,
+        length,
+    })
+}
+
+fn aac(demuxer: &Demuxer, replicates: bool) -> Option<PacketConfig> {
+    let parameters = demuxer.parameters();
+    let channels = parameters.channels.as_ref().map_or(2, |channels| channels.count());
+    let description = match parameters.extra_data.as_deref() {
+        Some(config) => config.to_vec(),
+        None => write_config(parameters.sample_rate?, channels, replicates)?,
+    };
+    let config = AacConfig::read(&description)?;
+    let object_type = if replicates { config.object_type.max(5) } else { config.object_type };
+    let sample_rate = if replicates { config.core_rate.checked_mul(2)? } else { config.core_rate };
+    Some(PacketConfig {
+        codec: format!("mp4a.40.{object_type}"),
+        sample_rate,
+        channels,
+        description,
+        lead_in: 0,
+        length: None,
+    })
+}
+
+/// Adds up how long packets are. Their own time stamps are not used: containers
+/// disagree on whether the lead-in counts, and may jump.
+struct Clock {
+    is_opus: bool,
+    base: Option<TimeBase>,
+    /// In µs.
+    now: f64,
+}
+
+impl Clock {
+    fn stamp(&mut self, packet: Packet) -> EncodedPacket {
+        let duration = if self.is_opus {
+            f64::from(opus_samples(&packet.data)) * 1e6 / f64::from(OPUS_RATE)
+        } else {
+            let time = self.base.and_then(|base| base.calc_duration(packet.block_dur()));
+            time.map_or(0.0, |time| time.as_secs_f64() * 1e6)
+        };
+        let timestamp = self.now.round() as i64;
+        self.now += duration;
+        let duration = (self.now.round() as i64).abs_diff(timestamp);
+        EncodedPacket { data: packet.data, timestamp, duration }
+    }
+}
+
+/// Samples at 48 kHz in a packet of Opus, by its first byte or two (RFC 6716,
+/// 3.1).
+fn opus_samples(packet: &[u8]) -> u32 {
+    let Some(&head) = packet.first() else { return 0 };
+    let configuration = head >> 3;
+    let frame = match configuration {
+        // SILK: 10, 20, 40, 60 ms.
+        0..12 => [480, 960, 1920, 2880][usize::from(configuration % 4)],
+        // Hybrid: 10, 20 ms.
+        12..16 => [480, 960][usize::from(configuration % 2)],
+        // CELT: 2.5, 5, 10, 20 ms.
+        _ => [120, 240, 480, 960][usize::from(configuration % 4)],
+    };
+    let frames = match head & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => packet.get(1).map_or(0, |count| u32::from(count & 0x3f)),
+    };
+    frame * frames
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opus_packets_are_as_long_as_their_head_says() {
+        // CELT full band, 20 ms, one frame; two frames; three by count.
+        assert_eq!(opus_samples(&[0b11111_0_00]), 960);
+        assert_eq!(opus_samples(&[0b11111_1_01, 0]), 1920);
+        assert_eq!(opus_samples(&[0b11110_0_11, 0b10_000011]), 1440);
+        assert_eq!(opus_samples(&[0b00011_0_00]), 2880);
+        assert_eq!(opus_samples(&[0b01101_0_10]), 1920);
+        assert_eq!(opus_samples(&[0b10000_0_11]), 0);
+        assert_eq!(opus_samples(&[]), 0);
+    }
+}

@@ -1,0 +1,550 @@
+//! The pool against workers that are simulated: slow, dying, silent, refusing.
+//!
+//! A `World` carries out the pool's actions with workers that answer as the
+//! engine does, in an order and with accidents drawn from a seeded generator,
+//! and checks at every step what must hold whatever happens.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use needledrop::{
+    engine::{
+        pool::{Action, Choice, Event, GpuStatus, Pool, Update, WorkerId},
+        protocol::{
+            EngineProblem, ModelId, PROTOCOL_VERSION, Reply, Request, Role, SongId, SongInfo, SongProblem,
+        },
+    },
+    network::{
+        card::{CARD_VERSION, Input, ModelCard},
+        experiment::experiment,
+    },
+    spectrogram::config::SpectrogramConfig,
+};
+
+/// Attachments of the simulation: a name for what would be a file or samples.
+type Thing = u32;
+
+fn card() -> Box<ModelCard> {
+    Box::new(ModelCard {
+        version: CARD_VERSION,
+        name: "simulated".into(),
+        genres: (0..10).map(|genre| genre.to_string()).collect(),
+        spectrogram: SpectrogramConfig::default(),
+        input: Input::Viridis { height: 128, width: 128 },
+        network: experiment("8").unwrap().network,
+        embedding_length: 128,
+        combine: Default::default(),
+        temperature: 1.0,
+        rejection_threshold: None,
+        training: Default::default(),
+        scores: vec![],
+        licence: String::new(),
+        date: String::new(),
+    })
+}
+
+struct Lcg(u64);
+
+impl Lcg {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % bound
+    }
+}
+
+/// What the simulated machine is like.
+#[derive(Clone)]
+struct Machine {
+    clips_per_song: usize,
+    cpu_rate: f64,
+    gpu: Result<f64, EngineProblem>,
+    refuse_models: bool,
+    protocol: u32,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            clips_per_song: 7,
+            cpu_rate: 5.0,
+            gpu: Err(EngineProblem::NoWebGpu),
+            refuse_models: false,
+            protocol: PROTOCOL_VERSION,
+        }
+    }
+}
+
+struct World {
+    pool: Pool<Thing>,
+    machine: Machine,
+    now: f64,
+    alive: BTreeMap<WorkerId, Role>,
+    dead: BTreeSet<WorkerId>,
+    /// Requests that a worker has not answered yet, oldest first.
+    inbox: VecDeque<(WorkerId, Request, usize)>,
+    /// Next clip of the song that each decoder has.
+    decoding: BTreeMap<WorkerId, (SongId, usize)>,
+    updates: Vec<Update<Thing>>,
+    clips: BTreeMap<SongId, Vec<usize>>,
+    ended: BTreeMap<SongId, Result<(), SongProblem>>,
+    /// Copies of clips that workers hold.
+    most_clips_held: usize,
+    devices: Vec<Role>,
+}
+
+impl World {
+    fn new(machine: Machine) -> Self {
+        let mut world = Self {
+            pool: Pool::new(2, 0.0),
+            machine,
+            now: 0.0,
+            alive: BTreeMap::new(),
+            dead: BTreeSet::new(),
+            inbox: VecDeque::new(),
+            decoding: BTreeMap::new(),
+            updates: vec![],
+            clips: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            most_clips_held: 0,
+            devices: vec![],
+        };
+        world.event(Event::SetModel { model: ModelId(0), file: 0 });
+        world
+    }
+
+    fn event(&mut self, event: Event<Thing>) {
+        for action in self.pool.handle(event, self.now) {
+            match action {
+                Action::Spawn { worker, role } => {
+                    assert!(!self.dead.contains(&worker), "a worker's name was used twice");
+                    assert!(self.alive.insert(worker, role).is_none(), "{worker:?} was started twice");
+                }
+                Action::Send { worker, request, attachments, .. } => {
+                    assert!(self.alive.contains_key(&worker), "{request:?} was sent to a dead worker");
+                    self.inbox.push_back((worker, request, attachments.len()));
+                }
+                Action::Terminate { worker } => {
+                    assert!(self.alive.remove(&worker).is_some(), "{worker:?} was ended twice");
+                    self.bury(worker);
+                }
+                Action::Tell(update) => self.told(update),
+            }
+        }
+        let held: usize = self
+            .inbox
+            .iter()
+            .filter(|(_, request, _)| matches!(request, Request::Classify { .. }))
+            .map(|(_, _, clips)| clips)
+            .sum();
+        self.most_clips_held = self.most_clips_held.max(held);
+    }
+
+    fn told(&mut self, update: Update<Thing>) {
+        match &update {
+            Update::Clip { song, verdict, device, .. } => {
+                assert!(!self.ended.contains_key(song), "a verdict for {song:?}, which has ended");
+                self.clips.entry(*song).or_default().push(verdict.clip);
+                self.devices.push(*device);
+            }
+            Update::Done { song, .. } => {
+                assert!(self.ended.insert(*song, Ok(())).is_none(), "{song:?} ended twice");
+            }
+            Update::Failed { song, problem } => {
+                assert!(self.ended.insert(*song, Err(problem.clone())).is_none(), "{song:?} ended twice");
+            }
+            _ => {}
+        }
+        self.updates.push(update);
+    }
+
+    fn bury(&mut self, worker: WorkerId) {
+        self.alive.remove(&worker);
+        self.dead.insert(worker);
+        self.decoding.remove(&worker);
+        self.inbox.retain(|(to, _, _)| *to != worker);
+    }
+
+    fn kill(&mut self, worker: WorkerId) {
+        // The browser's worker is gone before the pool hears of it, but it is
+        // the pool that ends it.
+        self.inbox.retain(|(to, _, _)| *to != worker);
+        self.event(Event::Died { worker, detail: "trap".into() });
+    }
+
+    fn of_role(&self, role: Role) -> Vec<WorkerId> {
+        self.alive.iter().filter(|(_, its)| **its == role).map(|(id, _)| *id).collect()
+    }
+
+    fn reply(&mut self, worker: WorkerId, reply: Reply, attachments: Vec<Thing>) {
+        if self.alive.contains_key(&worker) {
+            self.event(Event::Reply { worker, reply, attachments });
+        }
+    }
+
+    /// Lets the worker at that place of the inbox answer.
+    fn answer(&mut self, place: usize) {
+        let Some((worker, ..)) = self.inbox.get(place) else { return };
+        let worker = *worker;
+        // A worker answers its own requests in order.
+        let place = self.inbox.iter().position(|(to, _, _)| *to == worker).unwrap();
+        let (_, request, attachments) = self.inbox.remove(place).unwrap();
+        let role = self.alive[&worker];
+        self.now += 10.0;
+        match request {
+            Request::Start { .. } => {
+                let protocol = self.machine.protocol;
+                let ready = Reply::Ready { protocol, device: format!("{role:?}"), milliseconds: 1.0 };
+                let reply = match (&self.machine.gpu, role) {
+                    (Err(problem), Role::Gpu) => Reply::Unavailable(problem.clone()),
+                    _ => ready,
+                };
+                self.reply(worker, reply, vec![]);
+            }
+            Request::Model { model } if self.machine.refuse_models || model == ModelId(666) => {
+                self.reply(worker, Reply::ModelRefused { model, reason: "no card".into() }, vec![]);
+            }
+            Request::Model { model } => {
+                let gpu = *self.machine.gpu.as_ref().unwrap_or(&0.0);
+                let clips_per_second = if role == Role::Gpu { gpu } else { self.machine.cpu_rate };
+                let batch = if role == Role::Gpu { 4 } else { 1 };
+                let reply = Reply::Model { model, card: card(), clips_per_second, batch, warm_up: 1.0 };
+                self.reply(worker, reply, vec![]);
+            }
+            Request::Classify { ticket, .. } => {
+                assert!(matches!(role, Role::Cpu | Role::Gpu));
+                for index in 0..attachments {
+                    let probabilities = vec![0.1; 10];
+                    let reply = Reply::Verdict { ticket, index, probabilities, milliseconds: 200.0 };
+                    self.reply(worker, reply, vec![0, 0]);
+                }
+            }
+            Request::Open { song, first_clip, .. } => {
+                self.decoding.insert(worker, (song, first_clip));
+                self.reply(worker, Reply::Opened { song, info: SongInfo::default() }, vec![]);
+            }
+            Request::Pull { song } => {
+                let Some((decoding, clip)) = self.decoding.get_mut(&worker) else { return };
+                assert_eq!(song, *decoding, "another song than the open one was pulled");
+                let at = *clip;
+                *clip += 1;
+                let reply = if at < self.machine.clips_per_song {
+                    Reply::Clip { song, clip: at, end_seconds: 3.0 * at as f64, progress: None }
+                } else {
+                    Reply::End { song, seconds: 3.0 * at as f64, notices: vec![] }
+                };
+                self.reply(worker, reply, vec![1]);
+            }
+            Request::Close { .. } => {
+                self.decoding.remove(&worker);
+            }
+            Request::Transcode { song } => {
+                self.reply(worker, Reply::Recording { song, seconds: 1.0 }, vec![1])
+            }
+            Request::Listen { song, .. } => {
+                for clip in 0..3 {
+                    let reply = Reply::Clip { song, clip, end_seconds: clip as f64, progress: None };
+                    self.reply(worker, reply, vec![1]);
+                }
+            }
+            Request::StopListening { song } => {
+                self.reply(worker, Reply::Recording { song, seconds: 9.0 }, vec![1])
+            }
+            other => panic!("the pool never asks {other:?}"),
+        }
+    }
+
+    /// Lets everything be answered, oldest first.
+    fn run(&mut self) {
+        for _ in 0..100_000 {
+            if self.inbox.is_empty() {
+                return;
+            }
+            self.answer(0);
+        }
+        panic!("the pool never comes to rest");
+    }
+
+    fn add(&mut self, songs: impl IntoIterator<Item = u32>) {
+        for song in songs {
+            self.event(Event::Add { song: SongId(song), file: song });
+        }
+    }
+
+    fn assert_whole(&self, song: u32) {
+        let mut clips = self.clips.get(&SongId(song)).cloned().unwrap_or_default();
+        clips.sort_unstable();
+        assert_eq!(self.ended.get(&SongId(song)), Some(&Ok(())), "song {song}");
+        assert_eq!(clips, (0..self.machine.clips_per_song).collect::<Vec<_>>(), "song {song}");
+    }
+}
+
+#[test]
+fn every_clip_of_every_song_is_classified_once() {
+    let mut world = World::new(Machine::default());
+    world.add(0..20);
+    world.run();
+    (0..20).for_each(|song| world.assert_whole(song));
+}
+
+#[test]
+fn a_long_song_is_never_held_in_memory() {
+    let mut world = World::new(Machine { clips_per_song: 3600, ..Machine::default() });
+    world.add([0]);
+    world.run();
+    world.assert_whole(0);
+    assert!(world.most_clips_held <= 4, "{} clips were held", world.most_clips_held);
+}
+
+#[test]
+fn the_gpu_takes_over_only_where_it_is_faster() {
+    for (rate, taken) in [(1.0, false), (10.5, false), (100.0, true)] {
+        let mut world = World::new(Machine { gpu: Ok(rate), ..Machine::default() });
+        world.run();
+        world.add([0]);
+        world.run();
+        world.assert_whole(0);
+        let expected = if taken { Role::Gpu } else { Role::Cpu };
+        assert!(world.devices.iter().all(|device| *device == expected), "at {rate} clips a second");
+        assert_eq!(world.pool.status().gpu == GpuStatus::Running, taken);
+        assert_eq!(world.of_role(Role::Gpu).len(), usize::from(taken), "a GPU that is not used is let go");
+    }
+}
+
+#[test]
+fn a_slower_gpu_runs_where_the_person_wants_it() {
+    let mut world = World::new(Machine { gpu: Ok(1.0), ..Machine::default() });
+    world.run();
+    world.event(Event::Choose(Choice::Gpu));
+    world.run();
+    world.add([0]);
+    world.run();
+    assert!(world.devices.iter().all(|device| *device == Role::Gpu));
+    world.event(Event::Choose(Choice::Auto));
+    world.run();
+    world.add([1]);
+    world.run();
+    assert_eq!(world.devices.last(), Some(&Role::Cpu), "auto measures again");
+    (0..2).for_each(|song| world.assert_whole(song));
+}
+
+#[test]
+fn a_song_goes_on_where_the_gpu_died() {
+    let mut world = World::new(Machine { gpu: Ok(100.0), ..Machine::default() });
+    world.run();
+    world.add([0]);
+    while world.devices.len() < 3 {
+        world.answer(0);
+    }
+    while let Some(&gpu) = world.of_role(Role::Gpu).first() {
+        world.kill(gpu);
+    }
+    world.run();
+    world.assert_whole(0);
+    assert!(world.devices.contains(&Role::Cpu) && world.devices.contains(&Role::Gpu));
+    assert!(matches!(world.pool.status().gpu, GpuStatus::Unused(EngineProblem::Failed { .. })));
+}
+
+#[test]
+fn a_silent_gpu_is_given_up() {
+    let mut world = World::new(Machine { gpu: Ok(100.0), ..Machine::default() });
+    world.run();
+    world.add([0]);
+    let gpu = world.of_role(Role::Gpu)[0];
+    while !world.inbox.iter().any(|(to, ..)| *to == gpu) {
+        world.answer(0);
+    }
+    world.inbox.retain(|(to, ..)| *to != gpu);
+    for _ in 0..100 {
+        world.now += 250.0;
+        world.event(Event::Tick);
+    }
+    world.run();
+    world.assert_whole(0);
+    assert!(world.dead.contains(&gpu));
+}
+
+#[test]
+fn a_page_that_slept_kills_nobody() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add([0]);
+    let before = world.alive.clone();
+    world.now += 3_600_000.0;
+    world.event(Event::Tick);
+    assert_eq!(world.alive, before);
+    world.run();
+    world.assert_whole(0);
+}
+
+#[test]
+fn a_decoder_that_dies_is_followed_by_one_that_goes_on() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add([0, 1]);
+    while world.clips.get(&SongId(0)).is_none_or(|clips| clips.len() < 3) {
+        world.answer(0);
+    }
+    let decoder = world.of_role(Role::Decoder)[0];
+    world.kill(decoder);
+    world.run();
+    (0..2).for_each(|song| world.assert_whole(song));
+}
+
+#[test]
+fn a_song_that_kills_every_decoder_fails_alone() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add([0, 1, 2]);
+    for _ in 0..1000 {
+        let Some((worker, request, _)) = world.inbox.front().cloned() else { break };
+        if matches!(request, Request::Open { song: SongId(1), .. }) {
+            world.kill(worker);
+        } else {
+            world.answer(0);
+        }
+    }
+    world.assert_whole(0);
+    world.assert_whole(2);
+    assert!(matches!(world.ended[&SongId(1)], Err(SongProblem::Engine { .. })));
+}
+
+#[test]
+fn a_machine_on_which_nothing_works_says_so() {
+    let mut world = World::new(Machine { protocol: PROTOCOL_VERSION + 1, ..Machine::default() });
+    world.add([0]);
+    world.run();
+    assert!(matches!(world.pool.status().problem, Some(EngineProblem::Protocol { .. })));
+    assert!(matches!(world.ended[&SongId(0)], Err(SongProblem::Engine { .. })));
+    assert!(world.alive.is_empty());
+
+    let mut world = World::new(Machine::default());
+    world.add([0]);
+    for _ in 0..100 {
+        match world.of_role(Role::Cpu).first() {
+            Some(&worker) => world.kill(worker),
+            None => break,
+        }
+    }
+    assert!(matches!(world.ended[&SongId(0)], Err(SongProblem::Engine { .. })));
+}
+
+#[test]
+fn a_refused_model_leaves_the_one_before_it() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.event(Event::SetModel { model: ModelId(666), file: 0 });
+    world.add([0]);
+    world.run();
+    assert!(
+        world.updates.iter().any(|update| matches!(update, Update::ModelRefused { model: ModelId(666), .. }))
+    );
+    world.assert_whole(0);
+
+    let mut world = World::new(Machine { refuse_models: true, ..Machine::default() });
+    world.add([0]);
+    world.run();
+    assert!(world.ended.is_empty(), "without any model a song waits for one");
+    world.machine.refuse_models = false;
+    world.event(Event::SetModel { model: ModelId(1), file: 0 });
+    world.run();
+    world.assert_whole(0);
+}
+
+#[test]
+fn a_cancelled_song_is_silent() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add([0, 1]);
+    while world.clips.get(&SongId(0)).is_none_or(|clips| clips.len() < 2) {
+        world.answer(0);
+    }
+    let heard = world.clips[&SongId(0)].len();
+    world.event(Event::Cancel { song: SongId(0) });
+    world.run();
+    assert_eq!(world.clips[&SongId(0)].len(), heard);
+    assert!(!world.ended.contains_key(&SongId(0)));
+    world.assert_whole(1);
+    world.add(2..200);
+    world.event(Event::CancelAll);
+    world.run();
+    assert!(!world.ended.contains_key(&SongId(2)));
+}
+
+#[test]
+fn what_only_the_browser_decodes_waits_for_it() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add([0, 1]);
+    let decoder = world.of_role(Role::Decoder)[0];
+    world.inbox.clear();
+    world.event(Event::Reply {
+        worker: decoder,
+        reply: Reply::NeedsBrowser { song: SongId(0), info: SongInfo::default() },
+        attachments: vec![],
+    });
+    world.run();
+    assert!(world.ended.is_empty());
+    world.event(Event::NoSamples { song: SongId(0), problem: SongProblem::Codec { codec: "opus".into() } });
+    world.run();
+    assert!(matches!(world.ended[&SongId(0)], Err(SongProblem::Codec { .. })));
+    world.assert_whole(1);
+}
+
+#[test]
+fn a_microphone_and_a_transcoding_have_workers_of_their_own() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add([0]);
+    world.event(Event::Listen { song: SongId(1), sample_rate: 48_000, port: 0 });
+    world.event(Event::Transcode { song: SongId(0), file: 0 });
+    world.run();
+    world.assert_whole(0);
+    assert!(!world.clips[&SongId(1)].is_empty());
+    world.event(Event::StopListening { song: SongId(1) });
+    world.run();
+    let recordings = world.updates.iter().filter(|update| matches!(update, Update::Recording { .. }));
+    assert_eq!(recordings.count(), 2);
+    assert!(world.of_role(Role::Microphone).is_empty());
+    assert_eq!(world.of_role(Role::Decoder).len(), 1);
+}
+
+#[test]
+fn whatever_dies_whenever_every_song_ends_once_and_whole() {
+    for seed in 0..300 {
+        let mut random = Lcg(seed);
+        let gpu = if random.below(2) == 0 { Ok(100.0) } else { Err(EngineProblem::NoAdapter) };
+        let clips_per_song = 1 + random.below(9);
+        let mut world = World::new(Machine { gpu, clips_per_song, ..Machine::default() });
+        let (mut added, mut deaths) = (0, 0);
+        for _ in 0..400 {
+            match random.below(40) {
+                0 if added < 8 => {
+                    world.add([added]);
+                    added += 1;
+                }
+                1 if deaths < 3 => {
+                    let workers: Vec<_> = world.alive.keys().copied().collect();
+                    world.kill(workers[random.below(workers.len())]);
+                    deaths += 1;
+                }
+                2 => {
+                    let choice = [Choice::Auto, Choice::Cpu, Choice::Gpu][random.below(3)];
+                    world.event(Event::Choose(choice));
+                }
+                3 => world.event(Event::SetModel { model: ModelId(random.below(3) as u32), file: 0 }),
+                _ => {
+                    let place = random.below(world.inbox.len().max(1));
+                    world.answer(place);
+                }
+            }
+        }
+        world.run();
+        for song in 0..added {
+            match &world.ended.get(&SongId(song)) {
+                Some(Ok(())) => world.assert_whole(song),
+                // Two of the deaths hit the decoder while it had this song.
+                Some(Err(SongProblem::Engine { .. })) => assert!(deaths >= 2, "seed {seed}"),
+                other => panic!("seed {seed}: song {song} ended as {other:?}"),
+            }
+        }
+    }
+}
