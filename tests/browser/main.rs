@@ -12,3 +12,4 @@ mod driver;
 mod page;
 mod server;
 mod shell;
+mod songs;

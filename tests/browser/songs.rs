@@ -1,0 +1,388 @@
+//! From drop to verdict: real files in a real browser, held against the command
+//! line's verdicts on the same files.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    build,
+    page::{Browser, Options},
+    server::Server,
+};
+
+/// A verdict takes seconds; a machine that also compiles takes longer.
+const LIMIT: Duration = Duration::from_secs(120);
+/// SwiftShader takes seconds over each clip, and half a minute to begin.
+const SOFTWARE_LIMIT: Duration = Duration::from_secs(400);
+/// Difference of a probability that WebGPU, wasm and native arithmetic may make.
+const TOLERANCE: f64 = 0.01;
+
+/// No song is waiting or being heard.
+const AT_REST: &str = "[...document.querySelectorAll('[data-testid=song]')].length > 0 && \
+    [...document.querySelectorAll('[data-testid=song]')].every((song) => \
+    !['queued', 'busy'].includes(song.dataset.state))";
+
+fn open(server: &Server, options: &Options) -> Browser {
+    let browser = Browser::launch(options);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    browser
+}
+
+fn results(browser: &Browser) -> Vec<Value> {
+    let text = browser.eval("window.needledrop.results()");
+    serde_json::from_str(text.as_str().unwrap()).unwrap()
+}
+
+fn result<'a>(results: &'a [Value], file: &str) -> &'a Value {
+    results
+        .iter()
+        .find(|song| song["file"] == file)
+        .unwrap_or_else(|| panic!("{file} is not among {results:#?}"))
+}
+
+/// A folder for the files of one test.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("songs").join(name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn ffmpeg(arguments: &[&str], output: &Path) {
+    let done =
+        Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(arguments).arg(output).status();
+    let done = done.expect("there is no ffmpeg: run `make test`, which brings it");
+    assert!(done.success(), "ffmpeg {arguments:?}");
+}
+
+/// Real songs where there are some, else two that ffmpeg makes.
+fn songs(folder: &Path) -> Vec<PathBuf> {
+    let shared = env::var_os("NEEDLEDROP_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let real: Vec<_> = ["blues/blues.00000.flac", "disco/disco.00000.flac"]
+        .map(|song| shared.join("data/audio").join(song))
+        .into_iter()
+        .filter(|song| song.is_file())
+        .collect();
+    if real.len() == 2 {
+        return real;
+    }
+    println!("there is no music at {}: the songs are made by ffmpeg", shared.display());
+    let drone =
+        "aevalsrc=0.3*sin(2*PI*t*(110+20*sin(t)))+0.2*sin(2*PI*330*t)*lt(mod(t\\,0.5)\\,0.2):s=22050:d=30";
+    let hiss = "anoisesrc=d=30:r=22050:a=0.3:seed=1,tremolo=f=2:d=0.9";
+    [("drone", drone), ("hiss", hiss)]
+        .map(|(name, source)| {
+            let song = folder.join(format!("{name}.flac"));
+            ffmpeg(&["-f", "lavfi", "-i", source], &song);
+            song
+        })
+        .to_vec()
+}
+
+/// What the command line says of files, in their order.
+fn heard(files: &[PathBuf]) -> Vec<Value> {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_needledrop")).args(["classify", "--json"]).args(files).output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn assert_same_verdicts(song: &Value, expected: &Value) {
+    assert_eq!(song["state"], "done", "{song:#}");
+    let (found, expected_clips) = (song["clips"].as_array().unwrap(), expected["clips"].as_array().unwrap());
+    assert_eq!(found.len(), expected_clips.len(), "{}: clips", song["file"]);
+    assert!(!found.is_empty());
+    for (clip, expected) in found.iter().zip(expected_clips) {
+        assert_eq!(clip["clip"], expected["clip"]);
+        let pairs = clip["probabilities"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(expected["probabilities"].as_array().unwrap());
+        let differences = pairs.map(|(a, b)| (a.as_f64().unwrap() - b.as_f64().unwrap()).abs());
+        let largest = differences.fold(0.0, f64::max);
+        assert!(largest < TOLERANCE, "{}, clip {}: {largest}", song["file"], clip["clip"]);
+    }
+}
+
+#[test]
+fn every_format_has_the_command_lines_verdicts() {
+    let folder = folder("formats");
+    let album = folder.join("album");
+    fs::create_dir_all(album.join("side b")).unwrap();
+    let originals = songs(&folder);
+    let mut dropped = Vec::new();
+    // Pairs of a dropped file and one that the command line can decode.
+    let mut pairs = Vec::new();
+    for original in &originals {
+        let stem = original.file_stem().unwrap().to_str().unwrap().to_owned();
+        let input = ["-i", original.to_str().unwrap(), "-ar", "44100", "-ac", "2"];
+        for (extension, codec) in [("mp3", "libmp3lame"), ("m4a", "aac"), ("ogg", "libvorbis")] {
+            let file = album.join(format!("{stem}.{extension}"));
+            ffmpeg(&[&input[..], &["-c:a", codec]].concat(), &file);
+            pairs.push((file.clone(), file));
+        }
+        // WebCodecs decodes Opus for the page; ffmpeg for the command line.
+        let opus = album.join("side b").join(format!("{stem}.opus"));
+        ffmpeg(
+            &[
+                "-i",
+                original.to_str().unwrap(),
+                "-ar",
+                "48000",
+                "-ac",
+                "2",
+                "-c:a",
+                "libopus",
+                "-b:a",
+                "128k",
+            ],
+            &opus,
+        );
+        let decoded = folder.join(format!("{stem}.opus.wav"));
+        ffmpeg(&["-i", opus.to_str().unwrap()], &decoded);
+        pairs.push((opus, decoded));
+        pairs.push((original.clone(), original.clone()));
+        dropped.push(original.as_path());
+    }
+    dropped.push(&album);
+
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.drop_files("[data-testid=drop-zone]", &dropped);
+    let count = format!("document.querySelectorAll('[data-testid=song]').length === {}", pairs.len());
+    browser.wait_until(&count, LIMIT);
+    browser.wait_until(AT_REST, LIMIT);
+    let results = results(&browser);
+    let expected = heard(&pairs.iter().map(|(_, decodable)| decodable.clone()).collect::<Vec<_>>());
+    for ((file, _), expected) in pairs.iter().zip(&expected) {
+        assert_same_verdicts(result(&results, file.file_name().unwrap().to_str().unwrap()), expected);
+    }
+    browser.assert_content();
+    browser.assert_asked_only(&server.origin());
+}
+
+#[test]
+fn a_song_is_heard_offline() {
+    let folder = folder("offline");
+    let song = songs(&folder).remove(0);
+    let mut server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.wait_until("document.documentElement.dataset.offline === 'ready'", LIMIT);
+    server.stop();
+    browser.reload();
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&song]);
+    browser.wait_until(AT_REST, LIMIT);
+    assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
+}
+
+/// A browser in which the software GPU has taken over.
+fn on_software_gpu(server: &Server) -> Browser {
+    let browser = open(server, &Options { software_webgpu: true, ..Options::default() });
+    browser.click("[data-testid=run-on-gpu]");
+    browser
+        .wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'gpu'", SOFTWARE_LIMIT);
+    browser
+}
+
+/// The first seconds of a song.
+fn excerpt(name: &str, seconds: &str) -> PathBuf {
+    let folder = folder(name);
+    let song = songs(&folder).remove(1);
+    let excerpt = folder.join("excerpt.wav");
+    ffmpeg(&["-i", song.to_str().unwrap(), "-t", seconds], &excerpt);
+    excerpt
+}
+
+#[test]
+fn webgpu_has_the_command_lines_verdicts() {
+    let song = excerpt("webgpu", "6");
+    let server = Server::start(&build::folder(), "/");
+    let browser = on_software_gpu(&server);
+    browser.drop_files("[data-testid=drop-zone]", &[&song]);
+    browser.wait_until(AT_REST, SOFTWARE_LIMIT);
+    assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
+    let devices = browser.eval("document.querySelector('[data-testid=engine]').dataset.state");
+    assert_eq!(devices, "gpu", "the GPU did not stay");
+}
+
+#[test]
+fn a_song_goes_on_when_the_gpu_crashes() {
+    let song = excerpt("crash", "24");
+    let server = Server::start(&build::folder(), "/");
+    let browser = on_software_gpu(&server);
+    browser.drop_files("[data-testid=drop-zone]", &[&song]);
+    browser.wait_until("JSON.parse(window.needledrop.results())[0].clips.length > 0", SOFTWARE_LIMIT);
+    browser.devtools("Browser.crashGpuProcess", serde_json::json!({}));
+    browser.wait_until(AT_REST, SOFTWARE_LIMIT);
+    assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
+}
+
+#[test]
+fn every_bad_file_says_what_is_wrong_and_the_good_one_goes_on() {
+    let folder = folder("bad");
+    let good = excerpt("good", "5");
+    let wav = fs::read(&good).unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(folder.join(name), bytes).unwrap();
+        name.to_owned()
+    };
+    let mut lying = wav.clone();
+    let data = lying.windows(4).position(|window| window == b"data").unwrap();
+    lying[data + 4..data + 8].copy_from_slice(&u32::MAX.to_le_bytes());
+    let mp3 = folder.join("whole.mp3");
+    ffmpeg(&["-i", good.to_str().unwrap(), "-c:a", "libmp3lame"], &mp3);
+    let mp3 = fs::read(mp3).unwrap();
+    fs::remove_file(folder.join("whole.mp3")).unwrap();
+    let silence = folder.join("silence.wav");
+    ffmpeg(&["-f", "lavfi", "-i", "anullsrc=r=22050:cl=mono", "-t", "4"], &silence);
+    let short = folder.join("short.wav");
+    ffmpeg(&["-i", good.to_str().unwrap(), "-t", "0.5"], &short);
+    let six = folder.join("six channels at 192 kHz.wav");
+    ffmpeg(&["-i", good.to_str().unwrap(), "-ar", "192000", "-ac", "6"], &six);
+    let nan = folder.join("not a number.wav");
+    ffmpeg(&["-i", good.to_str().unwrap(), "-c:a", "pcm_f32le"], &nan);
+    let mut floats = fs::read(&nan).unwrap();
+    let start = floats.len() - 4 * 20_000;
+    for sample in floats[start..].as_chunks_mut::<4>().0 {
+        *sample = f32::NAN.to_le_bytes();
+    }
+    fs::write(&nan, floats).unwrap();
+
+    let failing = [
+        (write("words.mp3", b"This is a letter, not a song. ".repeat(40).as_slice()), "not_audio"),
+        (write("empty.flac", b""), "empty"),
+        ("short.wav".to_owned(), "too_short"),
+    ];
+    let heard = [
+        write("lying.wav", &lying),
+        write("truncated.mp3", &mp3[..mp3.len() * 4 / 5]),
+        "silence.wav".to_owned(),
+        "six channels at 192 kHz.wav".to_owned(),
+        "not a number.wav".to_owned(),
+    ];
+
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.drop_files("[data-testid=drop-zone]", &[&folder, &good]);
+    let count = failing.len() + heard.len() + 1;
+    browser.wait_until(&format!("document.querySelectorAll('[data-testid=song]').length === {count}"), LIMIT);
+    browser.wait_until(AT_REST, LIMIT);
+    let results = results(&browser);
+    for (file, problem) in failing {
+        let song = result(&results, &file);
+        assert_eq!(song["problem"]["problem"], problem, "{song:#}");
+    }
+    for file in heard {
+        let song = result(&results, &file);
+        assert_eq!(song["state"], "done", "{song:#}");
+        let silent = song["probabilities"].as_array().unwrap().is_empty();
+        assert_eq!(silent, file == "silence.wav", "{song:#}");
+    }
+    let notice = |file: &str| result(&results, file)["notices"][0]["notice"].clone();
+    assert_eq!(notice("truncated.mp3"), "truncated");
+    assert_eq!(notice("not a number.wav"), "non_finite");
+    assert_eq!(result(&results, "excerpt.wav")["state"], "done");
+    let words = browser.text("[data-song]");
+    assert!(!words.is_empty());
+    browser.assert_content();
+}
+
+#[test]
+fn two_hundred_files_at_once_are_all_heard() {
+    let folder = folder("many");
+    let song = excerpt("one", "3.2");
+    for copy in 0..200 {
+        fs::copy(&song, folder.join(format!("{copy:03}.wav"))).unwrap();
+    }
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.drop_files("[data-testid=drop-zone]", &[&folder]);
+    browser.wait_until("document.querySelectorAll('[data-testid=song]').length === 200", LIMIT);
+    browser.wait_until(AT_REST, LIMIT);
+    let results = results(&browser);
+    let expected = heard(&[song]);
+    results.iter().for_each(|song| assert_same_verdicts(song, &expected[0]));
+    browser.assert_content();
+}
+
+#[test]
+fn a_cancelled_song_is_silent_at_once() {
+    let folder = folder("cancel");
+    let long = folder.join("long.wav");
+    ffmpeg(&["-f", "lavfi", "-i", "anoisesrc=d=1800:r=22050:a=0.3:seed=1"], &long);
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.drop_files("[data-testid=drop-zone]", &[&long]);
+    let clips = "JSON.parse(window.needledrop.results())[0].clips.length";
+    browser.wait_until(&format!("{clips} > 2"), LIMIT);
+    browser.click("[data-testid=stop]");
+    std::thread::sleep(Duration::from_millis(300));
+    let after = browser.eval(clips);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(browser.eval(clips), after);
+    assert_eq!(browser.eval("document.querySelector('[data-testid=song]').dataset.state"), "cancelled");
+}
+
+#[test]
+fn the_microphone_is_heard_and_kept_as_a_song() {
+    let sound = excerpt("microphone", "20");
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
+    browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_for("[data-testid=live-verdict]", LIMIT);
+    // A word of the genres stands there as soon as three seconds were heard.
+    browser.wait_until(
+        "/[a-z]{3}/i.test(document.querySelector('[data-testid=live-verdict]').innerText)",
+        LIMIT,
+    );
+    std::thread::sleep(Duration::from_secs(5));
+    browser.click("[data-testid=listen]");
+    browser.wait_until(AT_REST, LIMIT);
+    let song = &results(&browser)[0];
+    assert_eq!(song["state"], "done", "{song:#}");
+    assert!(!song["clips"].as_array().unwrap().is_empty());
+    browser.assert_content();
+}
+
+#[test]
+fn a_denied_microphone_is_explained() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options { deny_microphone: true, ..Options::default() });
+    browser.click("[data-testid=listen]");
+    browser.wait_for("[data-testid=microphone-problem]", LIMIT);
+}
+
+#[test]
+fn weights_of_ones_own_become_a_model_and_bad_ones_are_refused() {
+    let folder = folder("weights");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/model/row8.safetensors");
+    let mine = folder.join("mine.safetensors");
+    fs::copy(shipped, &mine).unwrap();
+    let broken = folder.join("broken.safetensors");
+    fs::write(&broken, &fs::read(&mine).unwrap()[..100_000]).unwrap();
+
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
+    let models = "document.querySelectorAll('[data-testid=model-choice] option').length";
+    assert_eq!(browser.eval(models), 1);
+    browser.drop_files("[data-testid=drop-zone]", &[&mine]);
+    browser.wait_until(&format!("{models} === 2"), LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&broken]);
+    browser.wait_for_text("[data-testid=notes]", "broken.safetensors", LIMIT);
+    assert_eq!(browser.eval(models), 2);
+    let song = excerpt("own", "5");
+    browser.drop_files("[data-testid=drop-zone]", &[&song]);
+    browser.wait_until(AT_REST, LIMIT);
+    assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
+}
