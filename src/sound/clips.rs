@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use super::{
     MediaSource,
-    decode::{Decoder, Opened, open},
+    decode::{Decoder, Opened, Played, open},
     resample::Resampler,
     song::{ClipFormat, SongInfo, SongNotice, SongProblem},
 };
@@ -37,7 +37,7 @@ pub struct ClipStream {
     ahead: VecDeque<f32>,
     resampled: Vec<f32>,
     next: usize,
-    received_seconds: f64,
+    received: Played,
     notice: Option<SongNotice>,
 }
 
@@ -64,7 +64,7 @@ impl ClipStream {
             ahead: VecDeque::new(),
             resampled: Vec::new(),
             next: 0,
-            received_seconds: 0.0,
+            received: Played::default(),
             notice: None,
         })
     }
@@ -74,7 +74,7 @@ impl ClipStream {
     /// # Errors
     /// [`SongProblem::Engine`] if the resampler fails.
     pub fn push(&mut self, block: &[f32]) -> Result<(), SongProblem> {
-        self.received_seconds += block.len() as f64 / f64::from(self.resampler.from());
+        self.received.add(block.len(), self.resampler.from());
         self.resampled.clear();
         self.resampler.push(block, &mut self.resampled)?;
         self.ahead.extend(&self.resampled);
@@ -100,7 +100,7 @@ impl ClipStream {
     /// [`SongProblem::TooShort`] for less than [`LEAST_SECONDS`].
     pub fn finish(&mut self) -> Result<(), SongProblem> {
         self.flush()?;
-        let seconds = self.received_seconds;
+        let seconds = self.received.seconds();
         if seconds < LEAST_SECONDS {
             return Err(SongProblem::TooShort { seconds, least: LEAST_SECONDS });
         }
@@ -122,7 +122,7 @@ impl ClipStream {
             (index * self.hop + self.format.samples) as f64 / f64::from(self.format.sample_rate);
         self.advance();
         // A repeated song is not as long as its clip.
-        let end_seconds = if self.notice.is_some() { self.received_seconds } else { end_seconds };
+        let end_seconds = if self.notice.is_some() { self.received.seconds() } else { end_seconds };
         Some(Clip { index, samples, end_seconds })
     }
 
@@ -142,7 +142,7 @@ impl ClipStream {
 
     /// Seconds of sound that came in.
     pub fn seconds(&self) -> f64 {
-        self.received_seconds
+        self.received.seconds()
     }
 
     /// Whether the song was repeated to fill a clip.

@@ -21,7 +21,7 @@ pub use super::resample::{GREATEST_RATE, LEAST_RATE};
 use super::{
     MediaSource,
     aac::{AacConfig, packets_replicate},
-    demux::{Demuxer, Step, from_io},
+    demux::{Demuxer, Step},
     packets::{PacketReader, codec_name},
     song::{SongInfo, SongNotice, SongProblem},
 };
@@ -66,7 +66,7 @@ pub fn open(file: Box<dyn MediaSource>) -> Result<Opened, SongProblem> {
             PacketReader::new(demuxer, false).map(|reader| Opened::Packets(Box::new(reader)))
         }
         Err(Error::Unsupported(_)) => Err(SongProblem::Codec { codec: codec_name(&demuxer, false) }),
-        Err(error) => Err(from_codec(&error)),
+        Err(error) => Err(SongProblem::Damaged { detail: error.to_string() }),
     }
 }
 
@@ -89,13 +89,6 @@ fn replicates(demuxer: &mut Demuxer) -> Result<bool, SongProblem> {
 
 fn make_codec(demuxer: &Demuxer) -> Result<Box<dyn AudioDecoder>, Error> {
     symphonia::default::get_codecs().make_audio_decoder(demuxer.parameters(), &AudioDecoderOptions::default())
-}
-
-fn from_codec(error: &Error) -> SongProblem {
-    match error {
-        Error::IoError(error) => from_io(error),
-        error => SongProblem::Damaged { detail: error.to_string() },
-    }
 }
 
 /// A piece of a song, as long as its packet.
@@ -124,7 +117,7 @@ pub struct Decoder {
 /// What has been read so far.
 #[derive(Default)]
 struct Tally {
-    seconds: f64,
+    played: Played,
     corrupt_packets: u64,
     /// What was wrong with the last of them.
     last_damage: Option<String>,
@@ -136,9 +129,6 @@ impl Decoder {
     /// Decodes up to the first block, so that rate and channels are certain.
     fn new(mut demuxer: Demuxer, codec: Box<dyn AudioDecoder>) -> Result<Self, SongProblem> {
         let info = demuxer.describe(codec.codec_info().short_name.to_owned());
-        if let Some(sample_rate) = demuxer.parameters().sample_rate {
-            check_rate(sample_rate)?;
-        }
         let mut decoder = Self {
             demuxer,
             codec,
@@ -167,7 +157,7 @@ impl Decoder {
 
     /// Seconds handed out so far.
     pub fn seconds(&self) -> f64 {
-        self.tally.seconds
+        self.tally.played.seconds()
     }
 
     /// Share of the file that has been read, 0 to 1, where its length is known.
@@ -187,13 +177,13 @@ impl Decoder {
             return Ok(None);
         }
         let (samples, sample_rate) = (&self.mixer.mono[..], self.sample_rate);
-        self.tally.seconds += samples.len() as f64 / f64::from(sample_rate);
+        self.tally.played.add(samples.len(), sample_rate);
         Ok(Some(Block { samples, sample_rate }))
     }
 
     /// What was not as it should be up to here.
     pub fn notices(&self) -> Vec<SongNotice> {
-        let heard = self.tally.seconds;
+        let heard = self.seconds();
         let declared = self.demuxer.seconds().filter(|_| self.demuxer.is_length_declared());
         let is_short = declared.is_some_and(|declared| heard + MISSING_SECONDS < declared);
         let is_cut = self.tally.cut || self.demuxer.lacks_its_end();
@@ -201,7 +191,7 @@ impl Decoder {
         let packets = self.tally.corrupt_packets;
         let samples = self.mixer.not_finite;
         [
-            truncated.then_some(SongNotice::Truncated { heard, declared }),
+            truncated.then_some(SongNotice::Truncated { heard, declared: declared.filter(|_| is_short) }),
             (packets > 0).then_some(SongNotice::CorruptPackets { packets }),
             (samples > 0).then_some(SongNotice::NonFinite { samples }),
         ]
@@ -277,6 +267,30 @@ impl Tally {
     fn count_damage(&mut self, damage: String) {
         self.corrupt_packets += 1;
         self.last_damage = Some(damage);
+    }
+}
+
+/// How long something is whose rate may change.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Played {
+    /// Seconds at earlier rates.
+    earlier: f64,
+    samples: u64,
+    sample_rate: u32,
+}
+
+impl Played {
+    /// Goes on by some samples.
+    pub(super) fn add(&mut self, samples: usize, sample_rate: u32) {
+        if sample_rate != self.sample_rate {
+            *self = Self { earlier: self.seconds(), samples: 0, sample_rate };
+        }
+        self.samples += samples as u64;
+    }
+
+    /// The length so far.
+    pub(super) fn seconds(&self) -> f64 {
+        self.earlier + self.samples as f64 / f64::from(self.sample_rate.max(1))
     }
 }
 

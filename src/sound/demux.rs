@@ -7,17 +7,24 @@
 use std::{collections::VecDeque, io};
 
 use symphonia::core::{
-    codecs::{CodecParameters, audio::AudioCodecParameters},
+    codecs::{
+        CodecParameters,
+        audio::{AudioCodecParameters, well_known::CODEC_ID_MP3},
+    },
     errors::Error,
     formats::{FormatOptions, FormatReader, Track, TrackType, probe::Hint, well_known::FORMAT_ID_OGG},
     io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions},
-    meta::{MetadataOptions, MetadataRevision, StandardTag, well_known::METADATA_ID_ID3V1},
+    meta::{
+        MetadataOptions, MetadataRevision, StandardTag,
+        well_known::{METADATA_ID_AIFF, METADATA_ID_ID3V1},
+    },
     packet::Packet,
 };
 
 use super::{
+    headers::Headers,
     song::{SongInfo, SongProblem},
-    source::{Reach, Source},
+    source::{Source, Watch, from_io},
 };
 
 /// Bytes that symphonia keeps of the file, a power of two.
@@ -51,7 +58,8 @@ pub(super) struct Demuxer {
     reader: Box<dyn FormatReader>,
     track: Track,
     parameters: AudioCodecParameters,
-    reach: Reach,
+    watch: Watch,
+    headers: Headers,
     lookahead: VecDeque<Step>,
     failures: usize,
 }
@@ -67,15 +75,16 @@ impl Demuxer {
         if file.byte_len() == Some(0) {
             return Err(SongProblem::Empty);
         }
-        let source = Source::new(file).map_err(|error| from_io(&error))?;
-        let reach = source.reach();
+        let (source, headers) = Source::new(file).map_err(|error| from_io(&error))?;
+        let watch = source.watch();
         let stream =
             MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions { buffer_len: BUFFER_LENGTH });
         let reader = symphonia::default::get_probe()
             .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
-            .map_err(from_probe)?;
+            .map_err(|error| watch.failure().unwrap_or_else(|| from_probe(&error)))?;
         let (track, parameters) = audio_track(reader.as_ref()).ok_or(SongProblem::NoTrack)?;
-        Ok(Self { reader, track, parameters, reach, lookahead: VecDeque::new(), failures: 0 })
+        let lookahead = VecDeque::new();
+        Ok(Self { reader, track, parameters, watch, headers, lookahead, failures: 0 })
     }
 
     /// What the container says of the coded sound.
@@ -100,20 +109,21 @@ impl Demuxer {
     /// Whether the declared length is no guess: symphonia makes one from the
     /// bit rate of an MP3 that has no LAME tag.
     pub(super) fn is_length_declared(&self) -> bool {
-        use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3};
-        let guessed = [CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3].contains(&self.parameters.codec)
-            && self.track.delay.is_none();
+        let guessed = self.parameters.codec == CODEC_ID_MP3 && self.track.delay.is_none();
         self.seconds().is_some() && !guessed
     }
 
-    /// Whether the container must have a last page and has none.
+    /// Whether the file ends before its container does: by its outermost
+    /// length, or without the page that has to be an Ogg's last.
     pub(super) fn lacks_its_end(&self) -> bool {
-        self.reader.format_info().format == FORMAT_ID_OGG && self.track.num_frames.is_none()
+        let lacks_last_page =
+            || self.reader.format_info().format == FORMAT_ID_OGG && self.track.num_frames.is_none();
+        self.headers.is_cut || lacks_last_page()
     }
 
     /// Share of the file that has been read, 0 to 1, where its length is known.
     pub(super) fn progress(&self) -> Option<f32> {
-        self.reach.share()
+        self.watch.progress()
     }
 
     /// The tags, the rate, the channels and the length, as far as declared;
@@ -129,6 +139,7 @@ impl Demuxer {
         for revision in revisions(self.reader.as_mut()) {
             read_tags(&revision, &mut info);
         }
+        read_labels(&self.headers, &mut info);
         info
     }
 
@@ -175,12 +186,13 @@ impl Demuxer {
                     return Ok(Step::Packet(packet));
                 }
                 Ok(Some(_)) => {}
-                Ok(None) => return Ok(Step::End { cut: false }),
+                Ok(None) => return self.watch.failure().map_or(Ok(Step::End { cut: false }), Err),
                 Err(Error::ResetRequired) => return Ok(self.restart()),
-                Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Ok(Step::End { cut: true });
+                Err(Error::IoError(error)) => {
+                    let is_end = error.kind() == io::ErrorKind::UnexpectedEof;
+                    let failure = self.watch.failure().or_else(|| (!is_end).then(|| from_io(&error)));
+                    return failure.map_or(Ok(Step::End { cut: true }), Err);
                 }
-                Err(Error::IoError(error)) => return Err(from_io(&error)),
                 Err(error) => {
                     self.failures += 1;
                     return Ok(Step::Skipped(error.to_string()));
@@ -208,13 +220,17 @@ fn audio_track(reader: &dyn FormatReader) -> Option<(Track, AudioCodecParameters
     }
 }
 
-/// All that is said of the file, what is to be believed first. ID3v1 cuts off
-/// after 30 characters, so anything else goes before it.
+/// All that is said of the file, what is to be believed first: an AIFF's own
+/// chunks are meant for ASCII, and ID3v1 cuts off after 30 characters.
 fn revisions(reader: &mut dyn FormatReader) -> Vec<MetadataRevision> {
     let mut metadata = reader.metadata();
     let mut revisions: Vec<_> = std::iter::from_fn(|| metadata.pop()).collect();
     revisions.extend(metadata.current().cloned());
-    revisions.sort_by_key(|revision| revision.info.metadata == METADATA_ID_ID3V1);
+    revisions.sort_by_key(|revision| match revision.info.metadata {
+        METADATA_ID_ID3V1 => 2,
+        METADATA_ID_AIFF => 1,
+        _ => 0,
+    });
     revisions
 }
 
@@ -247,22 +263,23 @@ fn readable(text: &str) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn from_probe(error: Error) -> SongProblem {
+/// Fills in from the tags of a WAV what `info` does not have yet.
+fn read_labels(headers: &Headers, info: &mut SongInfo) {
+    let find = |name: &[u8; 4]| {
+        headers.labels.iter().filter(|label| label.0 == *name).find_map(|(_, text)| readable(text))
+    };
+    info.title = info.title.take().or_else(|| find(b"INAM"));
+    info.artist = info.artist.take().or_else(|| find(b"IART"));
+    info.album = info.album.take().or_else(|| find(b"IPRD"));
+}
+
+fn from_probe(error: &Error) -> SongProblem {
     match error {
         Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             SongProblem::Damaged { detail: "it ends within its header".to_owned() }
         }
-        Error::IoError(error) => from_io(&error),
         // The probe's own words for bytes that are no container it knows.
         Error::Unsupported("core (probe): no suitable format reader found") => SongProblem::NotAudio,
         error => SongProblem::Damaged { detail: error.to_string() },
-    }
-}
-
-/// What a listener is told of a failed read.
-pub(super) fn from_io(error: &io::Error) -> SongProblem {
-    match error.kind() {
-        io::ErrorKind::IsADirectory => SongProblem::Folder,
-        _ => SongProblem::Unreadable { detail: error.to_string() },
     }
 }

@@ -3,7 +3,7 @@
 //! The files stand in the order of the data:
 //!
 //! 1. [`song`]: what is said of a song, with or without a decoder
-//! 2. `source`: the bytes of a file, and how far they have been read
+//! 2. `source`: the bytes of a file, with `headers` that tell the truth
 //! 3. `demux`: the bytes to the packets of one audio track, and the tags
 //! 4. `decode`: packets to mono blocks at the file's own rate
 //! 5. `packets`: packets for a decoder that is not ours
@@ -23,6 +23,8 @@ pub mod clips;
 pub mod decode;
 #[cfg(feature = "sound")]
 mod demux;
+#[cfg(feature = "sound")]
+mod headers;
 #[cfg(feature = "sound")]
 pub mod packets;
 #[cfg(feature = "sound")]

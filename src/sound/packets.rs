@@ -123,8 +123,10 @@ impl PacketReader {
     /// What was not as it should be up to here, after `heard` seconds of
     /// decoded sound.
     pub fn notices(&self, heard: f64) -> Vec<SongNotice> {
-        let cut = (self.cut || self.demuxer.lacks_its_end())
-            .then(|| SongNotice::Truncated { heard, declared: self.demuxer.seconds() });
+        let cut = (self.cut || self.demuxer.lacks_its_end()).then(|| SongNotice::Truncated {
+            heard,
+            declared: self.demuxer.seconds().filter(|&seconds| seconds > heard),
+        });
         let skipped = (self.skipped > 0).then_some(SongNotice::CorruptPackets { packets: self.skipped });
         cut.into_iter().chain(skipped).collect()
     }
@@ -154,19 +156,39 @@ pub(super) fn codec_name(demuxer: &Demuxer, replicates: bool) -> String {
 }
 
 fn opus(demuxer: &Demuxer) -> Option<PacketConfig> {
-    let head = demuxer.parameters().extra_data.as_deref()?;
-    let channels = usize::from(*head.get(9)?);
-    let lead_in = u64::from(u16::from_le_bytes([*head.get(10)?, *head.get(11)?]));
-    // The last page of an Ogg file counts the lead-in too.
+    let head = opus_head(demuxer.parameters().extra_data.as_deref()?)?;
+    let channels = usize::from(head[9]);
+    let lead_in = u64::from(u16::from_le_bytes([head[10], head[11]]));
+    // Ogg's last page and MP4's index count the lead-in too.
     let length = demuxer.track().num_frames.and_then(|frames| frames.checked_sub(lead_in));
     Some(PacketConfig {
         codec: "opus".to_owned(),
         sample_rate: OPUS_RATE,
         channels,
-        description: head.to_vec(),
+        description: head,
         lead_in,
         length,
     })
+}
+
+/// The head of an Opus stream as RFC 7845 has it. MP4 has the same fields, but
+/// in big-endian order and as version 0, and symphonia hands them on so.
+fn opus_head(bytes: &[u8]) -> Option<Vec<u8>> {
+    const VERSION: usize = 8;
+    const NUMBERS: [std::ops::Range<usize>; 3] = [10..12, 12..16, 16..18];
+    /// Bytes up to and with the mapping family.
+    const LEAST_LENGTH: usize = 19;
+    let mut head = bytes.to_vec();
+    if head.len() < LEAST_LENGTH || head[9] == 0 {
+        return None;
+    }
+    if head[VERSION] == 0 {
+        head[VERSION] = 1;
+        for number in NUMBERS {
+            head[number].reverse();
+        }
+    }
+    Some(head)
 }
 
 fn aac(demuxer: &Demuxer, replicates: bool) -> Option<PacketConfig> {

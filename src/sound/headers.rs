@@ -1,0 +1,320 @@
+//! What the outermost structure of a file says of itself, where symphonia's
+//! readers need help.
+//!
+//! In: the bytes of a file. Out: lengths that are not those of the file, to be
+//! read corrected; whether the file was cut off; and the tags of a WAV, which
+//! symphonia 0.6.1 reads and forgets.
+//!
+//! References: Microsoft and IBM, *Multimedia Programming Interface and Data
+//! Specifications 1.0* (1991), "Resource Interchange File Format"; Apple,
+//! *Audio Interchange File Format 1.3* (1989); ISO/IEC 14496-12:2015, 4.2.
+
+use std::io::{self, Read, SeekFrom};
+
+use symphonia::core::io::MediaSource;
+
+/// Chunks or boxes that are looked at.
+const MOST_CHUNKS: usize = 256;
+
+/// Bytes of a chunk of tags that are read.
+const LONGEST_LIST: u32 = 64 * 1024;
+
+/// Four bytes that are to be read as others than the file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Correction {
+    /// Where they stand.
+    pub(super) position: u64,
+    /// What they should be.
+    pub(super) bytes: [u8; 4],
+}
+
+/// What was found in the headers of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Headers {
+    /// Lengths to be read as others.
+    pub(super) corrections: Vec<Correction>,
+    /// Whether the sound should go on behind the end of the file.
+    pub(super) is_cut: bool,
+    /// Tags of a WAV: name of the chunk (`INAM`, ...) and text.
+    pub(super) labels: Vec<([u8; 4], String)>,
+}
+
+impl Headers {
+    /// Reads the headers of a file of `length` bytes.
+    ///
+    /// # Errors
+    /// What the source gives, but not the end of the file.
+    pub(super) fn read(source: &mut dyn MediaSource, length: u64) -> io::Result<Self> {
+        let mut headers = Self::default();
+        match read_array(source, 0)? {
+            Some([b'R', b'I', b'F', b'F', a, b, c, d, b'W', b'A', b'V', b'E']) => {
+                if u64::from(u32::from_le_bytes([a, b, c, d])) != length - 8 {
+                    // To symphonia this says "as long as the file".
+                    headers.correct(4, u32::MAX.to_le_bytes());
+                }
+                headers.read_wav(source, length)?;
+            }
+            Some([b'F', b'O', b'R', b'M', a, b, c, d, b'A', b'I', b'F', b'F' | b'C']) => {
+                if u64::from(u32::from_be_bytes([a, b, c, d])) != length - 8 {
+                    headers.correct(4, saturated(length - 8).to_be_bytes());
+                }
+                headers.read_aiff(source, length)?;
+            }
+            Some([_, _, _, _, b'f', b't', b'y', b'p', ..]) => headers.read_mp4(source, length)?,
+            _ => {}
+        }
+        Ok(headers)
+    }
+
+    fn correct(&mut self, position: u64, bytes: [u8; 4]) {
+        self.corrections.push(Correction { position, bytes });
+    }
+
+    /// A recorder that was interrupted, or that wrote to a pipe, leaves 0 or
+    /// 0xFFFFFFFF for the length of the samples, which end where the file does.
+    /// A length greater than the file stays: it tells how much is missing.
+    fn read_wav(&mut self, source: &mut dyn MediaSource, length: u64) -> io::Result<()> {
+        let mut position = 12;
+        for _ in 0..MOST_CHUNKS {
+            let Some(chunk) = Chunk::read(source, position, u32::from_le_bytes)? else { break };
+            match &chunk.name {
+                b"data" if chunk.ends_too_early(source, length)? => {
+                    let rest = saturated(length - chunk.start);
+                    self.correct(position + 4, rest.to_le_bytes());
+                    break;
+                }
+                b"data" => self.is_cut = chunk.end() > length,
+                b"LIST" if chunk.length <= LONGEST_LIST => self.read_list(source, &chunk)?,
+                _ => {}
+            }
+            position = chunk.next();
+        }
+        Ok(())
+    }
+
+    fn read_list(&mut self, source: &mut dyn MediaSource, list: &Chunk) -> io::Result<()> {
+        if read_array(source, list.start)? != Some(*b"INFO") {
+            return Ok(());
+        }
+        let mut position = list.start + 4;
+        while position < list.end() && self.labels.len() < MOST_CHUNKS {
+            let Some(chunk) = Chunk::read(source, position, u32::from_le_bytes)? else { break };
+            if chunk.end() > list.end() {
+                break;
+            }
+            let mut bytes = Vec::new();
+            source.seek(SeekFrom::Start(chunk.start))?;
+            source.take(u64::from(chunk.length)).read_to_end(&mut bytes)?;
+            self.labels.push((chunk.name, text(&bytes)));
+            position = chunk.next();
+        }
+        Ok(())
+    }
+
+    /// symphonia goes over the samples to what comes behind, and refuses a file
+    /// that has nothing there.
+    fn read_aiff(&mut self, source: &mut dyn MediaSource, length: u64) -> io::Result<()> {
+        let mut position = 12;
+        for _ in 0..MOST_CHUNKS {
+            let Some(chunk) = Chunk::read(source, position, u32::from_be_bytes)? else { break };
+            if &chunk.name == b"SSND" && chunk.end() > length {
+                self.is_cut = true;
+                self.correct(position + 4, saturated(length - chunk.start).to_be_bytes());
+                break;
+            }
+            position = chunk.next();
+        }
+        Ok(())
+    }
+
+    /// symphonia passes over a box that is longer than the file, and then has
+    /// none to read from.
+    fn read_mp4(&mut self, source: &mut dyn MediaSource, length: u64) -> io::Result<()> {
+        let mut position = 0;
+        for _ in 0..MOST_CHUNKS {
+            let Some([a, b, c, d, name @ ..]) = read_array::<8>(source, position)? else { break };
+            let (size, is_long) = match u32::from_be_bytes([a, b, c, d]) {
+                0 => break,
+                1 => match read_array(source, position + 8)? {
+                    Some(size) => (u64::from_be_bytes(size), true),
+                    None => break,
+                },
+                size => (u64::from(size), false),
+            };
+            let rest = length - position;
+            if size > rest && &name == b"mdat" {
+                self.is_cut = true;
+                if is_long {
+                    self.correct(position + 8, ((rest >> 32) as u32).to_be_bytes());
+                    self.correct(position + 12, (rest as u32).to_be_bytes());
+                } else {
+                    self.correct(position, saturated(rest).to_be_bytes());
+                }
+            }
+            // Where samples begin, there is no header any more that matters.
+            if matches!(&name, b"mdat" | b"moof") || size < 8 || size > rest {
+                break;
+            }
+            position += size;
+        }
+        Ok(())
+    }
+}
+
+/// A chunk of RIFF (little-endian) or AIFF (big-endian).
+struct Chunk {
+    name: [u8; 4],
+    /// Where its content begins.
+    start: u64,
+    length: u32,
+}
+
+impl Chunk {
+    fn read(
+        source: &mut dyn MediaSource,
+        position: u64,
+        number: fn([u8; 4]) -> u32,
+    ) -> io::Result<Option<Self>> {
+        let bytes: Option<[u8; 8]> = read_array(source, position)?;
+        Ok(bytes.map(|[n, a, m, e, w, x, y, z]| Self {
+            name: [n, a, m, e],
+            start: position + 8,
+            length: number([w, x, y, z]),
+        }))
+    }
+
+    fn end(&self) -> u64 {
+        self.start + u64::from(self.length)
+    }
+
+    /// Where the next chunk begins: they are padded to an even length.
+    fn next(&self) -> u64 {
+        self.end() + u64::from(self.length & 1)
+    }
+
+    /// Whether this one of a WAV ends at once, or where neither the file (of
+    /// `length` bytes) ends nor another chunk begins.
+    fn ends_too_early(&self, source: &mut dyn MediaSource, length: u64) -> io::Result<bool> {
+        if self.length == 0 || self.length == u32::MAX {
+            return Ok(length > self.start);
+        }
+        if self.end() >= length {
+            return Ok(false);
+        }
+        let Some(next) = Self::read(source, self.next(), u32::from_le_bytes)? else { return Ok(false) };
+        let has_name = next.name.iter().all(|byte| (b' '..=b'~').contains(byte));
+        Ok(!has_name || next.end() > length)
+    }
+}
+
+fn saturated(length: u64) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// A text that ends at its first zero, in UTF-8 or else in Latin-1.
+fn text(bytes: &[u8]) -> String {
+    let bytes = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+    }
+}
+
+/// Reads `N` bytes, or `None` where the file ends before.
+fn read_array<const N: usize>(source: &mut dyn MediaSource, position: u64) -> io::Result<Option<[u8; N]>> {
+    source.seek(SeekFrom::Start(position))?;
+    let mut bytes = [0; N];
+    match source.read_exact(&mut bytes) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        outcome => outcome.map(|()| Some(bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &[u8]) -> Headers {
+        Headers::read(&mut io::Cursor::new(file), file.len() as u64).unwrap()
+    }
+
+    /// A 16-bit mono WAV with the lengths as given, 100 bytes of samples, and
+    /// `tail`.
+    fn wav(riff: u32, data: u32, tail: &[u8]) -> Vec<u8> {
+        let mut file = b"RIFF".to_vec();
+        file.extend(riff.to_le_bytes());
+        file.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data");
+        file.extend(data.to_le_bytes());
+        file.extend(128..228);
+        file.extend(tail);
+        file
+    }
+
+    /// An AIFF that is all samples, 100 bytes of them.
+    fn aiff(form: u32, sound: u32) -> Vec<u8> {
+        let mut file = b"FORM".to_vec();
+        file.extend(form.to_be_bytes());
+        file.extend(b"AIFFSSND");
+        file.extend(sound.to_be_bytes());
+        file.extend([0; 100]);
+        file
+    }
+
+    #[test]
+    fn right_lengths_stay() {
+        let list = b"LIST\x04\0\0\0INFO";
+        let mp4 = b"\0\0\0\x08ftyp\0\0\0\x09mdat!".to_vec();
+        for file in [wav(136, 100, b""), wav(148, 100, list), aiff(112, 100), mp4, b"RIFX".to_vec(), vec![]] {
+            assert_eq!(read(&file), Headers::default());
+        }
+    }
+
+    #[test]
+    fn lengths_of_an_unfinished_recording_are_those_of_the_file() {
+        let whole = [
+            Correction { position: 4, bytes: u32::MAX.to_le_bytes() },
+            Correction { position: 40, bytes: 100_u32.to_le_bytes() },
+        ];
+        for (riff, data) in [(0, 0), (u32::MAX, u32::MAX), (66, 30)] {
+            let headers = read(&wav(riff, data, b""));
+            assert_eq!((&headers.corrections[..], headers.is_cut), (&whole[..], false), "{data}");
+        }
+    }
+
+    #[test]
+    fn a_wav_longer_than_its_file_is_cut() {
+        let headers = read(&wav(536, 500, b""));
+        assert!(headers.is_cut);
+        assert_eq!(headers.corrections, [Correction { position: 4, bytes: u32::MAX.to_le_bytes() }]);
+    }
+
+    #[test]
+    fn an_aiff_longer_than_its_file_ends_with_it() {
+        let headers = read(&aiff(600, 588));
+        assert!(headers.is_cut);
+        let lengths = [(4, 112_u32), (16, 100)];
+        let corrections =
+            lengths.map(|(position, length)| Correction { position, bytes: length.to_be_bytes() });
+        assert_eq!(headers.corrections, corrections);
+    }
+
+    #[test]
+    fn an_mp4_longer_than_its_file_ends_with_it() {
+        let short = read(b"\0\0\0\x08ftyp\0\0\x01\0mdat____");
+        assert_eq!(short.corrections, [Correction { position: 8, bytes: [0, 0, 0, 12] }]);
+        let long = read(b"\0\0\0\x08ftyp\0\0\0\x01mdat\0\0\0\x09\0\0\0\0____");
+        let corrections = [(16, [0; 4]), (20, [0, 0, 0, 20])];
+        assert_eq!(long.corrections, corrections.map(|(position, bytes)| Correction { position, bytes }));
+        assert!(short.is_cut && long.is_cut);
+    }
+
+    #[test]
+    fn tags_are_read_before_and_behind_the_samples() {
+        let list = b"LIST\x1a\0\0\0INFOINAM\x03\0\0\0ab\0\0IART\x02\0\0\0c\xe9";
+        let labels = [(*b"INAM", "ab".to_owned()), (*b"IART", "c\u{e9}".to_owned())];
+        assert_eq!(read(&wav(136 + list.len() as u32, 100, list)).labels, labels);
+        let mut before = wav(0, 0, b"");
+        before.splice(12..12, list.iter().copied());
+        assert_eq!(read(&before).labels, labels);
+    }
+}

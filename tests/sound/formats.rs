@@ -1,0 +1,88 @@
+//! Every format against the signal that it was made of.
+
+use crate::{
+    decode,
+    fixtures::{FORMATS, Format, Signal, encode, format},
+};
+
+const RATES: [u32; 6] = [8_000, 22_050, 44_100, 48_000, 96_000, 192_000];
+
+/// Encoders pad the end with at most this many samples.
+const MOST_PADDING: usize = 2048;
+
+/// Signal to noise of what was decoded, in dB, `delay` samples in. The edges
+/// are left out, where lossy codecs fade.
+fn ratio(decoded: &[f32], original: &[f32], delay: usize) -> f64 {
+    let range = 2000..original.len() - 2000;
+    let signal: f64 = original[range.clone()].iter().map(|&x| f64::from(x).powi(2)).sum();
+    let noise: f64 = range.map(|k| (f64::from(decoded[k + delay]) - f64::from(original[k])).powi(2)).sum();
+    10.0 * (signal / noise).log10()
+}
+
+fn check(format: Format, signal: Signal) {
+    let what = format!("{} at {} Hz, {} channels", format.name, signal.sample_rate, signal.channels);
+    let original = signal.mono();
+    let decoded = decode(encode(format, signal)).unwrap_or_else(|problem| panic!("{what}: {problem}"));
+    assert_eq!(decoded.sample_rate, signal.sample_rate, "{what}");
+    assert_eq!(decoded.info.sample_rate, signal.sample_rate, "{what}");
+    assert_eq!(decoded.info.channels, usize::from(signal.channels), "{what}");
+    assert_eq!(decoded.notices, [], "{what}");
+    let padding = (decoded.mono.len() - format.delay).checked_sub(original.len());
+    let most_padding = if format.delay == 0 { 0 } else { MOST_PADDING };
+    assert!(padding.is_some_and(|padding| padding <= most_padding), "{what}: {padding:?} samples too many");
+    let seconds = decoded.mono.len() as f64 / f64::from(signal.sample_rate);
+    assert!((decoded.seconds - seconds).abs() < 1e-6, "{what}: {} s", decoded.seconds);
+    let ratio = ratio(&decoded.mono, &original, format.delay);
+    assert!(ratio > format.least_ratio, "{what}: {ratio:.1} dB");
+}
+
+/// Every rate of a format, in mono and stereo by turns, and every channel count
+/// at 44.1 kHz.
+fn check_all(name: &str) {
+    let format = format(name);
+    for (index, sample_rate) in RATES.into_iter().enumerate() {
+        if sample_rate <= format.highest_rate {
+            check(format, Signal { sample_rate, channels: 1 + index as u16 % 2 });
+        }
+    }
+    for channels in [1, 2, 6] {
+        if channels <= format.most_channels {
+            check(format, Signal { sample_rate: 44_100, channels });
+        }
+    }
+}
+
+macro_rules! formats {
+    ($($test:ident: $name:literal),* $(,)?) => {
+        $(#[test]
+        fn $test() {
+            check_all($name);
+        })*
+
+        #[test]
+        fn no_format_is_left_out() {
+            let tested = [$($name),*];
+            for format in FORMATS {
+                assert!(tested.contains(&format.name), "{}", format.name);
+            }
+        }
+    };
+}
+
+formats! {
+    wav_of_8_bits: "wav-8",
+    wav_of_16_bits: "wav-16",
+    wav_of_24_bits: "wav-24",
+    wav_of_32_bits: "wav-32",
+    wav_of_floats: "wav-float",
+    wav_of_doubles: "wav-double",
+    aiff_of_16_bits: "aiff-16",
+    aiff_of_24_bits: "aiff-24",
+    flac_of_16_bits: "flac-16",
+    flac_of_24_bits: "flac-24",
+    alac: "alac",
+    mp3: "mp3",
+    vorbis: "vorbis",
+    aac_in_mp4: "aac-mp4",
+    aac_in_adts: "aac-adts",
+}

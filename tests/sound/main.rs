@@ -1,0 +1,49 @@
+//! Sound, from the bytes of a file to clips.
+#![cfg(feature = "sound")]
+
+mod clips;
+mod fixtures;
+mod formats;
+mod mutations;
+mod packets;
+mod problems;
+mod tags;
+
+use std::io::Cursor;
+
+use needledrop::sound::{
+    decode::{Decoder, Opened, open},
+    song::{SongInfo, SongNotice, SongProblem},
+};
+
+/// A song, decoded to its end.
+#[derive(Debug)]
+struct Decoded {
+    mono: Vec<f32>,
+    sample_rate: u32,
+    info: SongInfo,
+    notices: Vec<SongNotice>,
+    seconds: f64,
+}
+
+fn open_ours(file: Vec<u8>) -> Result<Box<Decoder>, SongProblem> {
+    match open(Box::new(Cursor::new(file)))? {
+        Opened::Ours(decoder) => Ok(decoder),
+        Opened::Packets(reader) => panic!("{} was not decoded", reader.info().codec),
+    }
+}
+
+fn decode(file: Vec<u8>) -> Result<Decoded, SongProblem> {
+    let mut decoder = open_ours(file)?;
+    let mut mono = Vec::new();
+    while let Some(block) = decoder.next_block()? {
+        mono.extend_from_slice(block.samples);
+    }
+    Ok(Decoded {
+        mono,
+        sample_rate: decoder.sample_rate(),
+        info: decoder.info().clone(),
+        notices: decoder.notices(),
+        seconds: decoder.seconds(),
+    })
+}

@@ -1,0 +1,129 @@
+//! What is not decoded here comes out as packets for the browser.
+
+use std::io::Cursor;
+
+use needledrop::sound::{
+    clips::SongReader,
+    decode::{Opened, open},
+    packets::{EncodedPacket, PacketReader},
+    song::{ClipFormat, SongNotice, SongProblem},
+};
+
+use crate::fixtures::{SECONDS, Signal, encode_with};
+
+const STEREO: Signal = Signal { sample_rate: 48_000, channels: 2 };
+
+fn open_packets(file: Vec<u8>) -> Box<PacketReader> {
+    match open(Box::new(Cursor::new(file))).unwrap() {
+        Opened::Packets(reader) => reader,
+        Opened::Ours(decoder) => panic!("{} was decoded", decoder.info().codec),
+    }
+}
+
+fn read(reader: &mut PacketReader) -> Vec<EncodedPacket> {
+    std::iter::from_fn(|| reader.next_packet().unwrap()).collect()
+}
+
+fn check_opus(extension: &str, options: &[&str]) {
+    let options = [&["-c:a", "libopus"], options].concat();
+    let mut reader = open_packets(encode_with("opus", extension, &options, STEREO));
+    let config = reader.config().clone();
+    assert_eq!((config.codec.as_str(), config.sample_rate, config.channels), ("opus", 48_000, 2));
+    assert!(config.description.starts_with(b"OpusHead"));
+    assert_eq!(config.lead_in, 312);
+    assert_eq!((reader.info().codec.as_str(), reader.info().channels), ("opus", 2));
+    let packets = read(&mut reader);
+    for (index, packet) in packets.iter().enumerate() {
+        assert_eq!((packet.timestamp, packet.duration), (20_000 * index as i64, 20_000), "{extension}");
+        assert!(!packet.data.is_empty());
+    }
+    let decoded = packets.len() as f64 * 0.02 - 312.0 / 48_000.0;
+    assert!((0.0..0.021).contains(&(decoded - SECONDS)), "{extension}: {decoded} s");
+    assert_eq!(reader.notices(SECONDS), [], "{extension}");
+    assert_eq!(reader.progress(), Some(1.0), "{extension}");
+}
+
+#[test]
+fn opus_comes_from_ogg() {
+    check_opus("opus", &[]);
+    let reader = open_packets(encode_with("opus", "opus", &["-c:a", "libopus"], STEREO));
+    assert_eq!(reader.config().length, Some((SECONDS * 48_000.0) as u64));
+}
+
+#[test]
+fn opus_comes_from_webm() {
+    check_opus("webm", &[]);
+}
+
+#[test]
+fn opus_comes_from_mp4() {
+    check_opus("mp4", &["-strict", "experimental"]);
+}
+
+#[test]
+fn the_command_line_says_which_codec_it_lacks() {
+    let file = encode_with("opus", "opus", &["-c:a", "libopus"], STEREO);
+    let format = ClipFormat { sample_rate: 22_050, samples: 66_150 };
+    let problem = SongReader::open(Box::new(Cursor::new(file)), format).err();
+    assert_eq!(problem, Some(SongProblem::Codec { codec: "opus".to_owned() }));
+}
+
+#[test]
+fn a_codec_that_nobody_has_is_named() {
+    let file = encode_with("ac3", "mp4", &["-c:a", "ac3"], STEREO);
+    let problem = open(Box::new(Cursor::new(file))).err();
+    assert_eq!(problem, Some(SongProblem::Codec { codec: "ac-3".to_owned() }));
+}
+
+#[test]
+fn surround_aac_is_left_to_the_browser() {
+    let signal = Signal { sample_rate: 44_100, channels: 6 };
+    for extension in ["m4a", "aac"] {
+        let mut reader = open_packets(encode_with("surround", extension, &["-c:a", "aac"], signal));
+        let config = reader.config().clone();
+        assert_eq!((config.codec.as_str(), config.sample_rate, config.channels), ("mp4a.40.2", 44_100, 6));
+        // AudioSpecificConfig: low complexity, 44.1 kHz, six channels.
+        assert_eq!(config.description[..2], [0x12, 0x30]);
+        let packets = read(&mut reader);
+        let seconds = packets.iter().map(|packet| packet.duration as f64 / 1e6).sum::<f64>();
+        assert!((0.0..0.1).contains(&(seconds - SECONDS)), "{extension}: {seconds} s");
+    }
+}
+
+/// An M4A whose configuration has, or is made to have, SBR in its extension.
+fn aac_with_extension(sample_rate: u32, present: u8) -> Vec<u8> {
+    let signal = Signal { sample_rate, channels: 2 };
+    let mut file = encode_with("extension", "m4a", &["-c:a", "aac"], signal);
+    let extension = file.windows(3).position(|bytes| bytes == [0x56, 0xe5, 0x00]).unwrap();
+    file[extension + 2] = present;
+    file
+}
+
+#[test]
+fn aac_that_announces_replication_is_left_to_the_browser() {
+    // Present, and 44.1 kHz with it.
+    let reader = open_packets(aac_with_extension(22_050, 0x80 | 4 << 3));
+    let config = reader.config();
+    assert_eq!((config.codec.as_str(), config.sample_rate), ("mp4a.40.5", 44_100));
+    assert_eq!((reader.info().codec.as_str(), reader.info().sample_rate), ("he-aac", 44_100));
+}
+
+#[test]
+fn aac_at_half_the_declared_rate_is_left_to_the_browser() {
+    let mut file = aac_with_extension(22_050, 0);
+    // The sample entry of the track, where the rate stands 28 bytes after the name.
+    let entry = file.windows(4).position(|bytes| bytes == b"mp4a").unwrap();
+    assert_eq!(file[entry + 28..entry + 30], 22_050_u16.to_be_bytes());
+    file[entry + 28..entry + 30].copy_from_slice(&44_100_u16.to_be_bytes());
+    let reader = open_packets(file);
+    assert_eq!((reader.config().codec.as_str(), reader.config().sample_rate), ("mp4a.40.5", 44_100));
+}
+
+#[test]
+fn packets_of_a_file_that_was_cut_off_say_so() {
+    let mut file = encode_with("opus", "opus", &["-c:a", "libopus"], STEREO);
+    file.truncate(file.len() * 2 / 3);
+    let mut reader = open_packets(file);
+    assert!(read(&mut reader).len() > 80);
+    assert_eq!(reader.notices(2.0), [SongNotice::Truncated { heard: 2.0, declared: None }]);
+}

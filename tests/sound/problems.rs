@@ -1,0 +1,245 @@
+//! Files that are not as they should be: each gets its own word, and none more
+//! than that.
+
+use std::{
+    fs,
+    io::{self, Cursor, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use needledrop::sound::{
+    MediaSource,
+    clips::SongReader,
+    decode::open,
+    song::{ClipFormat, SongNotice, SongProblem},
+    wav,
+};
+
+use crate::{
+    decode,
+    fixtures::{FORMATS, SECONDS, Signal, encode, encode_with, format},
+};
+
+const FORMAT: ClipFormat = ClipFormat { sample_rate: 22_050, samples: 66_150 };
+const STEREO: Signal = Signal { sample_rate: 44_100, channels: 2 };
+
+/// A 16-bit WAV of `frames` frames that count up.
+fn counting(sample_rate: u32, channels: u16, frames: u64) -> Vec<u8> {
+    let mut file = wav::header(sample_rate, channels, frames).to_vec();
+    let samples = frames * u64::from(channels);
+    let samples: Vec<f32> = (0..samples).map(|k| (k % 20_000) as f32 / 32_768.0).collect();
+    wav::append(&samples, &mut file);
+    file
+}
+
+/// A float WAV of one channel at 8 kHz.
+fn floats(samples: &[f32]) -> Vec<u8> {
+    let mut file = wav::header(8_000, 1, 2 * samples.len() as u64).to_vec();
+    file[20] = 3;
+    file[28..32].copy_from_slice(&32_000_u32.to_le_bytes());
+    (file[32], file[34]) = (4, 32);
+    file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    file
+}
+
+fn read_song(file: Vec<u8>) -> Result<usize, SongProblem> {
+    let mut song = SongReader::open(Box::new(Cursor::new(file)), FORMAT)?;
+    let mut clips = 0;
+    while song.next_clip()?.is_some() {
+        clips += 1;
+    }
+    Ok(clips)
+}
+
+#[test]
+fn an_empty_file_is_empty() {
+    assert_eq!(read_song(Vec::new()), Err(SongProblem::Empty));
+}
+
+#[test]
+fn a_folder_is_a_folder() {
+    let folder = fs::File::open(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    assert_eq!(SongReader::open(Box::new(folder), FORMAT).err(), Some(SongProblem::Folder));
+}
+
+#[test]
+fn what_is_no_audio_is_not() {
+    let text = "It was a dark and stormy night. ".repeat(400).into_bytes();
+    let picture = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &[7; 3000]].concat();
+    for file in [text, picture, vec![0; 10_000], b"x".to_vec()] {
+        assert_eq!(read_song(file), Err(SongProblem::NotAudio));
+    }
+}
+
+#[test]
+fn a_video_without_sound_has_no_track() {
+    let options = ["-filter_complex", "[0:a]showwaves=s=64x48[v]", "-map", "[v]", "-c:v", "mpeg4"];
+    for extension in ["mp4", "mkv"] {
+        let file = encode_with("video", extension, &options, STEREO);
+        assert_eq!(read_song(file), Err(SongProblem::NoTrack), "{extension}");
+    }
+}
+
+#[test]
+fn a_song_of_less_than_a_second_is_too_short() {
+    let too_short = |seconds| Err(SongProblem::TooShort { seconds, least: 1.0 });
+    assert_eq!(read_song(counting(8_000, 1, 4_000)), too_short(0.5));
+    assert_eq!(read_song(counting(8_000, 1, 0)), too_short(0.0));
+    assert_eq!(read_song(counting(8_000, 1, 8_000)), Ok(1));
+}
+
+#[test]
+fn rates_that_nobody_hears_are_refused() {
+    for sample_rate in [1, 4_000, 7_999, 192_001, 384_000, u32::MAX] {
+        let problem = SongProblem::SampleRate { sample_rate };
+        assert_eq!(read_song(counting(sample_rate, 1, 10_000)), Err(problem));
+    }
+    assert!(read_song(counting(0, 1, 10_000)).is_err());
+    assert_eq!(read_song(counting(192_000, 1, 600_000)), Ok(1));
+}
+
+#[test]
+fn eight_channels_are_one() {
+    let song = decode(counting(48_000, 8, 10_000)).unwrap();
+    assert_eq!((song.mono.len(), song.info.channels), (10_000, 8));
+    let expected = |k: usize| (8 * k..8 * k + 8).map(|k| (k % 20_000) as f32 / 32_768.0).sum::<f32>() / 8.0;
+    assert!(song.mono.iter().enumerate().all(|(k, &sample)| sample == expected(k)));
+}
+
+#[test]
+fn silence_is_a_song() {
+    assert_eq!(read_song(floats(&vec![0.0; 24_000])), Ok(1));
+}
+
+#[test]
+fn a_wav_that_is_shorter_than_it_says_is_truncated() {
+    let mut file = counting(8_000, 1, 32_000);
+    file.truncate(44 + 40_000);
+    let song = decode(file).unwrap();
+    assert_eq!(song.mono.len(), 20_000);
+    assert_eq!(song.notices, [SongNotice::Truncated { heard: 2.5, declared: Some(4.0) }]);
+}
+
+#[test]
+fn a_wav_whose_header_was_never_finished_is_read_to_its_end() {
+    for length in [0, 1_000, u32::MAX] {
+        let mut file = counting(8_000, 1, 32_000);
+        file[4..8].copy_from_slice(&length.to_le_bytes());
+        file[40..44].copy_from_slice(&length.to_le_bytes());
+        let song = decode(file).unwrap();
+        assert_eq!((song.mono.len(), song.info.seconds), (32_000, Some(4.0)), "{length}");
+        assert_eq!(song.notices, [], "{length}");
+    }
+}
+
+#[test]
+fn samples_that_are_no_numbers_are_silent() {
+    let mut samples = vec![0.5; 24_000];
+    samples[100] = f32::NAN;
+    samples[200] = f32::INFINITY;
+    samples[300] = f32::NEG_INFINITY;
+    let song = decode(floats(&samples)).unwrap();
+    assert_eq!(song.notices, [SongNotice::NonFinite { samples: 3 }]);
+    let zeros: Vec<usize> = (0..24_000).filter(|&k| song.mono[k] == 0.0).collect();
+    assert_eq!(zeros, [100, 200, 300]);
+}
+
+#[test]
+fn a_song_without_a_number_is_none() {
+    assert_eq!(read_song(floats(&vec![f32::NAN; 24_000])), Err(SongProblem::NotFinite));
+}
+
+#[test]
+fn every_format_that_is_cut_off_is_heard_up_to_there() {
+    for format in FORMATS {
+        let mut file = encode(format, STEREO);
+        file.truncate(file.len() * 6 / 10);
+        let outcome = decode(file);
+        match format.name {
+            // The index that these need is at their end.
+            "alac" | "aac-mp4" => {
+                assert!(matches!(outcome, Err(SongProblem::Damaged { .. })), "{}: {outcome:?}", format.name);
+            }
+            // Has no declared length; its end may be anywhere.
+            "aac-adts" => assert!((1.5..3.0).contains(&outcome.unwrap().seconds)),
+            name => {
+                let song = outcome.unwrap_or_else(|problem| panic!("{name}: {problem}"));
+                assert!((1.0..3.0).contains(&song.seconds), "{name}: {} s", song.seconds);
+                let is_truncated = |notice: &SongNotice| matches!(notice, SongNotice::Truncated { .. });
+                assert!(song.notices.iter().any(is_truncated), "{name}: {:?}", song.notices);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_streamable_mp4_that_is_cut_off_is_heard_up_to_there() {
+    for options in
+        [&["-c:a", "aac", "-movflags", "+faststart"][..], &["-c:a", "alac", "-movflags", "+faststart"]]
+    {
+        let mut file = encode_with(&format!("faststart-{}", options[1]), "m4a", options, STEREO);
+        file.truncate(file.len() * 6 / 10);
+        let song = decode(file).unwrap();
+        assert!((1.2..3.0).contains(&song.seconds), "{}", song.seconds);
+        assert!(
+            matches!(song.notices[..], [SongNotice::Truncated { declared: Some(_), .. }]),
+            "{:?}",
+            song.notices
+        );
+    }
+}
+
+#[test]
+fn damage_in_the_middle_costs_what_it_hits() {
+    for name in ["mp3", "vorbis", "flac-16", "aac-adts", "aac-mp4"] {
+        let mut file = encode(format(name), STEREO);
+        let middle = file.len() / 2;
+        for (k, byte) in file[middle..middle + 3_000].iter_mut().enumerate() {
+            *byte = (k * 7919 >> 3) as u8;
+        }
+        let song = decode(file).unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        // A page of Ogg is a second long.
+        assert!(song.seconds > SECONDS - 1.3, "{name}: {} s, {:?}", song.seconds, song.notices);
+    }
+}
+
+/// Fails after some bytes, as a file on a stick that is pulled out.
+struct Failing {
+    file: Cursor<Vec<u8>>,
+    good: usize,
+}
+
+impl Read for Failing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.good = self.good.checked_sub(read).ok_or_else(|| io::Error::other("the stick is gone"))?;
+        Ok(read)
+    }
+}
+
+impl Seek for Failing {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+impl MediaSource for Failing {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.file.get_ref().len() as u64)
+    }
+}
+
+#[test]
+fn a_file_that_goes_away_is_unreadable() {
+    let gone = SongProblem::Unreadable { detail: "the stick is gone".to_owned() };
+    let file = |good| Box::new(Failing { file: Cursor::new(counting(8_000, 1, 320_000)), good });
+    let mut song = SongReader::open(file(300_000), FORMAT).unwrap();
+    assert!(song.next_clip().unwrap().is_some());
+    let problem = std::iter::from_fn(|| Some(song.next_clip())).find_map(Result::err);
+    assert_eq!(problem, Some(gone));
+    assert!(matches!(open(file(0)).err(), Some(SongProblem::Unreadable { .. })));
+}
