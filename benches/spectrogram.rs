@@ -29,7 +29,7 @@ fn front_end(criterion: &mut Criterion) {
     for (name, config) in [("hop 512", paper), ("hop 1920", archive)] {
         let clip = clip(&config);
         let mut spectrogram = MelSpectrogram::new(&config).expect("the settings are valid");
-        let picture = Picture::new([config.n_mels, config.clip_frames()], [128, 128]);
+        let mut picture = Picture::new([config.n_mels, config.clip_frames()], [128, 128]);
         let (mut db, mut pixels, mut columns) = (Vec::new(), Vec::new(), Vec::new());
 
         let mut group = criterion.benchmark_group(name);

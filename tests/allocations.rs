@@ -10,7 +10,7 @@ fn clips_after_the_first_allocate_nothing() {
         let config = SpectrogramConfig { hop_length, ..SpectrogramConfig::default() };
         let clip: Vec<f32> = (0..config.clip_samples()).map(|n| (n as f32 * 0.1).sin()).collect();
         let mut spectrogram = MelSpectrogram::new(&config).unwrap();
-        let picture = Picture::new([config.n_mels, config.clip_frames()], [128, 128]);
+        let mut picture = Picture::new([config.n_mels, config.clip_frames()], [128, 128]);
         let (mut db, mut indices, mut columns) = (Vec::new(), Vec::new(), Vec::new());
         let mut whole_way = || {
             db.clear();

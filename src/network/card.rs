@@ -4,6 +4,8 @@
 //! [`ModelCard`] from which the whole way is set up; nothing of it is
 //! hard-coded in the app. Anyone's file with a card is a model the page can run.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::experiment::{NetworkSpec, SpecError};
@@ -198,6 +200,10 @@ impl ModelCard {
         if self.genres.len() < 2 {
             return contradiction("a classifier needs at least two genres".into());
         }
+        let names: BTreeSet<_> = self.genres.iter().collect();
+        if names.len() < self.genres.len() {
+            return contradiction("two genres have the same name".into());
+        }
         let shape = self.input.shape(&self.spectrogram);
         if shape != self.network.input {
             return contradiction(format!(
@@ -213,6 +219,14 @@ impl ModelCard {
         }
         if !(self.temperature > 0.0 && self.temperature.is_finite()) {
             return contradiction(format!("the temperature is {}", self.temperature));
+        }
+        if let Some(threshold) = self.rejection_threshold
+            && !threshold.is_finite()
+        {
+            return contradiction(format!("the rejection threshold is {threshold}"));
+        }
+        if let Some(score) = self.scores.iter().find(|score| !(0.0..=1.0).contains(&score.accuracy)) {
+            return contradiction(format!("an accuracy is {}, which is no share", score.accuracy));
         }
         if let Input::LogMel { mean, deviation } = self.input
             && !(mean.is_finite() && deviation.is_finite() && deviation > 0.0)

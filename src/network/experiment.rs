@@ -63,14 +63,19 @@ pub enum SpecError {
     /// a dropout is no share.
     #[error("{0}")]
     Setting(&'static str),
-    /// More weights or activations than any model of this kind has: a card
-    /// like this is a mistake or an attack.
-    #[error("the network has {parameters} parameters and {cells} activations, more than are allowed")]
+    /// More weights, activations or arithmetic than any model of this kind has:
+    /// a card like this is a mistake or an attack.
+    #[error(
+        "the network has {parameters} parameters, {cells} activations and {flops} operations, \
+         more than are allowed"
+    )]
     TooLarge {
         /// Weights and biases.
         parameters: usize,
-        /// Cells of all layers' outputs.
+        /// Cells of the input and of all layers' outputs.
         cells: usize,
+        /// Floating-point operations for one clip.
+        flops: u64,
     },
 }
 
@@ -84,14 +89,28 @@ pub struct LayerShape {
     /// Weights and biases of the layer.
     pub parameters: usize,
     /// Floating-point operations for one clip, two to a multiply-add; biases,
-    /// ReLU and pools are not counted.
-    pub flops: usize,
+    /// ReLU and pools are not counted. Row 8's do not fit the browser's 32-bit
+    /// `usize`.
+    pub flops: u64,
 }
 
 /// Largest number of parameters that a card may ask for.
 const MAX_PARAMETERS: usize = 64_000_000;
 /// Largest number of activations for one clip that a card may ask for.
 const MAX_CELLS: usize = 64_000_000;
+/// Most operations for one clip that a card may ask for: 200 times row 8's.
+const MAX_FLOPS: u64 = 1_000_000_000_000;
+
+/// A product that no hostile factor can overflow; where it saturates, in the
+/// browser from 2³² on, the network is refused as too large.
+fn product(factors: &[usize]) -> usize {
+    factors.iter().fold(1, |product: usize, &factor| product.saturating_mul(factor))
+}
+
+/// As [`product`], of an operation count.
+fn operations(multiplications: &[usize]) -> u64 {
+    multiplications.iter().fold(2, |product: u64, &factor| product.saturating_mul(factor as u64))
+}
 
 impl NetworkSpec {
     /// Every layer's output shape, parameters and operations, in order.
@@ -131,12 +150,11 @@ impl NetworkSpec {
             if height < 2 || width < 2 {
                 return Err(too_small);
             }
-            let weights = channels * filters * kernel * kernel;
             layers.push(LayerShape {
                 name: format!("conv{index}"),
                 shape: vec![filters, height, width],
-                parameters: weights + filters,
-                flops: (2 * weights).saturating_mul(height * width),
+                parameters: product(&[channels, filters, kernel, kernel]).saturating_add(filters),
+                flops: operations(&[channels, filters, kernel, kernel, height, width]),
             });
             (channels, height, width) = (filters, height / 2, width / 2);
             layers.push(LayerShape {
@@ -146,23 +164,24 @@ impl NetworkSpec {
                 flops: 0,
             });
         }
-        let mut features = channels * height * width;
+        let mut features = product(&[channels, height, width]);
         layers.push(LayerShape { name: "flatten".into(), shape: vec![features], parameters: 0, flops: 0 });
         let hidden = self.dense.iter().enumerate().map(|(index, &width)| (format!("dense{index}"), width));
         for (name, width) in hidden.chain([("logits".to_owned(), self.classes)]) {
             layers.push(LayerShape {
                 name,
                 shape: vec![width],
-                parameters: features.saturating_mul(width) + width,
-                flops: features.saturating_mul(2 * width),
+                parameters: product(&[features, width]).saturating_add(width),
+                flops: operations(&[features, width]),
             });
             features = width;
         }
-        let parameters = layers.iter().fold(0, |sum: usize, layer| sum.saturating_add(layer.parameters));
+        let parameters = layers.iter().fold(0_usize, |sum, layer| sum.saturating_add(layer.parameters));
         let cells =
-            layers.iter().fold(0, |sum: usize, layer| sum.saturating_add(layer.shape.iter().product()));
-        if parameters > MAX_PARAMETERS || cells > MAX_CELLS {
-            return Err(SpecError::TooLarge { parameters, cells });
+            layers.iter().fold(product(&self.input), |sum, layer| sum.saturating_add(product(&layer.shape)));
+        let flops = layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.flops));
+        if parameters > MAX_PARAMETERS || cells > MAX_CELLS || flops > MAX_FLOPS {
+            return Err(SpecError::TooLarge { parameters, cells, flops });
         }
         Ok(layers)
     }
@@ -179,7 +198,7 @@ impl NetworkSpec {
     ///
     /// # Errors
     /// As [`Self::layers`].
-    pub fn flops(&self) -> Result<usize, SpecError> {
+    pub fn flops(&self) -> Result<u64, SpecError> {
         Ok(self.layers()?.iter().map(|layer| layer.flops).sum())
     }
 

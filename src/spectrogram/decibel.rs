@@ -25,7 +25,47 @@ pub fn power_to_db(power: &mut [f32], top_db: f32) {
     }
 }
 
-/// `10 log10(power)`, within 0.000 02 dB, for power from [`LEAST_POWER`] up.
+/// `10 log10(power)` to 0.0001 dB, for power from [`LEAST_POWER`] up.
 pub(super) fn decibels(power: f32) -> f32 {
     DECIBELS_PER_OCTAVE * power.max(LEAST_POWER).min(f32::MAX).log2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decibels_are_ten_times_the_decimal_logarithm() {
+        for exponent in -100..=380 {
+            let power = 10_f32.powf(exponent as f32 / 10.0);
+            let expected = 10.0 * f64::from(power).log10();
+            assert!((f64::from(decibels(power)) - expected).abs() < 1e-4, "{power}");
+        }
+    }
+
+    #[test]
+    fn the_loudest_cell_is_0_and_none_is_below_the_cut_off() {
+        let mut cells = [1e-3, 1.0, 1e-5, 0.0];
+        power_to_db(&mut cells, 40.0);
+        for (cell, expected) in cells.iter().zip([-30.0, 0.0, -40.0, -40.0]) {
+            assert!((cell - expected).abs() < 1e-4, "{cell} for {expected}");
+        }
+    }
+
+    #[test]
+    fn a_clip_below_the_least_power_has_no_range() {
+        for quiet in [0.0, 1e-38, 1e-45, 1e-11, f32::NAN, -1.0] {
+            let mut cells = [quiet, 0.0, 1e-12];
+            power_to_db(&mut cells, 80.0);
+            assert_eq!(cells, [0.0; 3], "{quiet}");
+        }
+        power_to_db(&mut [], 80.0);
+    }
+
+    #[test]
+    fn infinite_power_is_the_loudest() {
+        let mut cells = [f32::INFINITY, 1.0, f32::NEG_INFINITY];
+        power_to_db(&mut cells, 80.0);
+        assert_eq!(cells, [0.0, -80.0, -80.0]);
+    }
 }

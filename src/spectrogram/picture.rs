@@ -30,7 +30,8 @@ pub struct Picture {
     frames: usize,
     rows: Vec<Between>,
     columns: Vec<Between>,
-    cells: usize,
+    /// The clip's cells from 0 to 1, `[n_mels, frames]`.
+    shades: Vec<f32>,
 }
 
 impl Picture {
@@ -41,7 +42,7 @@ impl Picture {
             frames,
             rows: stretch(n_mels, height),
             columns: stretch(frames, width),
-            cells: n_mels.saturating_mul(frames),
+            shades: vec![0.0; n_mels.saturating_mul(frames)],
         }
     }
 
@@ -53,10 +54,10 @@ impl Picture {
     /// [`PictureError::NoRange`] for silence, whose picture is index 0
     /// everywhere; [`PictureError::Size`] for a spectrogram of another size,
     /// which leaves `picture` empty.
-    pub fn indices(&self, db: &[f32], picture: &mut Vec<u8>) -> Result<(), PictureError> {
+    pub fn indices(&mut self, db: &[f32], picture: &mut Vec<u8>) -> Result<(), PictureError> {
         picture.clear();
-        if db.len() != self.cells {
-            return Err(PictureError::Size { found: db.len(), expected: self.cells });
+        if db.len() != self.shades.len() {
+            return Err(PictureError::Size { found: db.len(), expected: self.shades.len() });
         }
         let (least, most) = db.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &cell| {
             (least.min(cell), most.max(cell))
@@ -66,14 +67,17 @@ impl Picture {
             picture.resize(self.rows.len() * self.columns.len(), 0);
             return Err(PictureError::NoRange);
         }
-        let shade = |cell: f32| (cell - least) / range;
+        for (shade, cell) in self.shades.iter_mut().zip(db) {
+            *shade = (cell - least) / range;
+        }
         for row in &self.rows {
-            let [below, above] = [row.left, row.right].map(|band| &db[band * self.frames..][..self.frames]);
-            picture.extend(self.columns.iter().map(|column| {
-                let [below, above] = [below, above]
-                    .map(|band| column.mix(shade(band[column.left]), shade(band[column.right])));
-                viridis_index(row.mix(below, above))
-            }));
+            let band = |band: usize| &self.shades[band * self.frames..][..self.frames];
+            let (below, above) = (band(row.left), band(row.right));
+            picture.extend(
+                self.columns
+                    .iter()
+                    .map(|column| viridis_index(row.mix(column.pick(below), column.pick(above)))),
+            );
         }
         Ok(())
     }
@@ -89,6 +93,11 @@ struct Between {
 }
 
 impl Between {
+    /// The value at this place of a row of cells.
+    fn pick(self, row: &[f32]) -> f32 {
+        self.mix(row[self.left], row[self.right])
+    }
+
     fn mix(self, left: f32, right: f32) -> f32 {
         left * (1.0 - self.share) + right * self.share
     }

@@ -2,10 +2,13 @@
 //!
 //! In: samples. Out: power spectra `|X|²`, [`LANES`] frames at a time.
 //! Reference: `librosa.stft` with a periodic Hann window as long as the frame.
+//!
+//! The transform runs in f64, as librosa's does: in f32 its rounding shows by
+//! 2·10⁻⁴ in cells 80 dB below the loudest, and a clip takes a fifth less.
 
 use std::{f64::consts::TAU, sync::Arc};
 
-use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex32};
+use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex64};
 
 use super::config::{PadMode, SpectrogramConfig};
 
@@ -24,13 +27,13 @@ pub struct Stft {
     /// Samples added on either side.
     margin: usize,
     pad_mode: PadMode,
-    window: Vec<f32>,
-    transform: Arc<dyn RealToComplex<f32>>,
+    window: Vec<f64>,
+    transform: Arc<dyn RealToComplex<f64>>,
     padded: Vec<f32>,
     frames: usize,
-    frame: Vec<f32>,
-    spectrum: Vec<Complex32>,
-    scratch: Vec<Complex32>,
+    frame: Vec<f64>,
+    spectrum: Vec<Complex64>,
+    scratch: Vec<Complex64>,
     power: Vec<[f32; LANES]>,
 }
 
@@ -77,7 +80,7 @@ impl Stft {
         for lane in 0..LANES.min(self.frames.saturating_sub(first)) {
             self.transform_frame(first + lane);
             for (bin, value) in self.power.iter_mut().zip(&self.spectrum) {
-                bin[lane] = value.norm_sqr();
+                bin[lane] = value.norm_sqr() as f32;
             }
         }
         &self.power
@@ -86,7 +89,7 @@ impl Stft {
     fn transform_frame(&mut self, frame: usize) {
         let samples = &self.padded[frame * self.hop_length..];
         for ((windowed, sample), weight) in self.frame.iter_mut().zip(samples).zip(&self.window) {
-            *windowed = sample * weight;
+            *windowed = f64::from(*sample) * weight;
         }
         let done =
             self.transform.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
@@ -116,8 +119,8 @@ fn audible(sample: f32) -> f32 {
 }
 
 /// The periodic Hann window, `scipy.signal.get_window("hann", length)`.
-fn hann(length: usize) -> Vec<f32> {
-    (0..length).map(|n| (0.5 - 0.5 * (TAU * n as f64 / length as f64).cos()) as f32).collect()
+fn hann(length: usize) -> Vec<f64> {
+    (0..length).map(|n| 0.5 - 0.5 * (TAU * n as f64 / length as f64).cos()).collect()
 }
 
 #[cfg(test)]
@@ -175,9 +178,9 @@ mod tests {
                 for (bin, lanes) in power.iter().enumerate() {
                     let expected = naive_power(&samples[start..start + n_fft], bin);
                     let error = (f64::from(lanes[lane]) - expected).abs();
-                    // Relative to the mean power of white noise: single bins may be near 0.
+                    // n_fft / 8 is the mean power of this noise: single bins may be near 0.
                     assert!(
-                        error < 1e-5 * (expected + n_fft as f64 / 8.0),
+                        error < 1e-6 * (expected + n_fft as f64 / 8.0),
                         "n_fft {n_fft} bin {bin}: {error}"
                     );
                 }
