@@ -180,7 +180,7 @@ impl Desk {
         match download::bytes(&address, arrived).await {
             Ok(file) => {
                 self.model_download.set(Download::Here);
-                self.models.update(|models| models.insert(0, Model::loading(OWN_MODEL, "")));
+                self.models.update(|models| models.insert(0, Model::loading(OWN_MODEL, words::PAGES_OWN)));
                 self.with(|held| held.model_files.insert(OWN_MODEL, file.clone()));
                 if self.chosen_model.get_untracked() == OWN_MODEL {
                     self.tell(Event::SetModel { model: OWN_MODEL, file: file.into() });
@@ -370,8 +370,7 @@ impl Desk {
             return self.microphone.failed(words::problem(&problem));
         }
         if self.player.failed_to_transcode(id) {
-            self.notes.update(|notes| notes.push(words::problem(&problem)));
-            return;
+            return self.note(words::problem(&problem));
         }
         self.on(id, |song| {
             let sentence = words::announce_problem(&song.title_untracked(), &problem);

@@ -9,7 +9,8 @@ use leptos::html::Div;
 use leptos::prelude::*;
 // The trait, which our own `Track` hides.
 use leptos::prelude::Track as _;
-use web_sys::{KeyboardEvent, MouseEvent};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlElement, KeyboardEvent, MouseEvent};
 
 use super::desk::Desk;
 use super::player::Playing;
@@ -236,11 +237,21 @@ pub(crate) fn SongCard(
     };
     let stop = {
         let song = song.clone();
-        move |_| desk.cancel(&song)
+        move |event: MouseEvent| {
+            desk.cancel(&song);
+            // This button goes, and the one that comes in its place takes over.
+            let actions = event_target::<Element>(&event).parent_element();
+            request_animation_frame(move || focus(actions.as_ref(), "[data-testid=again]"));
+        }
     };
     let remove = {
         let song = song.clone();
-        move |_| desk.remove(&song)
+        move |event: MouseEvent| {
+            let card = event_target::<Element>(&event).closest("li").ok().flatten();
+            let neighbour = card.and_then(|card| card.next_element_sibling().or(card.previous_element_sibling()));
+            desk.remove(&song);
+            focus(neighbour.as_ref(), "[data-testid=remove]");
+        }
     };
     let again = {
         let song = song.clone();
@@ -311,6 +322,15 @@ pub(crate) fn SongCard(
                 </div>
             </div>
         </li>
+    }
+}
+
+/// Gives the keyboard to what `selector` finds in `place`.
+fn focus(place: Option<&Element>, selector: &str) {
+    let found = place.and_then(|place| place.query_selector(selector).ok().flatten());
+    if let Some(found) = found.and_then(|found| found.dyn_into::<HtmlElement>().ok()) {
+        // What cannot be focused leaves the keyboard where it is.
+        let _ = found.focus();
     }
 }
 
