@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Trunk's post-build hook. In: the staged page in $TRUNK_STAGING_DIR, the sources
 # in $TRUNK_SOURCE_DIR. Out, in the staged page: the engine and the weights under
-# names that change with their content, index.html that names them, and a service
-# worker that lists every file with its digest.
+# names that change with their content, index.html that names them, the licences of
+# all that is in it, and a service worker that lists every file with its digest.
 set -euo pipefail
 
 source_dir=${TRUNK_SOURCE_DIR:?is set by trunk}
 cd "${TRUNK_STAGING_DIR:?is set by trunk}"
 
-# As many digits as Trunk takes for the files that it versions itself.
+# Digits of a digest that stand in a name; Trunk takes as many, less leading zeros.
 readonly DIGITS=16
 
 fail() {
@@ -74,15 +74,15 @@ list_files() {
     address=$file
     [ "$file" != index.html ] || address=./
     versioned=false
-    [[ ! $file =~ -[0-9a-f]{$DIGITS} ]] || versioned=true
+    [[ ! $file =~ -[0-9a-f]{8,16} ]] || versioned=true
     printf '  ["%s", "%s", %s],\n' "$address" "$(integrity "$file")" "$versioned"
   done
 }
 
 write_service_worker() {
-  local list=.files
-  list_files >"$list.new"
-  mv "$list.new" "$list"
+  local list
+  list=$(mktemp)
+  list_files >"$list"
   awk -v list="$list" -v version="$(sha256 <"$list" | cut -c "1-$DIGITS")" '
     /^const FILES = / { print "const FILES = ["; while ((getline line < list) > 0) print line; print "];"; next }
     /^const VERSION = / { print "const VERSION = \"" version "\";"; next }
@@ -94,4 +94,5 @@ write_service_worker() {
 
 version_engine
 version_model
+"$source_dir/scripts/notices.sh" >THIRD-PARTY.txt
 write_service_worker

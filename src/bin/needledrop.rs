@@ -1,1 +1,237 @@
-fn main() {}
+//! The command line.
+//!
+//! In: audio files, weights. Out: the same verdicts as the page's, as a table
+//! or as JSON, one object a line.
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use needledrop::{
+    classify::{
+        classifier::Classifier,
+        verdict::{ClipVerdict, SongVerdict, song_verdict},
+    },
+    network::{
+        card::ModelCard,
+        weights::{Precision, Weights},
+    },
+    sound::{
+        clips::SongReader,
+        song::{ClipFormat, SongInfo, SongNotice, SongProblem},
+    },
+};
+use serde::Serialize;
+
+/// The model that the page ships.
+static SHIPPED: &[u8] = include_bytes!("../../www/model/row8.safetensors");
+
+/// Says the genre of a song, second by second. Nothing leaves this machine.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Say the genre of each file (WAV, MP3, FLAC, Ogg Vorbis, AAC/M4A, ALAC, AIFF).
+    Classify {
+        /// Audio files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Weights with a model card, in place of the shipped model.
+        #[arg(long, value_name = "SAFETENSORS")]
+        model: Option<PathBuf>,
+        /// One JSON object a line, with every clip, in place of the table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Turn weights that Keras's layers were saved in into a model for the page.
+    Convert {
+        /// Safetensors with `convN.kernel`, `dense.kernel`, `logits.kernel` and their biases.
+        keras: PathBuf,
+        /// The model card, as JSON.
+        #[arg(long)]
+        card: PathBuf,
+        /// Where to write the model.
+        #[arg(long, short)]
+        output: PathBuf,
+        /// How to store the weights.
+        #[arg(long, value_enum, default_value_t = Stored::F16)]
+        precision: Stored,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Stored {
+    F32,
+    F16,
+}
+
+/// What is printed of a file with `--json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    file: &'a Path,
+    model: &'a str,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Heard {
+        info: SongInfo,
+        seconds: f64,
+        /// Name of the most probable genre; `None` for silence.
+        genre: Option<String>,
+        song: SongVerdict,
+        clips: Vec<ClipVerdict>,
+        notices: Vec<SongNotice>,
+    },
+    Failed {
+        error: String,
+        #[serde(flatten)]
+        problem: SongProblem,
+    },
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Classify { files, model, json } => classify(&files, model.as_deref(), json),
+        Command::Convert { keras, card, output, precision } => {
+            let json =
+                fs::read_to_string(&card).with_context(|| format!("cannot read {}", card.display()))?;
+            let card = ModelCard::from_json(&json)?;
+            let bytes = fs::read(&keras).with_context(|| format!("cannot read {}", keras.display()))?;
+            let weights = Weights::from_keras(&bytes, card).with_context(|| keras.display().to_string())?;
+            let precision = match precision {
+                Stored::F32 => Precision::F32,
+                Stored::F16 => Precision::F16,
+            };
+            fs::write(&output, weights.to_bytes(precision)?)
+                .with_context(|| format!("cannot write {}", output.display()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn classify(files: &[PathBuf], model: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
+    let weights = match model {
+        Some(path) => {
+            let bytes =
+                fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?;
+            Weights::from_bytes(&bytes).with_context(|| format!("cannot use the model {}", path.display()))?
+        }
+        None => Weights::from_bytes(SHIPPED).context("the shipped model is damaged")?,
+    };
+    let mut classifier = Classifier::on_processor(&weights)?;
+    let name = weights.card().name.clone();
+    let width = files.iter().map(|file| file.as_os_str().len()).max().unwrap_or(0).clamp(4, 60);
+    let mut failed = 0;
+    for file in files {
+        let progress = bar(file);
+        let outcome = hear(file, &mut classifier, &progress);
+        progress.finish_and_clear();
+        let outcome =
+            outcome.unwrap_or_else(|problem| Outcome::Failed { error: problem.to_string(), problem });
+        failed += usize::from(matches!(outcome, Outcome::Failed { .. }));
+        let line = if json {
+            serde_json::to_string(&Report { file, model: &name, outcome })?
+        } else {
+            row(file, width, &outcome, &weights.card().genres)
+        };
+        match writeln!(io::stdout(), "{line}") {
+            // Whoever reads has read enough (`| head`).
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+            result => result?,
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} of {} files have no verdict", files.len());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Hears a file from its first to its last clip.
+fn hear(path: &Path, classifier: &mut Classifier, progress: &ProgressBar) -> Result<Outcome, SongProblem> {
+    if path.is_dir() {
+        return Err(SongProblem::Folder);
+    }
+    let file = File::open(path).map_err(|error| SongProblem::Unreadable { detail: error.to_string() })?;
+    let spectrogram = &classifier.card().spectrogram;
+    let format = ClipFormat { sample_rate: spectrogram.sample_rate, samples: spectrogram.clip_samples() };
+    let mut reader = SongReader::open(Box::new(file), format)?;
+    let mut clips = Vec::new();
+    while let Some(clip) = reader.next_clip()? {
+        let analysis = pollster::block_on(classifier.classify(&[clip.samples]))
+            .map_err(|error| SongProblem::Engine { detail: error.to_string() })?;
+        let probabilities =
+            analysis.into_iter().next().map(|analysis| analysis.probabilities).unwrap_or_default();
+        clips.push(ClipVerdict { clip: clip.index, probabilities });
+        progress.set_position((1000.0 * reader.progress().unwrap_or_default()) as u64);
+    }
+    let song = song_verdict(&clips);
+    let best = song.ranking().first().map(|(genre, _)| *genre);
+    Ok(Outcome::Heard {
+        info: reader.info().clone(),
+        seconds: reader.seconds(),
+        genre: best.and_then(|genre| classifier.card().genres.get(genre).cloned()),
+        song,
+        clips,
+        notices: reader.notices(),
+    })
+}
+
+fn bar(file: &Path) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(1000);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}") {
+        bar.set_style(style);
+    }
+    bar.set_message(file.display().to_string());
+    bar
+}
+
+/// A line of the table: file, length, top three genres, what else there is to
+/// say.
+fn row(file: &Path, width: usize, outcome: &Outcome, genres: &[String]) -> String {
+    let file = file.display();
+    match outcome {
+        Outcome::Failed { error, .. } => format!("{file:<width$}  no verdict: {error}"),
+        Outcome::Heard { seconds, song, notices, .. } => {
+            let top: Vec<String> = song
+                .ranking()
+                .iter()
+                .take(3)
+                .map(|(genre, probability)| format!("{:<9} {:>3.0} %", genres[*genre], 100.0 * probability))
+                .collect();
+            let top = if top.is_empty() { "silence".to_owned() } else { top.join("  ") };
+            let notices: String = notices.iter().map(|notice| format!("  ({})", remark(notice))).collect();
+            let (minutes, rest) = ((seconds / 60.0) as u64, seconds % 60.0);
+            format!("{file:<width$}  {minutes:>3}:{rest:02.0}  {top}{notices}")
+        }
+    }
+}
+
+fn remark(notice: &SongNotice) -> String {
+    match notice {
+        SongNotice::Truncated { heard, declared: Some(declared) } => {
+            format!("cut off after {heard:.1} of {declared:.1} s")
+        }
+        SongNotice::Truncated { heard, declared: None } => format!("cut off after {heard:.1} s"),
+        SongNotice::CorruptPackets { packets } => format!("{packets} damaged packets left out"),
+        SongNotice::NonFinite { samples } => format!("{samples} samples were no numbers"),
+        SongNotice::Repeated { seconds } => format!("{seconds:.1} s, repeated to fill a clip"),
+    }
+}

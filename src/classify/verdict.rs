@@ -164,7 +164,12 @@ mod tests {
 
     #[test]
     fn the_order_of_clips_does_not_matter() {
-        let clips: Vec<_> = (0..997).map(|i| { let p = (i % 13) as f32 / 13.0; clip(i, &[p, 1.0 - p]) }).collect();
+        let clips: Vec<_> = (0..997)
+            .map(|i| {
+                let p = (i % 13) as f32 / 13.0;
+                clip(i, &[p, 1.0 - p])
+            })
+            .collect();
         let reversed: Vec<_> = clips.iter().rev().cloned().collect();
         assert_eq!(song_verdict(&clips), song_verdict(&reversed));
     }

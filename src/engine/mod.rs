@@ -1,10 +1,29 @@
 //! The loop that serves the page: workers, what they are asked, and who gets
 //! which clip.
+//!
+//! [`protocol`] and [`pool`] are the page's side and know no browser; the rest
+//! runs in the workers:
+//!
+//! 1. `serve`: the loop of a worker, and what it does by its role
+//! 2. `file`: a `File` as a stream of bytes, `browser_codec`: WebCodecs
+//! 3. `decoder`: songs to clips, `microphone`: live sound to clips
+//! 4. `device`: the GPU, `classifying`: clips to verdicts, there or on the
+//!    processor
 
 pub mod pool;
 pub mod protocol;
 
 #[cfg(all(feature = "engine", target_arch = "wasm32"))]
-pub mod device;
+mod browser_codec;
+#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+mod classifying;
+#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+mod decoder;
+#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+mod device;
+#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+mod file;
+#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+mod microphone;
 #[cfg(all(feature = "engine", target_arch = "wasm32"))]
 pub mod serve;

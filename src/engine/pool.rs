@@ -1049,15 +1049,14 @@ impl<P: Clone> Pool<P> {
     fn hand_out_models(&mut self) {
         // A model that nobody has read yet goes first, to one worker: the person
         // who dropped it waits to hear whether it fits.
-        if let Some(unread) = self.model.filter(|model| self.card(*model).is_none()) {
-            if let Some(file) = self.models.get(&unread).map(|model| model.file.clone())
-                && !self.workers.values().any(|worker| worker.phase == Phase::Loading)
-                && let Some(worker) =
-                    self.of_role(Role::Cpu).into_iter().find(|id| self.workers[id].phase == Phase::Idle)
-            {
-                self.set_phase(worker, Phase::Loading);
-                self.send(worker, Request::Model { model: unread }, vec![file], false);
-            }
+        if let Some(unread) = self.model.filter(|model| self.card(*model).is_none())
+            && let Some(file) = self.models.get(&unread).map(|model| model.file.clone())
+            && !self.workers.values().any(|worker| worker.phase == Phase::Loading)
+            && let Some(worker) =
+                self.of_role(Role::Cpu).into_iter().find(|id| self.workers[id].phase == Phase::Idle)
+        {
+            self.set_phase(worker, Phase::Loading);
+            self.send(worker, Request::Model { model: unread }, vec![file], false);
         }
         let first_waiting = self.clips.front().map(|clip| clip.model);
         let read = self.model.filter(|model| self.card(*model).is_some());

@@ -151,7 +151,7 @@ pub enum Reply {
     Ready {
         /// [`PROTOCOL_VERSION`] of the engine.
         protocol: u32,
-        /// What computes: a GPU's own description, or `Flex`.
+        /// What a GPU calls itself; empty for the processor.
         device: String,
         /// Milliseconds from [`Request::Start`].
         milliseconds: f64,

@@ -16,7 +16,7 @@ pub const CARD_VERSION: u32 = 1;
 pub const CARD_KEY: &str = "card";
 
 /// What the network is shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Input {
     /// The dB spectrogram stretched to this size and coloured by matplotlib's

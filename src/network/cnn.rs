@@ -57,7 +57,9 @@ impl NetworkSpec {
                 Padding::Same => PaddingConfig2d::Same,
             };
             let kernel = [block.kernel, block.kernel];
-            conv.push(Conv2dConfig::new([channels, block.filters], kernel).with_padding(padding).init(device));
+            conv.push(
+                Conv2dConfig::new([channels, block.filters], kernel).with_padding(padding).init(device),
+            );
             channels = block.filters;
         }
         let mut dense = Vec::with_capacity(self.dense.len());
@@ -113,7 +115,8 @@ impl Cnn {
         for (name, linear) in names.zip(self.dense.iter_mut().chain([&mut self.logits])) {
             let [features, width] = linear.weight.dims();
             // The file has PyTorch's [out, in], burn wants [in, out].
-            let values = transpose(weights.tensor(&format!("{name}.weight"), &[width, features])?, width, features);
+            let values =
+                transpose(weights.tensor(&format!("{name}.weight"), &[width, features])?, width, features);
             linear.weight = Param::from_data(TensorData::new(values, [features, width]), device);
             linear.bias = vector(format!("{name}.bias"), width)?;
         }

@@ -105,7 +105,9 @@ impl NetworkSpec {
             return Err(SpecError::Setting("every size of a network must be at least 1"));
         }
         if sizes.clone().any(|&size| size > 65_536) || self.blocks.len() > 64 || self.dense.len() > 64 {
-            return Err(SpecError::Setting("no size of a network may be above 65536, nor its layers above 64"));
+            return Err(SpecError::Setting(
+                "no size of a network may be above 65536, nor its layers above 64",
+            ));
         }
         let mut layers = Vec::new();
         for (index, block) in self.blocks.iter().enumerate() {
@@ -157,7 +159,8 @@ impl NetworkSpec {
             features = width;
         }
         let parameters = layers.iter().fold(0, |sum: usize, layer| sum.saturating_add(layer.parameters));
-        let cells = layers.iter().fold(0, |sum: usize, layer| sum.saturating_add(layer.shape.iter().product()));
+        let cells =
+            layers.iter().fold(0, |sum: usize, layer| sum.saturating_add(layer.shape.iter().product()));
         if parameters > MAX_PARAMETERS || cells > MAX_CELLS {
             return Err(SpecError::TooLarge { parameters, cells });
         }

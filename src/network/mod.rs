@@ -8,3 +8,5 @@ pub mod experiment;
 pub mod cnn;
 #[cfg(feature = "inference")]
 pub mod weights;
+#[cfg(feature = "inference")]
+pub mod winograd;

@@ -131,7 +131,8 @@ impl Weights {
     pub fn from_keras(bytes: &[u8], card: ModelCard) -> Result<Self, WeightsError> {
         let layers = card.network.layers().map_err(CardError::from)?;
         let flat = layers.iter().position(|layer| layer.name == "flatten").unwrap_or(0);
-        let last_map = flat.checked_sub(1).map_or_else(|| card.network.input.to_vec(), |at| layers[at].shape.clone());
+        let last_map =
+            flat.checked_sub(1).map_or_else(|| card.network.input.to_vec(), |at| layers[at].shape.clone());
         let mut tensors = BTreeMap::new();
         for (name, Values { shape, values }) in read_tensors(bytes)? {
             let (layer, kind) = name.rsplit_once('.').unwrap_or((&name, ""));
@@ -142,7 +143,9 @@ impl Weights {
                     // (position, in, out) to (out, in, position): swap the outer with the inner.
                     values: (0..outputs)
                         .flat_map(|out| (0..inputs).map(move |input| (out, input)))
-                        .flat_map(|(out, input)| (0..height * width).map(move |at| (at * inputs + input) * outputs + out))
+                        .flat_map(|(out, input)| {
+                            (0..height * width).map(move |at| (at * inputs + input) * outputs + out)
+                        })
                         .map(|at| values[at])
                         .collect(),
                 },
@@ -219,7 +222,9 @@ fn read_tensors(bytes: &[u8]) -> Result<BTreeMap<String, Values>, WeightsError> 
     for (name, view) in file.iter() {
         let values = match view.dtype() {
             Dtype::F32 => view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
-            Dtype::F16 => view.data().as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()).collect(),
+            Dtype::F16 => {
+                view.data().as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()).collect()
+            }
             other => return Err(WeightsError::Type { name: name.into(), found: format!("{other:?}") }),
         };
         tensors.insert(name.to_owned(), Values { shape: view.shape().to_vec(), values });

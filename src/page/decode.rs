@@ -51,7 +51,8 @@ pub(crate) async fn in_browser(file: &File, info: &SongInfo) -> Result<(u32, Vec
 }
 
 async fn decode(bytes: &ArrayBuffer, rate: u32) -> Result<AudioBuffer, JsValue> {
-    let context = OfflineAudioContext::new_with_number_of_channels_and_length_and_sample_rate(1, 1, rate as f32)?;
+    let context =
+        OfflineAudioContext::new_with_number_of_channels_and_length_and_sample_rate(1, 1, rate as f32)?;
     let decoding: Promise = context.decode_audio_data(bytes)?;
     JsFuture::from(decoding).await?.dyn_into()
 }

@@ -529,7 +529,9 @@ impl Desk {
             Some(models.remove(at))
         });
         if self.chosen_model.get_untracked() == id {
-            let ready = |models: &Vec<Model>| models.iter().rfind(|model| model.card().is_some()).map(|model| model.id);
+            let ready = |models: &Vec<Model>| {
+                models.iter().rfind(|model| model.card().is_some()).map(|model| model.id)
+            };
             self.chosen_model.set(self.models.with_untracked(ready).unwrap_or(OWN_MODEL));
         }
         if let Some(Some(model)) = refused {

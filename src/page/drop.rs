@@ -172,8 +172,11 @@ async fn entries_of(folder: &FileSystemDirectoryEntry) -> Vec<FileSystemEntry> {
     let reader: FileSystemDirectoryReader = folder.create_reader();
     let mut entries = Vec::new();
     loop {
-        let portion = called_back(|give, fail| reader.read_entries_with_callback_and_callback(give, fail)).await;
-        let Some(portion) = portion.and_then(|portion| portion.dyn_into::<Array>().ok()) else { return entries };
+        let portion =
+            called_back(|give, fail| reader.read_entries_with_callback_and_callback(give, fail)).await;
+        let Some(portion) = portion.and_then(|portion| portion.dyn_into::<Array>().ok()) else {
+            return entries;
+        };
         if portion.length() == 0 || entries.len() > MOST_FILES {
             return entries;
         }
@@ -186,7 +189,9 @@ async fn file_of(entry: FileSystemFileEntry) -> Option<File> {
         entry.file_with_callback_and_callback(give, fail);
         Ok(())
     })
-    .await?.dyn_into().ok()
+    .await?
+    .dyn_into()
+    .ok()
 }
 
 /// What an API of callbacks gives; `None` where it fails.
@@ -264,9 +269,12 @@ mod tests {
             let wanted = may_be_wanted(name, media_type);
             assert_eq!(wanted, !media_type.starts_with("text/"), "{name}");
         }
-        for (name, media_type) in
-            [("cover.jpg", "image/jpeg"), (".DS_Store", ""), ("Thumbs.db", ""), ("all.m3u8", "audio/x-mpegurl")]
-        {
+        for (name, media_type) in [
+            ("cover.jpg", "image/jpeg"),
+            (".DS_Store", ""),
+            ("Thumbs.db", ""),
+            ("all.m3u8", "audio/x-mpegurl"),
+        ] {
             assert!(!may_be_wanted(name, media_type), "{name}");
         }
     }

@@ -98,7 +98,11 @@ fn DownloadLine(
 #[component]
 fn Switch() -> impl IntoView {
     let desk = expect_context::<Desk>();
-    let places = [(Choice::Auto, words::AUTO, "auto"), (Choice::Gpu, words::GPU, "gpu"), (Choice::Cpu, words::CPU, "cpu")];
+    let places = [
+        (Choice::Auto, words::AUTO, "auto"),
+        (Choice::Gpu, words::GPU, "gpu"),
+        (Choice::Cpu, words::CPU, "cpu"),
+    ];
     let busy = move || desk.engine.with(|engine| is_starting(engine.as_ref()));
     view! {
         <fieldset class="switch" class:busy=busy>

@@ -117,7 +117,9 @@ impl Microphone {
 
     /// Whether `song` is what it hears or has just heard.
     pub(crate) fn is(self, song: SongId) -> bool {
-        self.state.with_untracked(|state| matches!(state, Listening::On(own) | Listening::Keeping(own) if *own == song))
+        self.state.with_untracked(
+            |state| matches!(state, Listening::On(own) | Listening::Keeping(own) if *own == song),
+        )
     }
 
     /// Asks for the microphone and listens.

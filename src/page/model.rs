@@ -87,7 +87,9 @@ pub(crate) fn ModelPanel() -> impl IntoView {
     let chosen = desk.chosen_model;
     let card = Memo::new(move |_| {
         let chosen = chosen.get();
-        models.with(|models| models.iter().find(|model| model.id == chosen).and_then(|model| model.card().cloned()))
+        models.with(|models| {
+            models.iter().find(|model| model.id == chosen).and_then(|model| model.card().cloned())
+        })
     });
     let choose = move |event: leptos::ev::Event| {
         let select: HtmlSelectElement = event_target(&event);

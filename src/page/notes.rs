@@ -50,7 +50,8 @@ pub(crate) fn Connection() -> impl IntoView {
             desk.reload_what_failed();
         }
     });
-    let here = move || desk.engine_download.get() == Download::Here && desk.model_download.get() == Download::Here;
+    let here =
+        move || desk.engine_download.get() == Download::Here && desk.model_download.get() == Download::Here;
     view! {
         <Show when=move || offline.get()>
             <p class="note" role="status" data-testid="offline">

@@ -131,7 +131,8 @@ impl Player {
 
     /// Whether the engine's problem with `song` was ours, in making PCM of it.
     pub(crate) fn failed_to_transcode(self, song: SongId) -> bool {
-        let ours = self.song.get_untracked() == Some(song) && self.state.get_untracked() == Playing::Preparing;
+        let ours =
+            self.song.get_untracked() == Some(song) && self.state.get_untracked() == Playing::Preparing;
         if ours {
             self.state.set(Playing::Paused);
         }

@@ -227,7 +227,9 @@ pub(crate) fn SongCard(
     let problem = move || {
         state.with(|state| match state {
             SongState::Failed(problem) => Some(words::problem(problem)),
-            SongState::Cancelled if hearing.with(|hearing| hearing.clips == 0) => Some(words::CANCELLED_EARLY.into()),
+            SongState::Cancelled if hearing.with(|hearing| hearing.clips == 0) => {
+                Some(words::CANCELLED_EARLY.into())
+            }
             _ => None,
         })
     };
@@ -346,7 +348,9 @@ fn Headline(
 ) -> impl IntoView {
     let top = Memo::new(move |_| hearing.with(|hearing| hearing.ranking.first().copied()));
     let word = move || match top.get() {
-        Some((index, _)) => genres.with(|genres| genres.get(index).map(|name| words::genre(name))).unwrap_or_default(),
+        Some((index, _)) => {
+            genres.with(|genres| genres.get(index).map(|name| words::genre(name))).unwrap_or_default()
+        }
         None if hearing.with(|hearing| hearing.silent) => words::SILENCE.to_owned(),
         None => state.with(|state| match state {
             SongState::Queued => words::WAITING.to_owned(),

@@ -147,11 +147,8 @@ fn draw<'a>(
     if canvas.width() != width as u32 {
         canvas.set_width(width as u32);
     }
-    let image = ImageData::new_with_u8_clamped_array_and_sh(
-        Clamped(&pixels),
-        width as u32,
-        COLUMN_BANDS as u32,
-    )?;
+    let image =
+        ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels), width as u32, COLUMN_BANDS as u32)?;
     let context = canvas.get_context("2d")?.ok_or(JsValue::NULL)?;
     context.unchecked_into::<CanvasRenderingContext2d>().put_image_data(&image, 0.0, 0.0)
 }

@@ -65,7 +65,9 @@ pub(crate) fn Picture(
         hearing.track();
         redraw.track();
         let length = length.get();
-        let (Some(spectrogram), Some(band), true) = (spectrogram.get(), band.get(), near.get()) else { return };
+        let (Some(spectrogram), Some(band), true) = (spectrogram.get(), band.get(), near.get()) else {
+            return;
+        };
         song.track.with_value(|track| {
             // A picture that cannot be drawn is left as it is: the words say
             // the same.

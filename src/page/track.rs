@@ -34,7 +34,8 @@ impl Track {
     /// that is there already is left as it is: after a worker's death a clip may
     /// be classified twice.
     pub(crate) fn add(&mut self, heard: HeardClip, milliseconds: f64, columns: &[u8]) {
-        let Err(place) = self.clips.binary_search_by_key(&heard.verdict.clip, |clip| clip.verdict.clip) else {
+        let Err(place) = self.clips.binary_search_by_key(&heard.verdict.clip, |clip| clip.verdict.clip)
+        else {
             return;
         };
         self.columns.lay(heard.start, heard.end, columns);

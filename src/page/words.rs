@@ -67,7 +67,8 @@ pub(crate) const OFFLINE_UNLOADED: &str =
     "You are offline, and the engine has not been loaded yet. It will be when you are back.";
 pub(crate) const UPDATE: &str = "A new version of this page is ready.";
 pub(crate) const TAKE_UPDATE: &str = "Use it now";
-pub(crate) const UNPLAYABLE: &str = "Your browser cannot play this song, and it could not be made playable either.";
+pub(crate) const UNPLAYABLE: &str =
+    "Your browser cannot play this song, and it could not be made playable either.";
 pub(crate) const DISMISS: &str = "Dismiss";
 
 /// Whole minutes.
@@ -79,11 +80,7 @@ fn minutes(seconds: f64) -> u32 {
 pub(crate) fn clock(seconds: f64) -> String {
     let whole = if seconds.is_finite() { seconds.max(0.0) as u64 } else { 0 };
     let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes}:{seconds:02}")
-    }
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
 /// A probability as whole percent.
@@ -225,9 +222,7 @@ pub(crate) fn problem(problem: &SongProblem) -> String {
     match problem {
         SongProblem::Empty => "This file is empty: there is nothing in it to hear.".into(),
         SongProblem::Folder => "This is a folder. Drop it again, or choose it with the folder button.".into(),
-        SongProblem::NotAudio => {
-            "This is not sound in any format known here, whatever its name says.".into()
-        }
+        SongProblem::NotAudio => "This is not sound in any format known here, whatever its name says.".into(),
         SongProblem::NoTrack => "There is no sound track in this file.".into(),
         SongProblem::Codec { codec } => {
             format!("Its sound is coded as {codec}, which neither this page nor your browser can decode.")
@@ -244,7 +239,11 @@ pub(crate) fn problem(problem: &SongProblem) -> String {
             minutes(*limit)
         ),
         SongProblem::TooShort { seconds, least } => {
-            format!("It holds {} of sound; at least {} are needed.", duration(seconds * 1000.0), duration(least * 1000.0))
+            format!(
+                "It holds {} of sound; at least {} are needed.",
+                duration(seconds * 1000.0),
+                duration(least * 1000.0)
+            )
         }
         SongProblem::SampleRate { sample_rate } => {
             format!("Its sample rate of {sample_rate} Hz is outside 8000 to 192000 Hz.")
@@ -397,13 +396,17 @@ pub(crate) fn too_many(limit: usize) -> String {
 pub(crate) fn microphone_problem(problem: &super::microphone::MicrophoneProblem) -> String {
     use super::microphone::MicrophoneProblem::{Absent, Busy, Denied, Failed, Insecure, Unsupported};
     match problem {
-        Insecure => "Browsers lend the microphone only to pages that come by https or from this very computer. \
+        Insecure => {
+            "Browsers lend the microphone only to pages that come by https or from this very computer. \
                      Open this page that way to use it."
-            .into(),
+                .into()
+        }
         Unsupported => "This browser lends no microphone to pages.".into(),
-        Denied => "The microphone was not allowed. You can allow it in the browser's settings for this page, \
+        Denied => {
+            "The microphone was not allowed. You can allow it in the browser's settings for this page, \
                    beside the address, and try again."
-            .into(),
+                .into()
+        }
         Absent => "No microphone was found. Plug one in and try again.".into(),
         Busy => "The microphone is in use by something else, or the system holds it back.".into(),
         Failed(detail) => format!("The microphone could not be used ({detail})."),
@@ -422,7 +425,8 @@ pub(crate) fn limits(genres: &[String]) -> String {
 
 fn number(count: usize) -> String {
     const SMALL: [&str; 13] = [
-        "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+        "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+        "twelve",
     ];
     SMALL.get(count).map_or_else(|| count.to_string(), |&word| word.to_owned())
 }
@@ -456,7 +460,9 @@ pub(crate) fn hears(card: &ModelCard) -> String {
         duration(f64::from(spectrogram.clip_seconds) * 1000.0),
         spectrogram.sample_rate,
         spectrogram.n_mels,
-        duration(f64::from(spectrogram.hop_length as u32) * 1000.0 / f64::from(spectrogram.sample_rate.max(1))),
+        duration(
+            f64::from(spectrogram.hop_length as u32) * 1000.0 / f64::from(spectrogram.sample_rate.max(1))
+        ),
     )
 }
 

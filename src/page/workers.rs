@@ -118,7 +118,8 @@ impl Crew {
             ("body", JsValue::from_str(&body)),
             ("attachments", attachments.iter().collect::<Array>().into()),
         ]);
-        let handed_over = attachments.iter().filter_map(|thing| owned_memory(thing, transfer)).collect::<Array>();
+        let handed_over =
+            attachments.iter().filter_map(|thing| owned_memory(thing, transfer)).collect::<Array>();
         hired.worker.post_message_with_transfer(&message, &handed_over)
     }
 
@@ -172,7 +173,11 @@ fn read(worker: WorkerId, message: &MessageEvent) -> Event<JsValue> {
     match protocol::read(&body) {
         Ok(reply) => {
             let attachments = browser::property(&data, "attachments").dyn_into::<Array>();
-            Event::Reply { worker, reply, attachments: attachments.map_or_else(|_| Vec::new(), |all| all.to_vec()) }
+            Event::Reply {
+                worker,
+                reply,
+                attachments: attachments.map_or_else(|_| Vec::new(), |all| all.to_vec()),
+            }
         }
         Err(error) => Event::Died { worker, detail: error.to_string() },
     }
@@ -180,5 +185,7 @@ fn read(worker: WorkerId, message: &MessageEvent) -> Event<JsValue> {
 
 /// The bytes of an attachment that is a `Uint8Array`; none of another.
 pub(crate) fn attached_bytes(attachment: Option<JsValue>) -> Vec<u8> {
-    attachment.and_then(|thing| thing.dyn_into::<Uint8Array>().ok()).map_or_else(Vec::new, |bytes| bytes.to_vec())
+    attachment
+        .and_then(|thing| thing.dyn_into::<Uint8Array>().ok())
+        .map_or_else(Vec::new, |bytes| bytes.to_vec())
 }

@@ -1,0 +1,53 @@
+# make run, make test, make bench, make dist. Each brings what it needs itself
+# (scripts/setup.sh), which takes minutes once and no time after that.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test bench dist
+
+# Where `make run` serves the page.
+ADDRESS ?= 127.0.0.1
+PORT ?= 8080
+
+TRUNK := scripts/with-tools.sh trunk
+# Lints while it compiles: see there.
+LINT := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/scripts/clippy-rustc.sh
+
+define headline
+@printf '\n=== %s\n' "$(1)"
+endef
+
+help: ## What there is
+	@awk -F ":.*## " '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Builds the page and serves it (ADDRESS=127.0.0.1 PORT=8080)
+	$(call headline,Looking for what is needed)
+	@scripts/setup.sh build
+	$(call headline,Building the page (half an hour the first time on 2 cores) to serve it on http://$(ADDRESS):$(PORT)/)
+	@$(TRUNK) serve --release --address $(ADDRESS) --port $(PORT)
+
+test: ## Formatting, lints, and every test, those in the browser included
+	$(call headline,Looking for what is needed)
+	@scripts/setup.sh build test
+	$(call headline,Formatting)
+	cargo fmt --check
+	$(call headline,Library and command line: lints and tests)
+	$(LINT) cargo test --locked
+	$(call headline,Page and engine: lints and release build)
+	$(LINT) $(TRUNK) build --release
+	$(call headline,Tests in the browser)
+	$(LINT) NEEDLEDROP_DIST=$(CURDIR)/dist cargo test --locked --test browser -- --test-threads=1
+
+bench: ## Measures the front end (criterion)
+	$(call headline,Benchmarks)
+	cargo bench --locked
+
+dist: ## Builds dist/, which any static host can serve, with compressed copies
+	$(call headline,Looking for what is needed)
+	@scripts/setup.sh build dist
+	$(call headline,Building the page)
+	@$(TRUNK) build --release
+	$(call headline,Compressing)
+	@scripts/compress.sh dist
+

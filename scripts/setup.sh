@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# Brings what a step needs and the machine lacks, and says so while it does it.
+# Usage: scripts/setup.sh build|test|dist ...
+#
+#   build  the wasm32 target, trunk, wasm-bindgen
+#   test   Chromium, ChromeDriver, ffmpeg, rustfmt, clippy
+#   dist   brotli
+#
+# Our own tools go to ~/.cache/needledrop/tools; nothing else is replaced.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly TOOLS="${XDG_CACHE_HOME:-$HOME/.cache}/needledrop/tools"
+readonly TARGET=wasm32-unknown-unknown
+# The newest that compiles with the Rust version of Cargo.toml.
+readonly TRUNK_VERSION=0.21.14
+# rustup waits for a network that is not there; a slow one gets the target in this.
+readonly RUSTUP_SECONDS=180
+
+say() {
+  echo "setup: $*"
+}
+
+# What failed, then what to do about it.
+fail() {
+  echo "setup: $1" >&2
+  echo "       $2" >&2
+  exit 1
+}
+
+have() {
+  command -v "$1" >/dev/null
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif have sudo; then
+    sudo "$@"
+  else
+    fail "'$*' needs root, and there is no sudo." "Please run it as root once, then this again."
+  fi
+}
+
+apt_has() {
+  [ -n "$(apt-cache show "$1" 2>/dev/null)" ]
+}
+
+# apt_install WHAT-FOR PACKAGE...
+apt_install() {
+  local purpose=$1
+  shift
+  have apt-get || fail "$purpose is missing, and this is no Debian or Ubuntu." "Please install what Debian calls: $*"
+  say "installing $purpose ($*) by apt-get"
+  # A fresh machine has no package lists, or old ones.
+  if ! apt_has "$1"; then as_root apt-get update -q; fi
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" ||
+    fail "apt-get could not install $purpose." "Its own message stands above; 'apt-get update' helps where lists are old."
+}
+
+need_rust() {
+  have cargo || fail "There is no cargo." "Please install Rust: https://rustup.rs"
+  have cc || apt_install "a C compiler" build-essential
+}
+
+# has_target RUSTC...: whether this compiler has the wasm32 target.
+has_target() {
+  compgen -G "$("$@" --print sysroot 2>/dev/null)/lib/rustlib/$TARGET/lib/libcore-*.rlib" >/dev/null
+}
+
+need_target() {
+  if has_target rustc || has_target env RUSTUP_TOOLCHAIN=distro rustc; then return; fi
+  have rustup || fail "This Rust has no $TARGET target." "Please install Rust by https://rustup.rs, or the target by your distribution."
+  say "adding the $TARGET target by rustup"
+  if RUSTUP_MAX_RETRIES=0 timeout "$RUSTUP_SECONDS" rustup target add "$TARGET" && has_target rustc; then return; fi
+  say "rustup could not download it; building it from Debian's Rust instead (a minute)"
+  build_target
+}
+
+# Debian's Rust with the sources of its library, which make the target; rustup
+# then knows it as the toolchain "distro".
+build_target() {
+  apt_install "Debian's Rust" rustc-web cargo-web rust-web-src rust-web-clippy lld-19
+  local wanted found
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+  found=$(/usr/bin/rustc --version | cut -d ' ' -f 2)
+  printf '%s\n' "$wanted" "$found" | sort -V -C ||
+    fail "Debian's Rust is $found, but $wanted is needed." "Please run 'rustup target add $TARGET' where there is a network."
+
+  local crate host library=/usr/lib/rustlib/$TARGET/lib
+  crate=$(mktemp -d)
+  mkdir "$crate/src"
+  touch "$crate/src/lib.rs"
+  printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2024"\n' >"$crate/Cargo.toml"
+  (
+    cd "$crate"
+    RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes CARGO_TARGET_DIR=target \
+      /usr/bin/cargo build --release -Zbuild-std=std,panic_abort,proc_macro,test --target "$TARGET"
+  ) || fail "The wasm32 library could not be built from Debian's sources." "The compiler's own message stands above."
+  rm -f "$crate/target/$TARGET"/release/deps/libempty*
+  host=$(/usr/bin/rustc -vV | sed -n 's/^host: //p')
+  as_root mkdir -p "$library" "/usr/lib/rustlib/$host/bin"
+  as_root cp "$crate/target/$TARGET"/release/deps/*.rlib "$library/"
+  [ -e "/usr/lib/rustlib/$host/bin/rust-lld" ] || as_root ln -s /usr/bin/lld-19 "/usr/lib/rustlib/$host/bin/rust-lld"
+  rm -r "$crate"
+  rustup toolchain link distro /usr
+}
+
+# install_tool PROGRAM CRATE VERSION MINUTES [CARGO-ARGUMENT...]
+install_tool() {
+  local program=$1 crate=$2 version=$3 minutes=$4
+  shift 4
+  if [ "$("$TOOLS/bin/$program" --version 2>/dev/null | cut -d ' ' -f 2)" = "$version" ]; then return; fi
+  say "compiling $crate $version into $TOOLS (about $minutes minutes on 2 cores, once)"
+  # These run for seconds: quick to compile counts for more than quick to run.
+  CARGO_TARGET_DIR="$TOOLS/target" CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+    cargo install "$crate" --version "$version" --root "$TOOLS" --force "$@" ||
+    fail "$crate $version could not be compiled." "cargo's own message stands above; without a network it needs one for this, once."
+  rm -rf "$TOOLS/target"
+}
+
+need_tools() {
+  install_tool trunk trunk "$TRUNK_VERSION" 6 --locked --no-default-features --features rustls
+  # The program must be the very version of the library. Its own lock file names
+  # a withdrawn crate, so not --locked.
+  local version
+  version=$(grep -A 1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"/\1/p')
+  install_tool wasm-bindgen wasm-bindgen-cli "$version" 4
+}
+
+need_component() {
+  "$1" --version >/dev/null 2>&1 || rustup component add "$2" ||
+    fail "$2 is missing, and rustup could not download it." "Please install it beside your Rust."
+}
+
+need_browser() {
+  if (have chromium || have chromium-browser || have google-chrome) && have chromedriver; then return; fi
+  # Ubuntu has them as snaps, by these names.
+  if ! apt_has chromium-driver && apt_has chromium-chromedriver; then
+    apt_install "Chromium" chromium-browser chromium-chromedriver
+  else
+    apt_install "Chromium" chromium-driver chromium
+  fi
+}
+
+for step in "$@"; do
+  case $step in
+    build)
+      need_rust
+      need_target
+      need_tools
+      ;;
+    test)
+      need_rust
+      need_component rustfmt rustfmt
+      need_component clippy-driver clippy
+      need_browser
+      have ffmpeg || apt_install "ffmpeg" ffmpeg
+      ;;
+    dist) have brotli || apt_install "brotli" brotli ;;
+    *) fail "There is no step '$step'." "Usage: scripts/setup.sh build|test|dist ..." ;;
+  esac
+done

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs a command with the tools of scripts/setup.sh on the path and a toolchain
+# that can build WebAssembly: the one in use, else Debian's, under the name that
+# scripts/setup.sh linked it by. Usage: scripts/with-tools.sh COMMAND [ARGUMENT...]
+set -euo pipefail
+
+export PATH="${XDG_CACHE_HOME:-$HOME/.cache}/needledrop/tools/bin:$PATH"
+# Trunk need not ask whether there is a newer Trunk.
+export TRUNK_SKIP_VERSION_CHECK=true
+
+has_wasm() {
+  compgen -G "$("$@" --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown/lib/libcore-*.rlib" >/dev/null
+}
+
+if ! has_wasm rustc && has_wasm env RUSTUP_TOOLCHAIN=distro rustc; then
+  export RUSTUP_TOOLCHAIN=distro
+fi
+exec "$@"

@@ -1,0 +1,195 @@
+//! A worker that classifies.
+//!
+//! In: models and clips. Out: verdicts. A model is warmed up (shaders are
+//! compiled then) and measured before it is called loaded; on a GPU its answer
+//! is also held against the processor's, because drivers exist that compute
+//! something else.
+
+use std::collections::HashMap;
+
+use burn::tensor::Device;
+use js_sys::{ArrayBuffer, Float32Array, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+
+use super::{
+    device,
+    protocol::{EngineProblem, ModelId, Reply, Request, Role, Ticket},
+    serve::{Message, now, post},
+};
+use crate::{
+    classify::classifier::{Classifier, ClassifierError},
+    network::weights::Weights,
+};
+
+/// Clips that a real GPU gets at once: enough to keep it busy, few enough that
+/// the page sees a verdict several times a second.
+const GPU_BATCH: usize = 4;
+/// Milliseconds a model is measured for at least, in whole batches.
+const MEASURED: f64 = 150.0;
+/// Difference of a probability from which the GPU counts as wrong.
+const WRONG: f32 = 0.01;
+/// Models kept: the one in use and the one that may come back.
+const MODELS_KEPT: usize = 2;
+
+/// The worker's state.
+pub(super) struct Classifying {
+    /// burn's device, where the GPU computes.
+    device: Option<Device>,
+    batch: usize,
+    models: HashMap<ModelId, Classifier>,
+}
+
+impl Classifying {
+    /// Takes hold of the device; also gives what it calls itself.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) async fn start(role: Role, software: bool) -> Result<(Self, String), EngineProblem> {
+        let (device, name) = match role {
+            Role::Gpu => device::gpu(software).await.map(|(device, name)| (Some(device), name))?,
+            Role::Cpu | Role::Decoder | Role::Microphone => (None, String::new()),
+        };
+        // A software adapter is only wanted to be seen working.
+        let batch = if role == Role::Gpu && !software { GPU_BATCH } else { 1 };
+        Ok((Self { device, batch, models: HashMap::new() }, name))
+    }
+
+    pub(super) async fn answer(&mut self, message: Message) {
+        match message.request {
+            Request::Model { model } => {
+                let reply = match self.load(model, message.attachments.into_iter().next()).await {
+                    Ok(reply) => reply,
+                    Err(Refusal::File(reason)) => Reply::ModelRefused { model, reason },
+                    Err(Refusal::Device(detail)) => Reply::Unavailable(EngineProblem::Failed { detail }),
+                };
+                post(&reply, &[]);
+            }
+            Request::Classify { ticket, model } => {
+                let clips: Vec<Vec<f32>> = message.attachments.iter().filter_map(samples).collect();
+                if let Err(reason) = self.classify(ticket, model, &clips).await {
+                    post(&Reply::Failed { ticket, reason }, &[]);
+                }
+            }
+            Request::Infer { ticket, model, .. } => {
+                if let Err(reason) = self.infer(ticket, model, message.attachments.into_iter().next()).await {
+                    post(&Reply::Failed { ticket, reason }, &[]);
+                }
+            }
+            // Not for this role.
+            _ => {}
+        }
+    }
+
+    async fn load(&mut self, model: ModelId, file: Option<JsValue>) -> Result<Reply, Refusal> {
+        let file = file.and_then(|file| file.dyn_into::<ArrayBuffer>().ok());
+        let file = file.ok_or_else(|| Refusal::File("no file came with it".to_owned()))?;
+        let weights = Weights::from_bytes(&Uint8Array::new(&file).to_vec()).map_err(Refusal::file)?;
+        let mut classifier = match &self.device {
+            Some(device) => Classifier::new(&weights, device),
+            None => Classifier::on_processor(&weights),
+        }
+        .map_err(Refusal::file)?;
+        let clip =
+            hum(classifier.card().spectrogram.clip_samples(), classifier.card().spectrogram.sample_rate);
+        let clips = vec![clip; self.batch];
+
+        let started = now();
+        let first = classifier.classify(&clips).await.map_err(Refusal::device)?;
+        let warm_up = now() - started;
+        if self.device.is_some() {
+            let mut reference = Classifier::on_processor(&weights).map_err(Refusal::file)?;
+            let expected = reference.classify(&clips[..1]).await.map_err(Refusal::device)?;
+            let pairs = first[0].probabilities.iter().zip(&expected[0].probabilities);
+            let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            // Written so that NaN is wrong too.
+            if !(difference <= WRONG) {
+                return Err(Refusal::Device(format!(
+                    "its probabilities are {difference} from the processor's"
+                )));
+            }
+        }
+
+        let started = now();
+        let mut batches = 0.0;
+        while batches < 1.0 || now() - started < MEASURED {
+            classifier.classify(&clips).await.map_err(Refusal::device)?;
+            batches += 1.0;
+        }
+        let seconds = (now() - started).max(0.001) / 1000.0;
+        let card = Box::new(classifier.card().clone());
+        if self.models.len() >= MODELS_KEPT {
+            self.models.clear();
+        }
+        self.models.insert(model, classifier);
+        let clips_per_second = batches * self.batch as f64 / seconds;
+        Ok(Reply::Model { model, card, clips_per_second, batch: self.batch, warm_up })
+    }
+
+    async fn classify(&mut self, ticket: Ticket, model: ModelId, clips: &[Vec<f32>]) -> Result<(), String> {
+        let classifier = self.models.get_mut(&model).ok_or("the model is not loaded")?;
+        let started = now();
+        let analyses = classifier.classify(clips).await.map_err(|error| error.to_string())?;
+        let milliseconds = (now() - started) / clips.len().max(1) as f64;
+        for (index, analysis) in analyses.into_iter().enumerate() {
+            let columns = Uint8Array::from(analysis.columns.as_slice());
+            let embedding = Float32Array::from(analysis.embedding.as_slice());
+            let probabilities = analysis.probabilities;
+            post(
+                &Reply::Verdict { ticket, index, probabilities, milliseconds },
+                &[columns.into(), embedding.into()],
+            );
+        }
+        Ok(())
+    }
+
+    async fn infer(
+        &mut self,
+        ticket: Ticket,
+        model: ModelId,
+        pictures: Option<JsValue>,
+    ) -> Result<(), String> {
+        let classifier = self.models.get_mut(&model).ok_or("the model is not loaded")?;
+        let pictures = pictures.and_then(|pictures| pictures.dyn_into::<Uint8Array>().ok());
+        let pictures = pictures.ok_or("no pictures came with it")?.to_vec();
+        let inference = classifier.infer(&pictures).await.map_err(|error| error.to_string())?;
+        let logits = Float32Array::from(inference.logits.as_slice());
+        let embedding = Float32Array::from(inference.embedding.as_slice());
+        post(&Reply::Logits { ticket }, &[logits.into(), embedding.into()]);
+        Ok(())
+    }
+}
+
+/// Why a model is not loaded.
+enum Refusal {
+    /// The file is at fault.
+    File(String),
+    /// The device is.
+    Device(String),
+}
+
+impl Refusal {
+    fn file(error: impl std::fmt::Display) -> Self {
+        Self::File(error.to_string())
+    }
+
+    fn device(error: ClassifierError) -> Self {
+        Self::Device(error.to_string())
+    }
+}
+
+fn samples(attachment: &JsValue) -> Option<Vec<f32>> {
+    attachment.dyn_ref::<Float32Array>().map(Float32Array::to_vec)
+}
+
+/// A tone that rises through three octaves, so that a warm-up sees a picture.
+fn hum(samples: usize, sample_rate: u32) -> Vec<f32> {
+    let length = samples.max(1) as f32;
+    let mut phase = 0.0_f32;
+    (0..samples)
+        .map(|sample| {
+            let hertz = 110.0 * (3.0 * sample as f32 / length).exp2();
+            phase = (phase + hertz / sample_rate as f32).fract();
+            0.5 * (phase * std::f32::consts::TAU).sin()
+        })
+        .collect()
+}

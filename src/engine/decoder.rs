@@ -1,0 +1,353 @@
+//! A worker that reads songs.
+//!
+//! In: files, and pulls. Out: clips, one a pull, so that the page decides how
+//! many are in memory. What symphonia cannot decode goes packet by packet to
+//! WebCodecs; what that cannot either, the page may decode.
+
+use js_sys::{Array, Float32Array, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Blob, BlobPropertyBag, File, FilePropertyBag};
+
+use super::{
+    browser_codec::BrowserCodec,
+    file::FileSource,
+    protocol::{ClipFormat, Reply, Request, SongId, SongInfo, SongNotice, SongProblem},
+    serve::{Message, post},
+};
+use crate::sound::{
+    clips::{Clip, ClipStream, SongReader},
+    decode::{Decoder, Opened, open},
+    wav,
+};
+
+/// Bytes of a recording that are kept before they are given to the browser,
+/// which may put them on disk.
+const PIECE: usize = 1 << 20;
+
+/// The worker's state: the song it has open.
+#[derive(Default)]
+pub(super) struct Decoding {
+    song: Option<(SongId, Source)>,
+}
+
+/// Where clips come from.
+enum Source {
+    Ours(Box<SongReader>),
+    Theirs(Box<Stream>),
+}
+
+/// Clips of what the browser decodes.
+struct Stream {
+    blocks: Blocks,
+    clips: Option<ClipStream>,
+    format: ClipFormat,
+    block: Vec<f32>,
+    ended: bool,
+}
+
+/// Mono blocks of whatever kind.
+enum Blocks {
+    File(Box<Decoder>),
+    Codec(Box<BrowserCodec>),
+    Samples { channels: Vec<Float32Array>, sample_rate: u32, position: u32 },
+}
+
+impl Decoding {
+    pub(super) async fn answer(&mut self, message: Message) {
+        let mut attachments = message.attachments.into_iter();
+        match message.request {
+            Request::Open { song, format, first_clip } => {
+                self.song = None;
+                match read(attachments.next()).and_then(|file| Ok(open(Box::new(file))?)) {
+                    Ok(opened) => self.open(song, opened, format, first_clip).await,
+                    Err(problem) => post(&Reply::Problem { song, problem }, &[]),
+                }
+            }
+            Request::OpenSamples { song, format, sample_rate } => {
+                let channels: Vec<Float32Array> =
+                    attachments.filter_map(|channel| channel.dyn_into().ok()).collect();
+                let info = SongInfo { sample_rate, channels: channels.len(), ..SongInfo::default() };
+                let blocks = Blocks::Samples { channels, sample_rate, position: 0 };
+                self.song = Some((song, Source::Theirs(Box::new(Stream::new(blocks, format)))));
+                post(&Reply::Opened { song, info }, &[]);
+            }
+            Request::Pull { song } => self.pull(song).await,
+            Request::Close { song } => {
+                self.song.take_if(|(open, _)| *open == song);
+            }
+            Request::Transcode { song } => match transcode(attachments.next()).await {
+                Ok((file, seconds)) => post(&Reply::Recording { song, seconds }, &[file.into()]),
+                Err(problem) => post(&Reply::Problem { song, problem }, &[]),
+            },
+            // Not for this role.
+            _ => {}
+        }
+    }
+
+    async fn open(&mut self, song: SongId, opened: Opened, format: ClipFormat, first_clip: usize) {
+        let info = match &opened {
+            Opened::Ours(decoder) => decoder.info().clone(),
+            Opened::Packets(reader) => reader.info().clone(),
+        };
+        let source = match opened {
+            Opened::Ours(decoder) => {
+                SongReader::new(decoder, format).map(|reader| Source::Ours(Box::new(reader)))
+            }
+            Opened::Packets(reader) => match BrowserCodec::new(*reader).await {
+                Some(codec) => {
+                    Ok(Source::Theirs(Box::new(Stream::new(Blocks::Codec(Box::new(codec)), format))))
+                }
+                None => return post(&Reply::NeedsBrowser { song, info }, &[]),
+            },
+        };
+        let source = match source {
+            Ok(mut source) => source.skip_to(first_clip).await.map(|()| source),
+            Err(problem) => Err(problem),
+        };
+        match source {
+            Ok(source) => {
+                self.song = Some((song, source));
+                post(&Reply::Opened { song, info }, &[]);
+            }
+            Err(problem) => post(&Reply::Problem { song, problem }, &[]),
+        }
+    }
+
+    async fn pull(&mut self, song: SongId) {
+        let Some((_, source)) = self.song.as_mut().filter(|(open, _)| *open == song) else { return };
+        match source.next_clip().await {
+            Ok(Some(Clip { index, samples, end_seconds })) => {
+                let progress = source.progress();
+                let samples = Float32Array::from(samples.as_slice());
+                post(&Reply::Clip { song, clip: index, end_seconds, progress }, &[samples.into()]);
+            }
+            Ok(None) => {
+                let (seconds, notices) = (source.seconds(), source.notices());
+                self.song = None;
+                post(&Reply::End { song, seconds, notices }, &[]);
+            }
+            Err(problem) => {
+                self.song = None;
+                post(&Reply::Problem { song, problem }, &[]);
+            }
+        }
+    }
+}
+
+impl Source {
+    async fn next_clip(&mut self) -> Result<Option<Clip>, SongProblem> {
+        match self {
+            Self::Ours(reader) => reader.next_clip(),
+            Self::Theirs(stream) => stream.next_clip().await,
+        }
+    }
+
+    async fn skip_to(&mut self, clip: usize) -> Result<(), SongProblem> {
+        match self {
+            Self::Ours(reader) => reader.skip_to(clip),
+            Self::Theirs(stream) => stream.skip_to(clip).await,
+        }
+    }
+
+    fn progress(&self) -> Option<f32> {
+        match self {
+            Self::Ours(reader) => reader.progress(),
+            Self::Theirs(stream) => stream.blocks.progress(),
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        match self {
+            Self::Ours(reader) => reader.seconds(),
+            Self::Theirs(stream) => stream.seconds(),
+        }
+    }
+
+    fn notices(&self) -> Vec<SongNotice> {
+        match self {
+            Self::Ours(reader) => reader.notices(),
+            Self::Theirs(stream) => stream.notices(),
+        }
+    }
+}
+
+impl Stream {
+    fn new(blocks: Blocks, format: ClipFormat) -> Self {
+        Self { blocks, clips: None, format, block: Vec::new(), ended: false }
+    }
+
+    async fn next_clip(&mut self) -> Result<Option<Clip>, SongProblem> {
+        loop {
+            if let Some(clip) = self.clips.as_mut().and_then(ClipStream::next_clip) {
+                return Ok(Some(clip));
+            }
+            if !self.read_on().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn skip_to(&mut self, clip: usize) -> Result<(), SongProblem> {
+        while self.clips.as_ref().map_or(0, ClipStream::next_index) < clip {
+            if !self.clips.as_mut().is_some_and(ClipStream::skip_clip) && !self.read_on().await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a block in, or the end; `false` after that.
+    async fn read_on(&mut self) -> Result<bool, SongProblem> {
+        if self.ended {
+            return Ok(false);
+        }
+        match self.blocks.next(&mut self.block).await? {
+            // Only now is the rate known that the browser decodes to.
+            Some(sample_rate) => match &mut self.clips {
+                Some(clips) => {
+                    clips.set_sample_rate(sample_rate)?;
+                    clips.push(&self.block)?;
+                }
+                None => self.clips.insert(ClipStream::new(self.format, sample_rate)?).push(&self.block)?,
+            },
+            None => {
+                self.ended = true;
+                let no_sound =
+                    SongProblem::TooShort { seconds: 0.0, least: crate::sound::clips::LEAST_SECONDS };
+                self.clips.as_mut().ok_or(no_sound)?.finish()?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn seconds(&self) -> f64 {
+        self.clips.as_ref().map_or(0.0, ClipStream::seconds)
+    }
+
+    fn notices(&self) -> Vec<SongNotice> {
+        let mut notices = match &self.blocks {
+            Blocks::File(decoder) => decoder.notices(),
+            Blocks::Codec(codec) => codec.notices(self.seconds()),
+            Blocks::Samples { .. } => Vec::new(),
+        };
+        notices.extend(self.clips.as_ref().and_then(ClipStream::notice).cloned());
+        notices
+    }
+}
+
+impl Blocks {
+    /// Puts the next block into `block` and gives its rate; `None` at the end.
+    async fn next(&mut self, block: &mut Vec<f32>) -> Result<Option<u32>, SongProblem> {
+        block.clear();
+        match self {
+            Self::File(decoder) => Ok(decoder.next_block()?.map(|decoded| {
+                block.extend_from_slice(decoded.samples);
+                decoded.sample_rate
+            })),
+            Self::Codec(codec) => codec.next(block).await,
+            Self::Samples { channels, sample_rate, position } => {
+                let end = channels.iter().map(Float32Array::length).min().unwrap_or(0);
+                let next = end.min(position.saturating_add(*sample_rate));
+                if *position == next {
+                    return Ok(None);
+                }
+                mix(channels.iter().map(|channel| channel.subarray(*position, next).to_vec()), block);
+                *position = next;
+                Ok(Some(*sample_rate))
+            }
+        }
+    }
+
+    fn progress(&self) -> Option<f32> {
+        match self {
+            Self::File(decoder) => decoder.progress(),
+            Self::Codec(codec) => codec.progress(),
+            Self::Samples { channels, position, .. } => {
+                channels.first().map(|channel| *position as f32 / channel.length().max(1) as f32)
+            }
+        }
+    }
+}
+
+/// Puts the mean of the channels into `block`. What is no number counts as 0.
+pub(super) fn mix(channels: impl ExactSizeIterator<Item = Vec<f32>>, block: &mut Vec<f32>) {
+    let share = 1.0 / channels.len().max(1) as f32;
+    for channel in channels {
+        block.resize(channel.len().max(block.len()), 0.0);
+        for (mixed, sample) in block.iter_mut().zip(channel) {
+            *mixed += if sample.is_finite() { share * sample } else { 0.0 };
+        }
+    }
+}
+
+fn read(attachment: Option<JsValue>) -> Result<FileSource, SongProblem> {
+    let unreadable = |detail: String| SongProblem::Unreadable { detail };
+    let file = attachment.and_then(|file| file.dyn_into::<File>().ok());
+    let file = file.ok_or_else(|| unreadable("no file came with the request".to_owned()))?;
+    FileSource::new(file).map_err(|error| unreadable(error.to_string()))
+}
+
+/// A whole song as a WAV file, and its length in seconds.
+async fn transcode(attachment: Option<JsValue>) -> Result<(File, f64), SongProblem> {
+    let mut blocks = match open(Box::new(read(attachment)?))? {
+        Opened::Ours(decoder) => Blocks::File(decoder),
+        Opened::Packets(reader) => {
+            let codec = reader.info().codec.clone();
+            let decoder = BrowserCodec::new(*reader).await.ok_or(SongProblem::Codec { codec })?;
+            Blocks::Codec(Box::new(decoder))
+        }
+    };
+    let mut recording = Recording::default();
+    let mut block = Vec::new();
+    let mut rate = None;
+    while let Some(sample_rate) = blocks.next(&mut block).await? {
+        // A file whose rate changes is played at its first one.
+        rate.get_or_insert(sample_rate);
+        recording.push(&block)?;
+    }
+    recording.finish(rate.unwrap_or(44_100))
+}
+
+/// A WAV file in the making. Finished pieces are the browser's to keep, on disk
+/// if it likes.
+#[derive(Default)]
+pub(super) struct Recording {
+    pieces: Vec<Blob>,
+    bytes: Vec<u8>,
+    samples: u64,
+}
+
+impl Recording {
+    /// Takes mono samples in.
+    pub(super) fn push(&mut self, samples: &[f32]) -> Result<(), SongProblem> {
+        wav::append(samples, &mut self.bytes);
+        self.samples += samples.len() as u64;
+        if self.bytes.len() >= PIECE { self.put_away() } else { Ok(()) }
+    }
+
+    /// The file, and its length in seconds.
+    pub(super) fn finish(mut self, sample_rate: u32) -> Result<(File, f64), SongProblem> {
+        self.put_away()?;
+        let header = Uint8Array::from(wav::header(sample_rate, 1, self.samples).as_slice());
+        let parts: Array =
+            [JsValue::from(header)].into_iter().chain(self.pieces.into_iter().map(Into::into)).collect();
+        let options = FilePropertyBag::new();
+        options.set_type("audio/wav");
+        let file =
+            File::new_with_blob_sequence_and_options(&parts, "recording.wav", &options).map_err(refused)?;
+        Ok((file, self.samples as f64 / f64::from(sample_rate.max(1))))
+    }
+
+    fn put_away(&mut self) -> Result<(), SongProblem> {
+        let options = BlobPropertyBag::new();
+        options.set_type("audio/wav");
+        let parts: Array = [JsValue::from(Uint8Array::from(self.bytes.as_slice()))].into_iter().collect();
+        self.pieces.push(Blob::new_with_u8_array_sequence_and_options(&parts, &options).map_err(refused)?);
+        self.bytes.clear();
+        Ok(())
+    }
+}
+
+fn refused(error: JsValue) -> SongProblem {
+    SongProblem::Engine { detail: format!("the browser keeps no recording: {error:?}") }
+}

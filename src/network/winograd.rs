@@ -1,0 +1,439 @@
+//! The network on one processor, several times faster than by im2col.
+//!
+//! In: pictures `[channels, height, width]`. Out: logits and embedding, as
+//! [`Cnn`](super::cnn::Cnn) computes them.
+//!
+//! Convolutions of 3 x 3 and 5 x 5 are computed by Winograd's minimal filtering
+//! F(6 x 6, 3 x 3) and F(4 x 4, 5 x 5): a patch of 8 x 8 of the input and the
+//! kernel are evaluated as polynomials at the points 0, ±1, ±2, ±1/2 and ∞,
+//! multiplied there, and interpolated back. A 5 x 5 kernel then costs 4
+//! multiplications an output in place of 25. The multiplications, summed over
+//! the channels, are 64 matrix products, one for each place of the patch.
+//!
+//! References: S. Winograd, *Arithmetic Complexity of Computations* (1980);
+//! A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks",
+//! CVPR 2016. `tests/winograd.rs` holds it against the plain convolution.
+
+use super::{
+    experiment::{ConvBlock, NetworkSpec, Padding},
+    weights::{Weights, WeightsError},
+};
+
+/// Side of a patch; its points are [`POINTS`] and ∞.
+const PATCH: usize = 8;
+/// Places of a patch.
+const PLACES: usize = PATCH * PATCH;
+/// Where the polynomials are evaluated, ∞ apart.
+const POINTS: [f64; PATCH - 1] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
+/// Channels computed side by side: a 128-bit register. Maps are padded to
+/// whole groups with channels of zeros.
+const LANES: usize = 4;
+/// Patches taken through all stages together, so that what is between the
+/// stages stays in the cache.
+const PATCHES: usize = 48;
+
+/// As many neighbouring channels of one pixel as a register holds.
+type Lanes = [f32; LANES];
+
+/// A map with its channels innermost: `[height, width, groups of channels]`.
+#[derive(Default)]
+struct Map {
+    height: usize,
+    width: usize,
+    groups: usize,
+    cells: Vec<Lanes>,
+}
+
+/// A convolution, ReLU and pool.
+struct Block {
+    /// `[PLACES, inputs, outputs]`, both in whole groups.
+    kernel: Vec<f32>,
+    bias: Vec<Lanes>,
+    inputs: usize,
+    outputs: usize,
+    /// Side of the kernel.
+    side: usize,
+    /// Zeros before the first row and column.
+    padding: usize,
+}
+
+/// A dense layer.
+struct Dense {
+    /// `[out, in]`.
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// A network of the paper's kind, with its weights, and the memory it works in.
+pub struct Winograd {
+    input: [usize; 3],
+    blocks: Vec<Block>,
+    dense: Vec<Dense>,
+    logits: Dense,
+    map: Map,
+    next: Map,
+    patches: Vec<Lanes>,
+    products: Vec<Lanes>,
+}
+
+impl NetworkSpec {
+    /// Whether [`Winograd`] can compute it: every kernel is 3 x 3 or 5 x 5.
+    pub fn suits_winograd(&self) -> bool {
+        !self.blocks.is_empty() && self.blocks.iter().all(|block| matches!(block.kernel, 3 | 5))
+    }
+}
+
+impl Winograd {
+    /// Transforms the kernels of a network.
+    ///
+    /// # Errors
+    /// [`WeightsError`] where a tensor is missing or misfits, or the network
+    /// does not [suit](NetworkSpec::suits_winograd).
+    pub fn new(weights: &Weights) -> Result<Self, WeightsError> {
+        let network = &weights.card().network;
+        if !network.suits_winograd() {
+            return Err(WeightsError::Unexpected("a kernel that is neither 3 x 3 nor 5 x 5".into()));
+        }
+        let mut channels = network.input[0];
+        let mut blocks = Vec::with_capacity(network.blocks.len());
+        for (index, &ConvBlock { filters, kernel: side, padding, .. }) in network.blocks.iter().enumerate() {
+            let kernel = weights.tensor(&format!("conv{index}.weight"), &[filters, channels, side, side])?;
+            let bias = weights.tensor(&format!("conv{index}.bias"), &[filters])?;
+            blocks.push(Block {
+                kernel: transform_kernel(kernel, [filters, channels, side]),
+                bias: bias.chunks(LANES).map(group).collect(),
+                inputs: channels.next_multiple_of(LANES),
+                outputs: filters.next_multiple_of(LANES),
+                side,
+                padding: if padding == Padding::Same { side / 2 } else { 0 },
+            });
+            channels = filters;
+        }
+        let layers = network.layers().map_err(super::card::CardError::from)?;
+        let mut dense = Vec::new();
+        let flat = layers.iter().position(|layer| layer.name == "flatten").unwrap_or(0);
+        for pair in layers[flat..].windows(2) {
+            let (name, inputs, outputs) = (&pair[1].name, pair[0].shape[0], pair[1].shape[0]);
+            dense.push(Dense {
+                weight: weights.tensor(&format!("{name}.weight"), &[outputs, inputs])?.to_vec(),
+                bias: weights.tensor(&format!("{name}.bias"), &[outputs])?.to_vec(),
+            });
+        }
+        let logits = dense.pop().ok_or_else(|| WeightsError::Missing("logits".into()))?;
+        Ok(Self {
+            input: network.input,
+            blocks,
+            dense,
+            logits,
+            map: Map::default(),
+            next: Map::default(),
+            patches: Vec::new(),
+            products: Vec::new(),
+        })
+    }
+
+    /// Logits `[classes]` and embedding `[embedding_length]` of one picture
+    /// `[channels, height, width]`; `None` where it has another size.
+    pub fn forward(&mut self, picture: &[f32]) -> Option<(Vec<f32>, Vec<f32>)> {
+        if picture.len() != self.input.iter().product::<usize>() {
+            return None;
+        }
+        self.map.load(picture, self.input);
+        for block in &self.blocks {
+            block.forward(&self.map, &mut self.next, &mut self.patches, &mut self.products);
+            std::mem::swap(&mut self.map, &mut self.next);
+        }
+        let mut embedding = self.map.flatten(self.dense.first().unwrap_or(&self.logits).inputs());
+        for dense in &self.dense {
+            embedding = dense.forward(&embedding);
+            embedding.iter_mut().for_each(|value| *value = value.max(0.0));
+        }
+        Some((self.logits.forward(&embedding), embedding))
+    }
+}
+
+impl Map {
+    fn resize(&mut self, height: usize, width: usize, groups: usize) {
+        (self.height, self.width, self.groups) = (height, width, groups);
+        self.cells.clear();
+        self.cells.resize(height * width * groups, [0.0; LANES]);
+    }
+
+    fn load(&mut self, picture: &[f32], [channels, height, width]: [usize; 3]) {
+        self.resize(height, width, channels.div_ceil(LANES));
+        for (channel, plane) in picture.chunks_exact(height * width).enumerate() {
+            let (group, lane) = (channel / LANES, channel % LANES);
+            for (pixel, value) in plane.iter().enumerate() {
+                self.cells[pixel * self.groups + group][lane] = *value;
+            }
+        }
+    }
+
+    /// The cells as (channel, row, column), without the channels that pad.
+    fn flatten(&self, length: usize) -> Vec<f32> {
+        let pixels = self.height * self.width;
+        let channels = length.checked_div(pixels).unwrap_or(0);
+        let cell =
+            |channel: usize, pixel: usize| self.cells[pixel * self.groups + channel / LANES][channel % LANES];
+        (0..channels).flat_map(|channel| (0..pixels).map(move |pixel| cell(channel, pixel))).collect()
+    }
+}
+
+impl Dense {
+    fn inputs(&self) -> usize {
+        self.weight.len() / self.bias.len().max(1)
+    }
+
+    fn forward(&self, input: &[f32]) -> Vec<f32> {
+        let rows = self.weight.chunks_exact(input.len().max(1));
+        rows.zip(&self.bias).map(|(row, bias)| bias + dot(row, input)).collect()
+    }
+}
+
+/// The sum of products, in as many partial sums as two registers hold.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a, b) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = [0.0_f32; 8];
+    for (a, b) in a.0.iter().zip(b.0) {
+        for lane in 0..8 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + a.1.iter().zip(b.1).map(|(a, b)| a * b).sum::<f32>()
+}
+
+impl Block {
+    /// Computes the pooled map. Each patch gives a tile of outputs, whose sides
+    /// are even, so that no pool crosses a tile's border.
+    fn forward(&self, map: &Map, pooled: &mut Map, patches: &mut Vec<Lanes>, products: &mut Vec<Lanes>) {
+        let tile = PATCH + 1 - self.side;
+        let size = |side: usize| (side + 2 * self.padding + 1 - self.side) / 2;
+        pooled.resize(size(map.height), size(map.width), self.outputs / LANES);
+        let tiles = [pooled.height.div_ceil(tile / 2), pooled.width.div_ceil(tile / 2)];
+        let (inputs, outputs) = (self.inputs / LANES, self.outputs / LANES);
+        let all = tiles[0] * tiles[1];
+        for first in (0..all).step_by(PATCHES) {
+            let count = PATCHES.min(all - first);
+            patches.resize(PLACES * count * inputs, [0.0; LANES]);
+            products.resize(PLACES * count * outputs, [0.0; LANES]);
+            for patch in 0..count {
+                let place = [(first + patch) / tiles[1] * tile, (first + patch) % tiles[1] * tile];
+                self.evaluate(map, place, patches, [patch, count]);
+            }
+            for place in 0..PLACES {
+                multiply(
+                    patches[place * count * inputs..][..count * inputs].as_flattened(),
+                    &self.kernel[place * self.inputs * self.outputs..][..self.inputs * self.outputs],
+                    products[place * count * outputs..][..count * outputs].as_flattened_mut(),
+                    [count, self.inputs, self.outputs],
+                );
+            }
+            for patch in 0..count {
+                let place = [(first + patch) / tiles[1] * tile / 2, (first + patch) % tiles[1] * tile / 2];
+                if tile == 4 {
+                    self.interpolate::<4>(products, [patch, count], pooled, place);
+                } else {
+                    self.interpolate::<6>(products, [patch, count], pooled, place);
+                }
+            }
+        }
+    }
+
+    /// Evaluates the patch whose output begins at `place`, for every channel:
+    /// `patches` is `[PLACES, count, groups]`.
+    fn evaluate(&self, map: &Map, place: [usize; 2], patches: &mut [Lanes], [patch, count]: [usize; 2]) {
+        let groups = map.groups;
+        // The rows and columns of the patch that the map has.
+        let inside = |place: usize, length: usize| {
+            let from = self.padding.saturating_sub(place);
+            let to = (length + self.padding).saturating_sub(place).min(PATCH);
+            from..to.max(from)
+        };
+        let (rows, columns) = (inside(place[0], map.height), inside(place[1], map.width));
+        for group in 0..groups {
+            let mut cells = [[[0.0; LANES]; PATCH]; PATCH];
+            for row in rows.clone() {
+                let start = (place[0] + row - self.padding) * map.width + place[1];
+                for column in columns.clone() {
+                    cells[row][column] = map.cells[(start + column - self.padding) * groups + group];
+                }
+            }
+            for column in columns.clone() {
+                let values = evaluate(std::array::from_fn(|row| cells[row][column]));
+                for (row, value) in values.into_iter().enumerate() {
+                    cells[row][column] = value;
+                }
+            }
+            for (row, cells) in cells.into_iter().enumerate() {
+                for (column, value) in evaluate(cells).into_iter().enumerate() {
+                    patches[((row * PATCH + column) * count + patch) * groups + group] = value;
+                }
+            }
+        }
+    }
+
+    /// Interpolates the products of a patch to `TILE` x `TILE` outputs, and
+    /// puts them, pooled, with bias and ReLU, where they belong.
+    fn interpolate<const TILE: usize>(
+        &self,
+        products: &[Lanes],
+        [patch, count]: [usize; 2],
+        pooled: &mut Map,
+        place: [usize; 2],
+    ) {
+        let groups = self.outputs / LANES;
+        let rows = (pooled.height - place[0]).min(TILE / 2);
+        let columns = (pooled.width - place[1]).min(TILE / 2);
+        for group in 0..groups {
+            let mut cells = [[[0.0; LANES]; PATCH]; TILE];
+            for column in 0..PATCH {
+                let product = |row| products[((row * PATCH + column) * count + patch) * groups + group];
+                let values = interpolate::<TILE>(std::array::from_fn(product));
+                for (row, value) in values.into_iter().enumerate() {
+                    cells[row][column] = value;
+                }
+            }
+            let tile: [[Lanes; TILE]; TILE] = cells.map(interpolate::<TILE>);
+            for row in 0..rows {
+                for column in 0..columns {
+                    let [upper, lower] = [tile[2 * row], tile[2 * row + 1]];
+                    let (left, right) = (2 * column, 2 * column + 1);
+                    let largest =
+                        largest(largest(upper[left], upper[right]), largest(lower[left], lower[right]));
+                    let sum = add(largest, self.bias[group]);
+                    pooled.cells[((place[0] + row) * pooled.width + place[1] + column) * groups + group] =
+                        sum.map(|value| value.max(0.0));
+                }
+            }
+        }
+    }
+}
+
+fn group(channels: &[f32]) -> Lanes {
+    std::array::from_fn(|lane| channels.get(lane).copied().unwrap_or(0.0))
+}
+
+fn add(a: Lanes, b: Lanes) -> Lanes {
+    std::array::from_fn(|lane| a[lane] + b[lane])
+}
+
+fn subtract(a: Lanes, b: Lanes) -> Lanes {
+    std::array::from_fn(|lane| a[lane] - b[lane])
+}
+
+fn scale(factor: f32, a: Lanes) -> Lanes {
+    std::array::from_fn(|lane| factor * a[lane])
+}
+
+fn largest(a: Lanes, b: Lanes) -> Lanes {
+    // `f32::max` would have to treat NaN in a way no SIMD instruction does.
+    std::array::from_fn(|lane| if a[lane] > b[lane] { a[lane] } else { b[lane] })
+}
+
+/// The transform `Bᵀ d` of eight values: row `j` has the coefficients of the
+/// product of `x - p` over all points but the `j`th (the first is negated), the
+/// last row those of the product over all.
+#[inline]
+fn evaluate([d0, d1, d2, d3, d4, d5, d6, d7]: [Lanes; PATCH]) -> [Lanes; PATCH] {
+    let both = |even: Lanes, odd: Lanes| (add(even, odd), subtract(even, odd));
+    let sum3 = |a, b, c| add(add(a, b), c);
+    let (one, minus_one) = both(sum3(d2, d6, scale(-4.25, d4)), sum3(d1, d5, scale(-4.25, d3)));
+    let (two, minus_two) = both(
+        sum3(d6, scale(0.25, d2), scale(-1.25, d4)),
+        sum3(scale(0.5, d1), scale(-2.5, d3), scale(2.0, d5)),
+    );
+    let (half, minus_half) = both(
+        sum3(d6, scale(4.0, d2), scale(-5.0, d4)),
+        sum3(scale(2.0, d1), scale(-2.5, d3), scale(0.5, d5)),
+    );
+    let zero = add(subtract(d0, d6), scale(5.25, subtract(d4, d2)));
+    let infinity = add(subtract(d7, d1), scale(5.25, subtract(d3, d5)));
+    [zero, one, minus_one, two, minus_two, half, minus_half, infinity]
+}
+
+/// The transform `Aᵀ m`: output `i` is the sum of each point's value times the
+/// point to the `i`th power; ∞ counts for the last output alone.
+#[inline]
+fn interpolate<const TILE: usize>([zero, m1, m2, m3, m4, m5, m6, infinity]: [Lanes; PATCH]) -> [Lanes; TILE] {
+    let even = [add(m1, m2), add(m3, m4), add(m5, m6)];
+    let odd = [subtract(m1, m2), subtract(m3, m4), subtract(m5, m6)];
+    let mut outputs: [Lanes; TILE] = std::array::from_fn(|power| {
+        let [ones, twos, halves] = if power % 2 == 0 { even } else { odd };
+        let two = (1_u32 << power) as f32;
+        add(ones, add(scale(two, twos), scale(1.0 / two, halves)))
+    });
+    outputs[0] = add(outputs[0], zero);
+    outputs[TILE - 1] = add(outputs[TILE - 1], infinity);
+    outputs
+}
+
+/// The kernels `[filters, channels, side, side]` at the points: `G g Gᵀ`, as
+/// `[PLACES, channels, filters]` in whole groups. Row `j` of `G` has the powers
+/// of point `j` over the product of its distances from all others, which makes
+/// [`evaluate`] and [`interpolate`] an exact convolution.
+fn transform_kernel(kernel: &[f32], [filters, channels, side]: [usize; 3]) -> Vec<f32> {
+    let mut points = [[0.0_f64; 5]; PATCH];
+    for (index, point) in POINTS.iter().enumerate() {
+        let others = POINTS.iter().enumerate().filter(|(other, _)| *other != index);
+        let distance: f64 = others.map(|(_, other)| point - other).product();
+        // The first row of `evaluate` is negated.
+        let sign = if index == 0 { -1.0 } else { 1.0 };
+        for (power, value) in points[index].iter_mut().take(side).enumerate() {
+            *value = sign * point.powi(power as i32) / distance;
+        }
+    }
+    points[PATCH - 1][side - 1] = 1.0;
+
+    let (inputs, outputs) = (channels.next_multiple_of(LANES), filters.next_multiple_of(LANES));
+    let mut transformed = vec![0.0; PLACES * inputs * outputs];
+    for (index, kernel) in kernel.chunks_exact(side * side).enumerate() {
+        let (filter, channel) = (index / channels, index % channels);
+        for place in 0..PLACES {
+            let (vertical, horizontal) = (points[place / PATCH], points[place % PATCH]);
+            let value: f64 = kernel
+                .chunks_exact(side)
+                .zip(vertical)
+                .map(|(row, vertical)| {
+                    let sum: f64 =
+                        row.iter().zip(horizontal).map(|(cell, point)| f64::from(*cell) * point).sum();
+                    vertical * sum
+                })
+                .sum();
+            transformed[(place * inputs + channel) * outputs + filter] = value as f32;
+        }
+    }
+    transformed
+}
+
+/// `product = left · right`, row-major: `[m, k]`, `[k, n]`, `[m, n]`.
+fn multiply(left: &[f32], right: &[f32], product: &mut [f32], [m, k, n]: [usize; 3]) {
+    assert!(left.len() == m * k && right.len() == k * n && product.len() == m * n);
+    let (row, column) = (n as isize, 1);
+    #[allow(unsafe_code)]
+    // SAFETY: the assertion above holds the slices to the sizes and strides
+    // given, `product` is borrowed mutably and so overlaps neither, and with
+    // `read_dst` false its old values are not read.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            product.as_mut_ptr(),
+            column,
+            row,
+            false,
+            left.as_ptr(),
+            1,
+            k as isize,
+            right.as_ptr(),
+            1,
+            n as isize,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! The network against the Keras training that the shipped weights come from.
+//!
+//! `row8-golden.safetensors` has the pictures of 60 test clips with the logits
+//! and embeddings that Keras computed of them in f32.
+
+use std::{fs, path::PathBuf};
+
+use burn::tensor::Device;
+use needledrop::{
+    classify::{
+        classifier::{Classifier, Inference},
+        verdict::argmax,
+    },
+    network::{
+        card::ModelCard,
+        weights::{Precision, Weights},
+    },
+};
+use safetensors::SafeTensors;
+
+const CARD: &str = include_str!("../www/model/row8.card.json");
+static SHIPPED: &[u8] = include_bytes!("../www/model/row8.safetensors");
+const CLIPS: usize = 60;
+const PIXELS: usize = 128 * 128;
+
+/// A file of the reference; says so where there is none.
+fn reference(name: &str) -> Option<Vec<u8>> {
+    let shared = std::env::var_os("NEEDLEDROP_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let path = shared.join("reference").join(name);
+    let bytes = fs::read(&path).ok();
+    if bytes.is_none() {
+        println!("{} is not there: only the shipped weights are tested", path.display());
+    }
+    bytes
+}
+
+struct Golden {
+    pictures: Vec<u8>,
+    logits: Vec<f32>,
+    embedding: Vec<f32>,
+}
+
+fn golden() -> Option<Golden> {
+    let bytes = reference("row8-golden.safetensors")?;
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let floats = |name| -> Vec<f32> {
+        let data = file.tensor(name).unwrap();
+        data.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    };
+    Some(Golden {
+        pictures: file.tensor("picture").unwrap().data().to_vec(),
+        logits: floats("logits"),
+        embedding: floats("embedding"),
+    })
+}
+
+fn infer(classifier: &mut Classifier, pictures: &[u8]) -> Inference {
+    pollster::block_on(classifier.infer(pictures)).unwrap()
+}
+
+fn difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn f32_weights_give_the_logits_of_keras() {
+    let (Some(golden), Some(keras)) = (golden(), reference("row8-keras.safetensors")) else { return };
+    let weights = Weights::from_keras(&keras, ModelCard::from_json(CARD).unwrap()).unwrap();
+    let classifiers = [
+        ("Flex", Classifier::new(&weights, &Device::flex()).unwrap()),
+        ("Winograd", Classifier::on_processor(&weights).unwrap()),
+    ];
+    for (name, mut classifier) in classifiers {
+        let found = infer(&mut classifier, &golden.pictures);
+        let (logits, embedding) =
+            (difference(&found.logits, &golden.logits), difference(&found.embedding, &golden.embedding));
+        println!("{name}, f32 weights: logits within {logits:.1e}, embeddings within {embedding:.1e}");
+        assert!(logits < 1e-3 && embedding < 1e-3, "{name}: {logits} and {embedding}");
+    }
+}
+
+#[test]
+fn the_shipped_f16_weights_name_the_same_genres() {
+    let Some(golden) = golden() else { return };
+    let mut classifier = Classifier::on_processor(&Weights::from_bytes(SHIPPED).unwrap()).unwrap();
+    let found = infer(&mut classifier, &golden.pictures);
+    for (clip, (found, expected)) in found.logits.chunks(10).zip(golden.logits.chunks(10)).enumerate() {
+        assert_eq!(argmax(found), argmax(expected), "clip {clip}");
+    }
+    let largest = difference(&found.logits, &golden.logits);
+    println!("f16 weights: the same class on all {CLIPS}, logits within {largest:.1e}");
+    assert!(largest < 0.1);
+}
+
+#[test]
+fn the_shipped_weights_are_the_reference_in_f16() {
+    let Some(keras) = reference("row8-keras.safetensors") else { return };
+    let weights = Weights::from_keras(&keras, ModelCard::from_json(CARD).unwrap()).unwrap();
+    assert!(
+        weights.to_bytes(Precision::F16).unwrap() == SHIPPED,
+        "www/model/row8.safetensors is not what `needledrop convert` makes of the reference"
+    );
+}
+
+#[test]
+fn winograd_and_flex_agree_on_the_shipped_weights() {
+    let weights = Weights::from_bytes(SHIPPED).unwrap();
+    // Rings and stripes, which no front end makes: every index is in them.
+    let pictures: Vec<u8> = (0..2 * PIXELS)
+        .map(|pixel| ((pixel % 128).pow(2) / 64 + (pixel / 128) * (1 + pixel / PIXELS)) as u8)
+        .collect();
+    let flex = infer(&mut Classifier::new(&weights, &Device::flex()).unwrap(), &pictures);
+    let winograd = infer(&mut Classifier::on_processor(&weights).unwrap(), &pictures);
+    assert!(difference(&flex.logits, &winograd.logits) < 1e-3);
+    assert!(difference(&flex.embedding, &winograd.embedding) < 1e-3);
+}
