@@ -30,7 +30,7 @@ use crate::engine::protocol::{ModelId, SongId, SongProblem};
 pub(crate) const OWN_MODEL: ModelId = ModelId(0);
 
 /// Songs put on the list before the browser gets a turn to paint.
-const SONGS_A_TURN: usize = 4;
+const SONGS_A_TURN: usize = 2;
 
 /// How often the pool looks at its clock.
 const TICK: Duration = Duration::from_millis(250);
