@@ -30,7 +30,7 @@ use crate::engine::protocol::{ModelId, SongId, SongProblem};
 pub(crate) const OWN_MODEL: ModelId = ModelId(0);
 
 /// Songs put on the list before the browser gets a turn to paint.
-const SONGS_A_TURN: usize = 4;
+const SONGS_A_TURN: usize = 2;
 
 /// How often the pool looks at its clock.
 const TICK: Duration = Duration::from_millis(250);
@@ -180,7 +180,7 @@ impl Desk {
         match download::bytes(&address, arrived).await {
             Ok(file) => {
                 self.model_download.set(Download::Here);
-                self.models.update(|models| models.insert(0, Model::loading(OWN_MODEL, "")));
+                self.models.update(|models| models.insert(0, Model::loading(OWN_MODEL, words::PAGES_OWN)));
                 self.with(|held| held.model_files.insert(OWN_MODEL, file.clone()));
                 if self.chosen_model.get_untracked() == OWN_MODEL {
                     self.tell(Event::SetModel { model: OWN_MODEL, file: file.into() });
@@ -370,8 +370,7 @@ impl Desk {
             return self.microphone.failed(words::problem(&problem));
         }
         if self.player.failed_to_transcode(id) {
-            self.notes.update(|notes| notes.push(words::problem(&problem)));
-            return;
+            return self.note(words::problem(&problem));
         }
         self.on(id, |song| {
             let sentence = words::announce_problem(&song.title_untracked(), &problem);

@@ -23,9 +23,9 @@ pub(crate) fn EnginePanel() -> impl IntoView {
     view! {
         <section class="panel" aria-labelledby="engine-heading" data-testid="engine" data-state=state>
             <h2 id="engine-heading">{words::ENGINE}</h2>
-            <DownloadLine what=words::THE_ENGINE download=desk.engine_download tag="needledrop-engine-bytes" />
-            <DownloadLine what=words::THE_MODEL download=desk.model_download tag="needledrop-model-bytes" />
             <div class="engine-lines">
+                <DownloadLine what=words::THE_ENGINE download=desk.engine_download tag="needledrop-engine-bytes" />
+                <DownloadLine what=words::THE_MODEL download=desk.model_download tag="needledrop-model-bytes" />
                 {move || desk.engine.with(|engine| engine.as_ref().map(|status| view! {
                     <p class="engine-runs" data-testid="engine-runs">{words::runs(status)}</p>
                     <p class="quiet small" data-testid="engine-gpu">{words::gpu(status)}</p>

@@ -6,6 +6,8 @@
 //! before the engine is. All sentences are in [`words`], all state on the
 //! [`desk`].
 
+#![expect(unreachable_pub, reason = "`#[component]` writes a `pub` item for every component")]
+
 mod browser;
 mod colors;
 mod decode;

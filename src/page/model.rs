@@ -117,7 +117,7 @@ pub(crate) fn ModelPanel() -> impl IntoView {
                     </For>
                 </select>
             </label>
-            {move || card.get().map(|card| view! { <Card card /> })}
+            <div class="card-place">{move || card.get().map(|card| view! { <Card card /> })}</div>
             <p class="quiet small">{words::OWN_MODEL}</p>
             <label class="button secondary">
                 <input

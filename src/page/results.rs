@@ -18,6 +18,8 @@ use crate::engine::protocol::{SongInfo, SongNotice, SongProblem};
 struct SongResult {
     song: u32,
     file: String,
+    /// Name of the model that heard it.
+    model: Option<String>,
     state: &'static str,
     info: SongInfo,
     seconds: Option<f64>,
@@ -38,7 +40,7 @@ struct ClipResult {
     probabilities: Vec<f32>,
 }
 
-fn result_of(song: &Song) -> SongResult {
+fn result_of(desk: Desk, song: &Song) -> SongResult {
     let state = song.state.get_untracked();
     let (clips, verdict) = song.track.with_value(|track| {
         let clips = track.clips().iter().map(|heard| ClipResult {
@@ -52,6 +54,7 @@ fn result_of(song: &Song) -> SongResult {
     SongResult {
         song: song.id.0,
         file: song.file_name.to_string(),
+        model: desk.card(song.model).map(|card| card.name.clone()),
         state: state.code(),
         info: song.info.get_untracked(),
         seconds: song.seconds.get_untracked(),
@@ -67,7 +70,8 @@ fn result_of(song: &Song) -> SongResult {
 }
 
 fn json(desk: Desk) -> String {
-    let results: Vec<_> = desk.songs.with_untracked(|songs| songs.iter().map(result_of).collect());
+    let results: Vec<_> =
+        desk.songs.with_untracked(|songs| songs.iter().map(|song| result_of(desk, song)).collect());
     // All of it has a JSON form; a text that cannot be written is no text.
     serde_json::to_string(&results).unwrap_or_default()
 }

@@ -9,7 +9,8 @@ use leptos::html::Div;
 use leptos::prelude::*;
 // The trait, which our own `Track` hides.
 use leptos::prelude::Track as _;
-use web_sys::{KeyboardEvent, MouseEvent};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlElement, KeyboardEvent, MouseEvent};
 
 use super::desk::Desk;
 use super::player::Playing;
@@ -201,6 +202,13 @@ impl Song {
     }
 }
 
+/// Whether a song failed because there is no sound in it at all, so that
+/// playing it would fail too.
+fn is_mute(state: &SongState) -> bool {
+    use SongProblem::{Empty, Folder, NoTrack, NotAudio, NotFinite, Unreadable};
+    matches!(state, SongState::Failed(Empty | Folder | NoTrack | NotAudio | NotFinite | Unreadable { .. }))
+}
+
 /// The card of a song.
 #[component]
 pub(crate) fn SongCard(
@@ -232,46 +240,59 @@ pub(crate) fn SongCard(
             _ => None,
         })
     };
+    let mute = Memo::new(move |_| state.with(is_mute));
     let progress = move || {
         let share = hearing.with(|hearing| hearing.read.clamp(0.0, 1.0));
         format!("scaleX({}e-3)", (share * 1000.0).round() as u32)
     };
     let stop = {
         let song = song.clone();
-        move |_| desk.cancel(&song)
+        move |event: MouseEvent| {
+            desk.cancel(&song);
+            // This button goes, and the one that comes in its place takes over.
+            let actions = event_target::<Element>(&event).parent_element();
+            request_animation_frame(move || focus(actions.as_ref(), "[data-testid=again]"));
+        }
     };
     let remove = {
         let song = song.clone();
-        move |_| desk.remove(&song)
+        move |event: MouseEvent| {
+            let card = event_target::<Element>(&event).closest("li").ok().flatten();
+            let neighbour =
+                card.and_then(|card| card.next_element_sibling().or(card.previous_element_sibling()));
+            desk.remove(&song);
+            focus(neighbour.as_ref(), "[data-testid=remove]");
+        }
     };
     let again = {
         let song = song.clone();
         move |_| desk.hear_again(&song)
     };
     view! {
-        <li class="song" data-testid="song" data-song=id.0.to_string() data-state=move || state.with(SongState::code)>
+        <li class="song" data-testid="song" data-song=id.0.to_string() data-state=move || state.with(SongState::code) class:mute=mute>
             <header class="song-head">
-                <PlayButton id title />
+                <PlayButton id title mute />
                 <div class="song-names">
                     <h3 dir="auto">{title}</h3>
                     <p class="quiet" dir="auto">{move || info.with(|info| words::song_facts(info, seconds.get()))}</p>
                 </div>
                 <Headline state hearing genres />
             </header>
-            <Stage song=song.clone() title />
+            <Stage song=song.clone() title mute />
             <div class="song-progress" class:busy=move || state.with(|state| *state == SongState::Busy) aria-hidden="true">
                 <span style:transform=progress></span>
             </div>
-            {move || problem().map(|problem| view! { <p class="problem" data-testid="problem">{problem}</p> })}
-            {move || notices.with(|notices| (!notices.is_empty()).then(|| view! {
-                <ul class="notices" data-testid="notices">
-                    {notices.iter().map(|notice| view! { <li>{words::notice(notice)}</li> }).collect_view()}
-                </ul>
-            }))}
             <div class="song-foot">
                 <Show when=move || has_bars.get()>
                     <Bars ranking genres all />
                 </Show>
+                {move || problem().map(|problem| view! { <p class="problem" data-testid="problem">{problem}</p> })}
+                <div class="song-side">
+                {move || notices.with(|notices| (!notices.is_empty()).then(|| view! {
+                    <ul class="notices" data-testid="notices">
+                        {notices.iter().map(|notice| view! { <li>{words::notice(notice)}</li> }).collect_view()}
+                    </ul>
+                }))}
                 <div class="song-actions">
                     <Show when=move || has_bars.get()>
                         <button
@@ -311,8 +332,18 @@ pub(crate) fn SongCard(
                         {words::REMOVE}
                     </button>
                 </div>
+                </div>
             </div>
         </li>
+    }
+}
+
+/// Gives the keyboard to what `selector` finds in `place`.
+fn focus(place: Option<&Element>, selector: &str) {
+    let found = place.and_then(|place| place.query_selector(selector).ok().flatten());
+    if let Some(found) = found.and_then(|found| found.dyn_into::<HtmlElement>().ok()) {
+        // What cannot be focused leaves the keyboard where it is.
+        let _ = found.focus();
     }
 }
 
@@ -369,6 +400,8 @@ fn PlayButton(
     id: SongId,
     /// Its title.
     title: Memo<String>,
+    /// Whether there is nothing to play.
+    mute: Memo<bool>,
 ) -> impl IntoView {
     let desk = expect_context::<Desk>();
     let player = desk.player;
@@ -383,6 +416,7 @@ fn PlayButton(
             class:sounding=sounding
             class:preparing=move || playing.get() == Playing::Preparing
             data-testid="play"
+            disabled=move || mute.get()
             aria-label=move || words::play(&title.get(), sounding())
             on:click=move |_| player.toggle(desk, id)
         >
@@ -398,6 +432,8 @@ fn Stage(
     song: Song,
     /// Its title.
     title: Memo<String>,
+    /// Whether there is nothing to play.
+    mute: Memo<bool>,
 ) -> impl IntoView {
     let desk = expect_context::<Desk>();
     let player = desk.player;
@@ -461,7 +497,8 @@ fn Stage(
             node_ref=stage
             class="stage"
             role="slider"
-            tabindex="0"
+            tabindex=move || if mute.get() { "-1" } else { "0" }
+            aria-disabled=move || mute.get().to_string()
             data-testid="seek"
             aria-label=move || words::position_in(&title.get())
             aria-valuemin="0"

@@ -15,7 +15,7 @@ pub(crate) const PROMISE: &str =
 pub(crate) const DROP_HERE: &str = "Drop songs or folders anywhere on this page";
 pub(crate) const LET_GO: &str = "Let go to hear it";
 pub(crate) const CHOOSE_FILES: &str = "Choose songs";
-pub(crate) const CHOOSE_FOLDER: &str = "Choose a folder";
+pub(crate) const CHOOSE_FOLDER: &str = "A folder";
 pub(crate) const FORMATS: &str = "MP3, M4A, FLAC, Ogg, Opus, WAV, AIFF and what else your browser can play";
 pub(crate) const LISTEN: &str = "Listen to the room";
 pub(crate) const STOP_LISTENING: &str = "Stop and keep it";
@@ -25,7 +25,6 @@ pub(crate) const KEEPING: &str = "Keeping the recording …";
 pub(crate) const LIVE_PICTURE: &str = "Spectrogram of what the microphone hears now";
 pub(crate) const LIVE_VERDICT: &str = "Genre of the last three seconds";
 pub(crate) const NOTHING_YET: &str = "The first verdict comes after three seconds.";
-pub(crate) const RECORDING: &str = "Recording";
 pub(crate) const SONGS: &str = "Songs";
 pub(crate) const NO_SONGS: &str = "Nothing on the turntable yet";
 pub(crate) const HOW_IT_GOES: [&str; 3] = [
@@ -50,6 +49,7 @@ pub(crate) const MODEL: &str = "Model";
 pub(crate) const MODEL_FOR_NEXT: &str = "Used for the songs you add next";
 pub(crate) const OWN_MODEL: &str =
     "Own weights? Drop a .safetensors file with a model card anywhere on this page.";
+pub(crate) const PAGES_OWN: &str = "The page’s own";
 pub(crate) const CHOOSE_MODEL: &str = "Choose a weights file";
 pub(crate) const ABOUT_MODEL: &str = "What this model knows, and what it does not";
 pub(crate) const TRAINED_ON: &str = "Trained on";
@@ -71,8 +71,8 @@ pub(crate) const UNPLAYABLE: &str =
     "Your browser cannot play this song, and it could not be made playable either.";
 pub(crate) const DISMISS: &str = "Dismiss";
 
-/// Longest song that is given to the browser's own decoder, in minutes.
-pub(crate) fn minutes(seconds: f64) -> u32 {
+/// Whole minutes.
+fn minutes(seconds: f64) -> u32 {
     (seconds / 60.0).round() as u32
 }
 
@@ -227,6 +227,11 @@ pub(crate) fn problem(problem: &SongProblem) -> String {
         SongProblem::Codec { codec } => {
             format!("Its sound is coded as {codec}, which neither this page nor your browser can decode.")
         }
+        SongProblem::TooLong { codec, seconds, limit } if *seconds <= 0.0 => format!(
+            "Only your browser can decode its codec ({codec}), all at once, and the file is too large for that: \
+             at most {} minutes can be heard so.",
+            minutes(*limit)
+        ),
         SongProblem::TooLong { codec, seconds, limit } => format!(
             "Only your browser can decode its codec ({codec}), all at once, and for that {} is too long: \
              at most {} minutes.",

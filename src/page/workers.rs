@@ -94,10 +94,7 @@ impl Crew {
         options.set_type(WorkerType::Module);
         let worker = Worker::new_with_options(&self.address.file("engine-loader.js"), &options)?;
         let ears = ears(&worker, id, happened);
-        let first = browser::object(&[
-            ("module", self.module.clone().into()),
-            ("script", JsValue::from_str(&self.address.file("engine.js"))),
-        ]);
+        let first = browser::object(&[("module", self.module.clone().into())]);
         worker.post_message(&first)?;
         self.workers.insert(id, Hired { worker, _ears: ears });
         Ok(())
