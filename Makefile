@@ -6,9 +6,13 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help run test bench dist
 
-# Where `make run` serves the page.
+# Where `make run` serves the page; with TLS_CERT and TLS_KEY, PEM files both, by
+# https (docs/classroom.md).
 ADDRESS ?= 127.0.0.1
 PORT ?= 8080
+TLS_CERT ?=
+TLS_KEY ?=
+TLS := $(if $(TLS_CERT),--tls-cert-path $(TLS_CERT) --tls-key-path $(TLS_KEY))
 
 TRUNK := scripts/with-tools.sh trunk
 # Lints while it compiles: see there.
@@ -24,8 +28,8 @@ help: ## What there is
 run: ## Builds the page and serves it (ADDRESS=127.0.0.1 PORT=8080)
 	$(call headline,Looking for what is needed)
 	@scripts/setup.sh build
-	$(call headline,Building the page (half an hour the first time on 2 cores) to serve it on http://$(ADDRESS):$(PORT)/)
-	@$(TRUNK) serve --release --address $(ADDRESS) --port $(PORT)
+	$(call headline,Building the page (half an hour the first time on 2 cores) to serve it on $(if $(TLS),https,http)://$(ADDRESS):$(PORT)/)
+	@$(TRUNK) serve --release --address $(ADDRESS) --port $(PORT) $(TLS)
 
 test: ## Formatting, lints, and every test, those in the browser included
 	$(call headline,Looking for what is needed)

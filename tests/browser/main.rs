@@ -9,6 +9,7 @@
 
 mod build;
 mod driver;
+mod pace;
 mod page;
 mod server;
 mod shell;

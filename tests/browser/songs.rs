@@ -24,18 +24,18 @@ const SOFTWARE_LIMIT: Duration = Duration::from_secs(400);
 const TOLERANCE: f64 = 0.01;
 
 /// No song is waiting or being heard.
-const AT_REST: &str = "[...document.querySelectorAll('[data-testid=song]')].length > 0 && \
+pub(crate) const AT_REST: &str = "[...document.querySelectorAll('[data-testid=song]')].length > 0 && \
     [...document.querySelectorAll('[data-testid=song]')].every((song) => \
     !['queued', 'busy'].includes(song.dataset.state))";
 
-fn open(server: &Server, options: &Options) -> Browser {
+pub(crate) fn open(server: &Server, options: &Options) -> Browser {
     let browser = Browser::launch(options);
     browser.open(&server.url());
     browser.wait_for("[data-testid=drop-zone]", LIMIT);
     browser
 }
 
-fn results(browser: &Browser) -> Vec<Value> {
+pub(crate) fn results(browser: &Browser) -> Vec<Value> {
     let text = browser.eval("window.needledrop.results()");
     serde_json::from_str(text.as_str().unwrap()).unwrap()
 }
@@ -48,13 +48,13 @@ fn result<'a>(results: &'a [Value], file: &str) -> &'a Value {
 }
 
 /// A folder for the files of one test.
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("songs").join(name);
     fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-fn ffmpeg(arguments: &[&str], output: &Path) {
+pub(crate) fn ffmpeg(arguments: &[&str], output: &Path) {
     let done =
         Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(arguments).arg(output).status();
     let done = done.expect("there is no ffmpeg: run `make test`, which brings it");
@@ -62,7 +62,7 @@ fn ffmpeg(arguments: &[&str], output: &Path) {
 }
 
 /// Real songs where there are some, else two that ffmpeg makes.
-fn songs(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn songs(folder: &Path) -> Vec<PathBuf> {
     let shared = env::var_os("NEEDLEDROP_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let real: Vec<_> = ["blues/blues.00000.flac", "disco/disco.00000.flac"]
