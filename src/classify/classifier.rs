@@ -79,7 +79,7 @@ pub struct Inference {
 /// What computes the network.
 enum Runner {
     Burn(Cnn, Device),
-    Winograd(Box<Winograd>),
+    Winograd(Winograd),
 }
 
 /// A model ready to classify.
@@ -110,7 +110,7 @@ impl Classifier {
     /// [`ClassifierError`] where card and weights do not fit.
     pub fn on_processor(weights: &Weights) -> Result<Self, ClassifierError> {
         if weights.card().network.suits_winograd() {
-            return Self::with_runner(weights, Runner::Winograd(Box::new(Winograd::new(weights)?)));
+            return Self::with_runner(weights, Runner::Winograd(Winograd::new(weights)?));
         }
         Self::new(weights, &Device::flex())
     }
@@ -259,10 +259,9 @@ impl ModelCard {
 
 /// Appends a picture of viridis indices as `[3, height, width]`, 0 to 1.
 fn colour(picture: &[u8], inputs: &mut Vec<f32>) {
-    for channel in 0..3 {
-        let shade = |index: &u8| f32::from(VIRIDIS[usize::from(*index)][channel]) / 255.0;
-        inputs.extend(picture.iter().map(shade));
-    }
+    inputs.extend((0..3).flat_map(|channel| {
+        picture.iter().map(move |index| f32::from(VIRIDIS[usize::from(*index)][channel]) / 255.0)
+    }));
 }
 
 async fn read(tensor: Tensor<2>) -> Result<Vec<f32>, ClassifierError> {

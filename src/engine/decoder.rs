@@ -58,7 +58,7 @@ impl Decoding {
         match message.request {
             Request::Open { song, format, first_clip } => {
                 self.song = None;
-                match read(attachments.next()).and_then(|file| Ok(open(Box::new(file))?)) {
+                match read(attachments.next()).and_then(|file| open(Box::new(file))) {
                     Ok(opened) => self.open(song, opened, format, first_clip).await,
                     Err(problem) => post(&Reply::Problem { song, problem }, &[]),
                 }

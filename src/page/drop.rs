@@ -200,11 +200,11 @@ async fn called_back(
 ) -> Option<JsValue> {
     let mut ask = Some(ask);
     let promise = Promise::new(&mut |give, fail| {
-        if let Some(ask) = ask.take() {
-            if let Err(error) = ask(&give, &fail) {
-                // It was promised a caller; a failure to call it is lost otherwise.
-                let _ = fail.call1(&JsValue::UNDEFINED, &error);
-            }
+        if let Some(ask) = ask.take()
+            && let Err(error) = ask(&give, &fail)
+        {
+            // It was promised a caller; a failure to call it is lost otherwise.
+            let _ = fail.call1(&JsValue::UNDEFINED, &error);
         }
     });
     JsFuture::from(promise).await.ok()
