@@ -3,6 +3,8 @@
 //!
 //! `scripts/bench-frontend.sh` prints it as such, beside librosa's.
 
+#![allow(clippy::expect_used, reason = "a benchmark that cannot run may stop")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

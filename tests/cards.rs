@@ -1,6 +1,8 @@
 //! Model cards: what is written is read, and no card, however hostile, does
 //! more than be refused.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may stop as tests may")]
+
 use needledrop::{
     network::{
         card::{CARD_VERSION, CardError, Combine, Input, ModelCard, Score, Training},

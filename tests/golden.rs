@@ -5,6 +5,8 @@
 //! where the data is at hand. Tolerances: filter weights 1e-6, mel power 1e-4
 //! relative, decibels 0.01, picture indices exact.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may stop as tests may")]
+
 use std::{collections::BTreeMap, f64::consts::TAU, path::PathBuf};
 
 use needledrop::spectrogram::{

@@ -3,6 +3,8 @@
 //! The numbers stand here as the paper's table has them or as they follow from
 //! its text by hand, so that the code cannot agree with itself alone.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may stop as tests may")]
+
 use needledrop::network::experiment::{
     ConvBlock, LayerShape, NetworkSpec, Padding, SpecError, experiment, experiments,
 };

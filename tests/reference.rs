@@ -21,7 +21,8 @@ use safetensors::SafeTensors;
 const CARD: &str = include_str!("../www/model/row8.card.json");
 static SHIPPED: &[u8] = include_bytes!("../www/model/row8.safetensors");
 const CLIPS: usize = 60;
-const PIXELS: usize = 128 * 128;
+const SIDE: usize = 128;
+const PIXELS: usize = SIDE * SIDE;
 
 /// A file of the reference; says so where there is none.
 fn reference(name: &str) -> Option<Vec<u8>> {
@@ -41,6 +42,11 @@ struct Golden {
     embedding: Vec<f32>,
 }
 
+/// A picture with rows and columns exchanged.
+fn turned(picture: &[u8]) -> impl Iterator<Item = u8> {
+    (0..PIXELS).map(move |pixel| picture[pixel % SIDE * SIDE + pixel / SIDE])
+}
+
 fn golden() -> Option<Golden> {
     let bytes = reference("row8-golden.safetensors")?;
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -49,7 +55,8 @@ fn golden() -> Option<Golden> {
         data.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
     };
     Some(Golden {
-        pictures: file.tensor("picture").unwrap().data().to_vec(),
+        // Stored as [clip, frame, band]; the network's rows are bands.
+        pictures: file.tensor("picture").unwrap().data().chunks(PIXELS).flat_map(turned).collect(),
         logits: floats("logits"),
         embedding: floats("embedding"),
     })

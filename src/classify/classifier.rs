@@ -196,7 +196,7 @@ impl Classifier {
         self.db.extend_from_slice(self.spectrogram.power(clip));
         self.spectrogram.columns(columns);
         power_to_db(&mut self.db, self.card.spectrogram.top_db);
-        match (self.card.input, &self.picture) {
+        match (self.card.input, &mut self.picture) {
             (Input::Viridis { .. }, Some(picture)) => match picture.indices(&self.db, &mut self.indices) {
                 Ok(()) => colour(&self.indices, inputs),
                 Err(PictureError::NoRange) => return Ok(false),
@@ -224,7 +224,7 @@ impl Classifier {
         let inference = match &mut self.runner {
             Runner::Burn(network, device) => {
                 let pictures =
-                    Tensor::from_data(TensorData::new(inputs, [batch, channels, height, width]), device);
+                    Tensor::from_data(TensorData::new(inputs, [batch, channels, height, width]), &*device);
                 let output = network.forward(pictures);
                 // Read one after the other: on WebGPU each is a mapping of its own.
                 let logits = read(output.logits).await?;

@@ -33,7 +33,7 @@ const MODELS_KEPT: usize = 2;
 
 /// The worker's state.
 pub(super) struct Classifying {
-    /// burn's device, where the GPU computes.
+    /// burn's device, where burn computes.
     device: Option<Device>,
     batch: usize,
     models: HashMap<ModelId, Classifier>,
@@ -44,9 +44,14 @@ impl Classifying {
     ///
     /// # Errors
     /// Why there is none.
-    pub(super) async fn start(role: Role, software: bool) -> Result<(Self, String), EngineProblem> {
+    pub(super) async fn start(
+        role: Role,
+        software: bool,
+        flex: bool,
+    ) -> Result<(Self, String), EngineProblem> {
         let (device, name) = match role {
             Role::Gpu => device::gpu(software).await.map(|(device, name)| (Some(device), name))?,
+            _ if flex => (Some(Device::flex()), "Flex".to_owned()),
             Role::Cpu | Role::Decoder | Role::Microphone => (None, String::new()),
         };
         // A software adapter is only wanted to be seen working.

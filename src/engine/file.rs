@@ -47,7 +47,7 @@ impl FileSource {
             Error::new(ErrorKind::NotFound, name.unwrap_or_else(|| "it is gone".to_owned()))
         };
         let slice = self.file.slice_with_f64_and_f64(start as f64, end as f64).map_err(gone)?;
-        let bytes = Uint8Array::new(&self.reader.read_as_array_buffer(&slice).map_err(gone)?);
+        let bytes = Uint8Array::new(&self.reader.read_as_array_buffer(&slice).map_err(gone)?.into());
         self.block.resize(bytes.length() as usize, 0);
         bytes.copy_to(&mut self.block);
         self.block_start = start;

@@ -552,7 +552,12 @@ impl<P: Clone> Pool<P> {
         );
         self.actions.push(Action::Spawn { worker, role });
         let software = self.choice == Choice::Gpu;
-        self.send(worker, Request::Start { protocol: PROTOCOL_VERSION, role, software }, vec![], false);
+        self.send(
+            worker,
+            Request::Start { protocol: PROTOCOL_VERSION, role, software, flex: false },
+            vec![],
+            false,
+        );
         worker
     }
 

@@ -61,6 +61,10 @@ pub enum Request {
         /// For [`Role::Gpu`]: take a software adapter too.
         #[serde(default)]
         software: bool,
+        /// For [`Role::Cpu`]: compute by burn's Flex even where an own kernel
+        /// is faster, to hold one against the other.
+        #[serde(default)]
+        flex: bool,
     },
     /// To a classifying worker: a model to load. Attachment: `ArrayBuffer`,
     /// the safetensors file. Answered by [`Reply::Model`], after a warm-up.

@@ -48,7 +48,9 @@ async fn answer_all(mut messages: UnboundedReceiver<JsValue>) {
                 let problem = EngineProblem::Protocol { page: protocol, engine: PROTOCOL_VERSION };
                 post(&Reply::Unavailable(problem), &[]);
             }
-            (None, Request::Start { role, software, .. }) => worker = Worker::start(role, software).await,
+            (None, Request::Start { role, software, flex, .. }) => {
+                worker = Worker::start(role, software, flex).await;
+            }
             (Some(worker), request) => {
                 worker.answer(Message { request, attachments: message.attachments }).await;
             }
@@ -65,12 +67,12 @@ enum Worker {
 }
 
 impl Worker {
-    async fn start(role: Role, software: bool) -> Option<Self> {
+    async fn start(role: Role, software: bool, flex: bool) -> Option<Self> {
         let started = now();
         let (worker, device) = match role {
             Role::Decoder => (Self::Decoding(Decoding::default()), String::new()),
             Role::Microphone => (Self::Listening(Listening::default()), String::new()),
-            Role::Cpu | Role::Gpu => match Classifying::start(role, software).await {
+            Role::Cpu | Role::Gpu => match Classifying::start(role, software, flex).await {
                 Ok((classifying, device)) => (Self::Classifying(Box::new(classifying)), device),
                 Err(problem) => {
                     post(&Reply::Unavailable(problem), &[]);

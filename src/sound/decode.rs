@@ -323,8 +323,8 @@ impl Mixer {
         self.channels = decoded.num_planes();
         self.samples += self.interleaved.len() as u64;
         for sample in &mut self.interleaved {
-            // NaN is not less than anything either.
-            if !(sample.abs() < LOUDEST) {
+            let is_sound = sample.abs() < LOUDEST;
+            if !is_sound {
                 *sample = 0.0;
                 self.not_finite += 1;
             }

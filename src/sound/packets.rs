@@ -261,14 +261,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_head_in_mp4_becomes_that_of_ogg() {
+        let mp4 = b"OpusHead\x00\x02\x01\x38\x00\x00\xbb\x80\xff\x00\x00";
+        let ogg = b"OpusHead\x01\x02\x38\x01\x80\xbb\x00\x00\x00\xff\x00";
+        assert_eq!(opus_head(mp4).as_deref(), Some(&ogg[..]));
+        assert_eq!(opus_head(ogg).as_deref(), Some(&ogg[..]));
+        assert_eq!(opus_head(&ogg[..18]), None);
+    }
+
+    #[test]
     fn opus_packets_are_as_long_as_their_head_says() {
-        // CELT full band, 20 ms, one frame; two frames; three by count.
-        assert_eq!(opus_samples(&[0b11111_0_00]), 960);
-        assert_eq!(opus_samples(&[0b11111_1_01, 0]), 1920);
-        assert_eq!(opus_samples(&[0b11110_0_11, 0b10_000011]), 1440);
-        assert_eq!(opus_samples(&[0b00011_0_00]), 2880);
-        assert_eq!(opus_samples(&[0b01101_0_10]), 1920);
-        assert_eq!(opus_samples(&[0b10000_0_11]), 0);
+        // Five bits of configuration, one for stereo, two for the count of frames.
+        let head = |configuration: u8, count: u8| configuration << 3 | count;
+        assert_eq!(opus_samples(&[head(31, 0)]), 960);
+        assert_eq!(opus_samples(&[head(31, 1) | 4, 0]), 1920);
+        // The count in a byte of its own, below the two bits of flags.
+        assert_eq!(opus_samples(&[head(30, 3), 0x80 | 3]), 1440);
+        assert_eq!(opus_samples(&[head(16, 3)]), 0);
+        assert_eq!(opus_samples(&[head(3, 0)]), 2880);
+        assert_eq!(opus_samples(&[head(13, 2)]), 1920);
         assert_eq!(opus_samples(&[]), 0);
     }
 }

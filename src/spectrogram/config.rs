@@ -120,7 +120,7 @@ impl SpectrogramConfig {
         if !(self.fmin >= 0.0 && self.fmin + 1.0 <= self.fmax) {
             return error("fmin", &self.fmin, "must be at least 0 and 1 Hz below fmax");
         }
-        if !(self.fmax <= self.sample_rate as f32 / 2.0) {
+        if self.fmax > self.sample_rate as f32 / 2.0 {
             return error("fmax", &self.fmax, "must be at most half the sample rate");
         }
         if !(self.top_db > 0.0 && self.top_db <= 400.0) {

@@ -6,8 +6,8 @@
 /// Powers below this count as this: librosa's `amin`.
 const LEAST_POWER: f32 = 1e-10;
 
-/// Decibels to one doubling of power, `10 log10(2)`.
-const DECIBELS_PER_OCTAVE: f32 = 3.010_299_9;
+/// Decibels to one doubling of power.
+const DECIBELS_PER_DOUBLING: f32 = 10.0 * std::f32::consts::LOG10_2;
 
 /// Turns the power of one clip, in place, into decibels from `-top_db` to 0,
 /// its loudest cell.
@@ -27,7 +27,9 @@ pub fn power_to_db(power: &mut [f32], top_db: f32) {
 
 /// `10 log10(power)` to 0.0001 dB, for power from [`LEAST_POWER`] up.
 pub(super) fn decibels(power: f32) -> f32 {
-    DECIBELS_PER_OCTAVE * power.max(LEAST_POWER).min(f32::MAX).log2()
+    // Written so that what is no number counts as the least power too.
+    let power = if power > LEAST_POWER { power.min(f32::MAX) } else { LEAST_POWER };
+    DECIBELS_PER_DOUBLING * power.log2()
 }
 
 #[cfg(test)]

@@ -15,13 +15,19 @@ pub(crate) fn folder() -> PathBuf {
     folder.expect("NEEDLEDROP_DIST names no built page: run `make test`")
 }
 
+/// A copy of the built page.
+pub(crate) fn copy() -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(&folder(), copy.path());
+    copy
+}
+
 /// A copy of the built page with the title of a later version.
 ///
 /// Where it is not `consistent`, the service worker lists the page of a version
 /// that the server does not have, as in the middle of an upload.
 pub(crate) fn later_version(consistent: bool) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    copy_folder(&folder(), copy.path());
+    let copy = copy();
     let index = copy.path().join("index.html");
     let page = fs::read_to_string(&index).unwrap();
     let later = page.replace("<title>Needledrop</title>", "<title>Needledrop, later</title>");

@@ -11,6 +11,7 @@ mod build;
 mod driver;
 mod pace;
 mod page;
+mod reference;
 mod server;
 mod shell;
 mod songs;

@@ -1,5 +1,10 @@
 //! Sound, from the bytes of a file to clips.
 #![cfg(feature = "sound")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy.toml allows them in tests, but not in what tests call"
+)]
 
 mod clips;
 mod fixtures;

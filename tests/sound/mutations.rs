@@ -30,7 +30,7 @@ use crate::fixtures::{FORMATS, Signal, encode, encode_with};
 const SIGNAL: Signal = Signal { sample_rate: 16_000, channels: 2 };
 
 /// Damaged files of each format, unless `PROPTEST_CASES` says otherwise.
-const CASES: u32 = 48;
+const CASES: u32 = 100;
 
 /// Memory that opening and decoding may take at any time, besides a multiple of
 /// the file: codebooks, tables and one packet of 8 channels.

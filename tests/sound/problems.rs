@@ -195,7 +195,7 @@ fn damage_in_the_middle_costs_what_it_hits() {
         let mut file = encode(format(name), STEREO);
         let middle = file.len() / 2;
         for (k, byte) in file[middle..middle + 3_000].iter_mut().enumerate() {
-            *byte = (k * 7919 >> 3) as u8;
+            *byte = ((k * 7919) >> 3) as u8;
         }
         let song = decode(file).unwrap_or_else(|problem| panic!("{name}: {problem}"));
         // A page of Ogg is a second long.

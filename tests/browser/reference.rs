@@ -1,0 +1,145 @@
+//! The engine's arithmetic in the browser against Keras's: the release engine
+//! itself, in workers that the test starts, on the processor by the own kernel
+//! and by burn's Flex, and on WebGPU.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    build,
+    page::{Browser, Options},
+    server::Server,
+};
+
+const LIMIT: Duration = Duration::from_secs(120);
+const SOFTWARE_LIMIT: Duration = Duration::from_secs(400);
+
+/// Starts a worker, loads the f32 weights, runs the network on pictures, and
+/// leaves `[logits, embedding]` in `window.outcome`.
+const INFER: &str = r#"
+(async (start, first, count) => {
+  window.outcome = null;
+  const folder = new URL(document.querySelector('meta[name=needledrop-engine]').content, document.baseURI);
+  const module = await WebAssembly.compileStreaming(fetch(new URL('engine_bg.wasm', folder)));
+  const worker = new Worker(new URL('engine-loader.js', folder), { type: 'module' });
+  const answers = [], waiting = [];
+  worker.onmessage = ({ data }) => (waiting.length ? waiting.shift()(data) : answers.push(data));
+  worker.onerror = (event) => { window.outcome = 'error: ' + event.message; };
+  const next = () => new Promise((resolve) => (answers.length ? resolve(answers.shift()) : waiting.push(resolve)));
+  const ask = async (body, attachments = []) => {
+    worker.postMessage({ body: JSON.stringify(body), attachments });
+    const answer = await next();
+    return { ...JSON.parse(answer.body), attachments: answer.attachments };
+  };
+  worker.postMessage({ module, script: new URL('engine.js', folder).href });
+  const bytes = async (name) => (await fetch(name)).arrayBuffer();
+  const steps = [await ask({ ask: 'start', ...start })];
+  steps.push(await ask({ ask: 'model', model: 0 }, [await bytes('reference/model.safetensors')]));
+  const pictures = new Uint8Array(await bytes('reference/pictures')).slice(first * 16384, (first + count) * 16384);
+  const answer = await ask({ ask: 'infer', ticket: 0, model: 0, pictures: count }, [pictures]);
+  window.outcome = answer.answer === 'logits'
+    ? { logits: [...answer.attachments[0]], embedding: [...answer.attachments[1]] }
+    : JSON.stringify([...steps, answer]).slice(0, 2000);
+  worker.terminate();
+})"#;
+
+fn shared() -> PathBuf {
+    env::var_os("NEEDLEDROP_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
+        .join("reference")
+}
+
+struct Golden {
+    logits: Vec<f32>,
+    embedding: Vec<f32>,
+}
+
+/// Lays the reference beside the page: its weights as a model in f32, its
+/// pictures turned so that rows are bands.
+fn lay_out(server: &Server) -> Option<(tempfile::TempDir, Golden)> {
+    let shared = shared();
+    let Ok(bytes) = fs::read(shared.join("row8-golden.safetensors")) else {
+        println!(
+            "there is no reference at {}: the browser's logits are not held against it",
+            shared.display()
+        );
+        return None;
+    };
+    let folder = build::copy();
+    let reference = folder.path().join("reference");
+    fs::create_dir(&reference).unwrap();
+    let converted = Command::new(env!("CARGO_BIN_EXE_needledrop"))
+        .arg("convert")
+        .arg(shared.join("row8-keras.safetensors"))
+        .args(["--precision", "f32", "--card"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("www/model/row8.card.json"))
+        .arg("--output")
+        .arg(reference.join("model.safetensors"))
+        .status();
+    assert!(converted.unwrap().success());
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let pictures = file.tensor("picture").unwrap();
+    let turned: Vec<u8> = pictures
+        .data()
+        .chunks(128 * 128)
+        .flat_map(|picture| (0..128 * 128).map(move |pixel| picture[pixel % 128 * 128 + pixel / 128]))
+        .collect();
+    fs::write(reference.join("pictures"), turned).unwrap();
+    server.lay_out(folder.path());
+    let floats = |name| -> Vec<f32> {
+        let tensor = file.tensor(name).unwrap();
+        tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    };
+    Some((folder, Golden { logits: floats("logits"), embedding: floats("embedding") }))
+}
+
+fn difference(found: &Value, expected: &[f32]) -> f64 {
+    let found = found.as_array().unwrap();
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).map(|(a, b)| (a.as_f64().unwrap() - f64::from(*b)).abs()).fold(0.0, f64::max)
+}
+
+fn assert_logits_of_keras(options: &Options, start: &Value, clips: std::ops::Range<usize>, limit: Duration) {
+    let server = Server::start(&build::folder(), "/");
+    let Some((_folder, golden)) = lay_out(&server) else { return };
+    let browser = Browser::launch(options);
+    browser.open(&server.url());
+    let call = format!("void {INFER}({start}, {}, {})", clips.start, clips.len());
+    browser.eval(&call);
+    let outcome = browser.wait_until("window.outcome", limit);
+    assert!(outcome.is_object(), "{outcome}");
+    let logits = difference(&outcome["logits"], &golden.logits[clips.start * 10..clips.end * 10]);
+    let embedding = difference(&outcome["embedding"], &golden.embedding[clips.start * 128..clips.end * 128]);
+    println!("{start}: logits within {logits:.1e}, embeddings within {embedding:.1e}");
+    assert!(logits < 1e-3 && embedding < 1e-3, "{start}: {logits} and {embedding}");
+}
+
+fn protocol() -> u32 {
+    needledrop::engine::protocol::PROTOCOL_VERSION
+}
+
+#[test]
+fn the_processor_gives_the_logits_of_keras() {
+    let start = json!({ "protocol": protocol(), "role": "cpu" });
+    assert_logits_of_keras(&Options::default(), &start, 0..60, LIMIT);
+}
+
+#[test]
+fn flex_gives_the_logits_of_keras() {
+    let start = json!({ "protocol": protocol(), "role": "cpu", "flex": true });
+    assert_logits_of_keras(&Options::default(), &start, 0..60, LIMIT);
+}
+
+#[test]
+fn webgpu_gives_the_logits_of_keras() {
+    let start = json!({ "protocol": protocol(), "role": "gpu", "software": true });
+    let options = Options { software_webgpu: true, ..Options::default() };
+    // Four clips of two genres: the software adapter takes seconds over each.
+    assert_logits_of_keras(&options, &start, 28..32, SOFTWARE_LIMIT);
+}
