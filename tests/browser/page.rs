@@ -142,7 +142,8 @@ impl Browser {
     /// Waits until an expression is truthy, and gives its value.
     ///
     /// # Panics
-    /// After `limit`, with what the page shows and what the browser complained of.
+    /// After `limit`, with what the page shows, a picture of it, and what the browser
+    /// complained of.
     pub(crate) fn wait_until(&self, expression: &str, limit: Duration) -> Value {
         let start = Instant::now();
         loop {
@@ -151,12 +152,16 @@ impl Browser {
             if truthy {
                 return value;
             }
-            assert!(
-                start.elapsed() < limit,
-                "after {limit:?} still not: {expression}\nthe page: {}\ncomplaints: {:#?}",
-                self.text("body"),
-                self.complaints(),
-            );
+            if start.elapsed() >= limit {
+                let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join("last-failure.png");
+                self.screenshot(&picture);
+                panic!(
+                    "after {limit:?} still not: {expression}\nthe page: {}\ncomplaints: {:#?}\npicture: {}",
+                    self.text("body"),
+                    self.complaints(),
+                    picture.display(),
+                );
+            }
             thread::sleep(POLL);
         }
     }
@@ -211,7 +216,7 @@ impl Browser {
     }
 
     /// Saves what the window shows as a PNG.
-    pub(crate) fn screenshot(&self, file: &Path) {
+    fn screenshot(&self, file: &Path) {
         let picture = self.devtools("Page.captureScreenshot", json!({}));
         fs::write(file, BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()).unwrap();
     }

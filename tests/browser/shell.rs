@@ -11,7 +11,7 @@ use crate::{
     server::Server,
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The page's own code has taken the place of what was there before it.
 const STARTED: &str =
