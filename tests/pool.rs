@@ -4,7 +4,12 @@
 //! engine does, in an order and with accidents drawn from a seeded generator,
 //! and checks at every step what must hold whatever happens.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at what is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what is not as it should be"
+)]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -3,7 +3,12 @@
 //! `row8-golden.safetensors` has the pictures of 60 test clips with the logits
 //! and embeddings that Keras computed of them in f32.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at what is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what is not as it should be"
+)]
 
 use std::{fs, path::PathBuf};
 

@@ -1,7 +1,12 @@
 //! The fast convolution against the plain one, on weights and pictures drawn
 //! from a seeded generator, for every size of map that a border can fall on.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at what is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what is not as it should be"
+)]
 
 use std::collections::HashMap;
 

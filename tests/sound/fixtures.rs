@@ -12,17 +12,17 @@ use std::{
 use needledrop::sound::wav;
 
 /// Length of a fixture, in seconds.
-pub const SECONDS: f64 = 3.5;
+pub(crate) const SECONDS: f64 = 3.5;
 
 /// Sound of which every sample is known.
 #[derive(Clone, Copy, Debug)]
-pub struct Signal {
-    pub sample_rate: u32,
-    pub channels: u16,
+pub(crate) struct Signal {
+    pub(crate) sample_rate: u32,
+    pub(crate) channels: u16,
 }
 
 impl Signal {
-    pub fn frames(self) -> usize {
+    pub(crate) fn frames(self) -> usize {
         (SECONDS * f64::from(self.sample_rate)).round() as usize
     }
 
@@ -43,7 +43,7 @@ impl Signal {
     }
 
     /// The mean of the channels.
-    pub fn mono(self) -> Vec<f32> {
+    pub(crate) fn mono(self) -> Vec<f32> {
         let mean = |frame| (0..self.channels).map(|channel| self.sample(frame, channel)).sum::<f64>();
         (0..self.frames()).map(|frame| (mean(frame) / f64::from(self.channels)) as f32).collect()
     }
@@ -71,20 +71,20 @@ impl Signal {
 
 /// A way to store sound.
 #[derive(Clone, Copy, Debug)]
-pub struct Format {
+pub(crate) struct Format {
     /// What tests call it; no two are the same.
-    pub name: &'static str,
-    pub extension: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) extension: &'static str,
     /// What ffmpeg is told, between input and output.
-    pub options: &'static [&'static str],
+    pub(crate) options: &'static [&'static str],
     /// Decoded samples before the first of the original.
-    pub delay: usize,
+    pub(crate) delay: usize,
     /// Signal to noise that the decoded sound must have, in dB.
-    pub least_ratio: f64,
+    pub(crate) least_ratio: f64,
     /// Highest rate it has, in Hz.
-    pub highest_rate: u32,
+    pub(crate) highest_rate: u32,
     /// Most channels it has here.
-    pub most_channels: u16,
+    pub(crate) most_channels: u16,
 }
 
 const fn lossless(
@@ -101,7 +101,7 @@ const fn lossless(
 const AAC_DELAY: usize = 1024;
 
 /// Every format of the promise, each with the quality that it can have.
-pub const FORMATS: [Format; 15] = [
+pub(crate) const FORMATS: [Format; 15] = [
     lossless("wav-8", "wav", &["-c:a", "pcm_u8"], 28.0),
     lossless("wav-16", "wav", &["-c:a", "pcm_s16le"], 75.0),
     lossless("wav-24", "wav", &["-c:a", "pcm_s24le"], 120.0),
@@ -152,18 +152,18 @@ pub const FORMATS: [Format; 15] = [
 ];
 
 /// The format of that name.
-pub fn format(name: &str) -> Format {
+pub(crate) fn format(name: &str) -> Format {
     FORMATS.into_iter().find(|format| format.name == name).unwrap()
 }
 
 /// The bytes of `signal` in `format`.
-pub fn encode(format: Format, signal: Signal) -> Vec<u8> {
+pub(crate) fn encode(format: Format, signal: Signal) -> Vec<u8> {
     encode_with(format.name, format.extension, format.options, signal)
 }
 
 /// The bytes of `signal` as ffmpeg writes them with `options`; `name` and
 /// options belong together, because the file is kept for the next run.
-pub fn encode_with(name: &str, extension: &str, options: &[&str], signal: Signal) -> Vec<u8> {
+pub(crate) fn encode_with(name: &str, extension: &str, options: &[&str], signal: Signal) -> Vec<u8> {
     let Signal { sample_rate, channels } = signal;
     let path = folder().join(format!("{name}-{sample_rate}-{channels}.{extension}"));
     if !path.exists() {
