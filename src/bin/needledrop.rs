@@ -104,7 +104,14 @@ enum Outcome {
     },
 }
 
-fn main() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("needledrop: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Classify { files, model, json } => classify(&files, model.as_deref(), json),
         Command::Convert { keras, card, output, precision } => {
@@ -156,7 +163,7 @@ fn classify(files: &[PathBuf], model: Option<&Path>, json: bool) -> anyhow::Resu
         }
     }
     if failed > 0 {
-        bail!("{failed} of {} files have no verdict", files.len());
+        bail!("no verdict on {failed} of {} files", files.len());
     }
     Ok(ExitCode::SUCCESS)
 }
