@@ -33,12 +33,16 @@ const BUFFER_LENGTH: usize = 128 * 1024;
 /// Times in a row that the container may be damaged until it is given up.
 const MOST_FAILURES: usize = 16;
 
+/// Packets in a row without sound, or of other tracks, until a file is given up:
+/// half an hour of video. An index can promise billions of them.
+const MOST_FOREIGN_PACKETS: usize = 1 << 16;
+
 /// Characters of a tag that are kept.
 const LONGEST_TAG: usize = 300;
 
 /// What comes next in a file.
 pub(super) enum Step {
-    /// A packet of the track.
+    /// A packet of the track, not an empty one.
     Packet(Packet),
     /// Another song begins in the same file (chained Ogg): the decoder has to
     /// be made anew for the [track](Demuxer::parameters).
@@ -176,12 +180,12 @@ impl Demuxer {
     }
 
     fn advance(&mut self) -> Result<Step, SongProblem> {
-        loop {
-            if self.failures > MOST_FAILURES {
-                return Ok(Step::End { cut: true });
-            }
+        if self.failures > MOST_FAILURES {
+            return Ok(Step::End { cut: true });
+        }
+        for _ in 0..MOST_FOREIGN_PACKETS {
             match self.reader.next_packet() {
-                Ok(Some(packet)) if packet.track_id == self.track.id => {
+                Ok(Some(packet)) if packet.track_id == self.track.id && !packet.data.is_empty() => {
                     self.failures = 0;
                     return Ok(Step::Packet(packet));
                 }
@@ -199,6 +203,7 @@ impl Demuxer {
                 }
             }
         }
+        Ok(Step::End { cut: true })
     }
 
     fn restart(&mut self) -> Step {

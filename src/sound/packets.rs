@@ -107,7 +107,6 @@ impl PacketReader {
     pub fn next_packet(&mut self) -> Result<Option<EncodedPacket>, SongProblem> {
         loop {
             match self.demuxer.next()? {
-                Step::Packet(packet) if packet.data.is_empty() => {}
                 Step::Packet(packet) => return Ok(Some(self.clock.stamp(packet))),
                 Step::Skipped(_) => self.skipped += 1,
                 // Another song may need another configuration, so this one ends.

@@ -2,7 +2,7 @@
 
 use crate::{
     decode,
-    fixtures::{FORMATS, Format, Signal, encode, format},
+    fixtures::{FORMATS, Format, SECONDS, Signal, encode, format},
 };
 
 const RATES: [u32; 6] = [8_000, 22_050, 44_100, 48_000, 96_000, 192_000];
@@ -67,6 +67,18 @@ macro_rules! formats {
             }
         }
     };
+}
+
+#[test]
+fn songs_that_follow_one_another_in_an_ogg_are_one() {
+    let first = Signal { sample_rate: 44_100, channels: 2 };
+    let second = Signal { sample_rate: 22_050, channels: 1 };
+    let vorbis = format("vorbis");
+    let chain = [encode(vorbis, first), encode(vorbis, second)].concat();
+    let song = decode(chain).unwrap();
+    assert_eq!(song.mono.len(), first.frames() + second.frames());
+    assert_eq!((song.sample_rate, song.info.sample_rate), (22_050, 44_100));
+    assert!((song.seconds - 2.0 * SECONDS).abs() < 1e-6);
 }
 
 formats! {
