@@ -128,6 +128,7 @@ impl Microphone {
         spawn_local(async move {
             match Line::open(self, desk).await {
                 Ok((line, port)) => {
+                    desk.engine_is_here().await;
                     let sample_rate = line.context.sample_rate() as u32;
                     let song = desk.new_song();
                     self.line.set_value(Some(line));
