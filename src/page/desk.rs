@@ -31,9 +31,6 @@ use crate::network::card::ModelCard;
 /// The model that comes with the page.
 pub(crate) const OWN_MODEL: ModelId = ModelId(0);
 
-/// Songs put on the list before the browser gets a turn to paint.
-const SONGS_A_TURN: usize = 2;
-
 /// How often the pool looks at its clock.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -297,15 +294,14 @@ impl Desk {
 
     // The songs.
 
-    /// Puts files on the list and into the queue, a few at a time.
+    /// Puts files on the list and into the queue, one a frame: a browser that
+    /// puts up two hundred cards at once does nothing else for a while.
     pub(crate) fn add(self, files: Vec<File>) {
         spawn_local(async move {
-            for some in files.chunks(SONGS_A_TURN) {
-                let songs: Vec<_> = some.iter().map(|file| self.enter(file)).collect();
-                self.songs.update(|all| all.extend(songs.iter().cloned()));
-                for (song, file) in songs.iter().zip(some) {
-                    self.tell(Event::Add { song: song.id, file: file.clone().into() });
-                }
+            for file in files {
+                let song = self.enter(&file);
+                self.songs.update(|songs| songs.push(song.clone()));
+                self.tell(Event::Add { song: song.id, file: file.into() });
                 browser::next_turn().await;
             }
         });
@@ -377,9 +373,6 @@ impl Desk {
     fn failed(self, id: SongId, problem: SongProblem) {
         if self.microphone.is(id) {
             return self.microphone.failed(words::problem(&problem));
-        }
-        if self.player.failed_to_transcode(id) {
-            return self.note(words::problem(&problem));
         }
         self.on(id, |song| {
             let sentence = words::announce_problem(&song.title_untracked(), &problem);
@@ -454,11 +447,22 @@ impl Desk {
     }
 
     fn recorded(self, id: SongId, file: Option<File>) {
-        if self.microphone.is(id) {
-            self.microphone.kept();
-            self.add(file.into_iter().collect());
-        } else if let Some(file) = file {
-            self.player.play_instead(id, &file);
+        let heard_live = self.microphone.is(id);
+        match file {
+            Some(file) if heard_live => {
+                self.microphone.kept();
+                self.add(vec![file]);
+            }
+            Some(file) => self.player.play_instead(id, &file),
+            None if heard_live => {
+                self.microphone.kept();
+                self.note(words::NOT_KEPT.into());
+            }
+            None => {
+                if self.player.give_up(id) {
+                    self.note(words::UNPLAYABLE.into());
+                }
+            }
         }
     }
 

@@ -69,6 +69,7 @@ pub(crate) const UPDATE: &str = "A new version of this page is ready.";
 pub(crate) const TAKE_UPDATE: &str = "Use it now";
 pub(crate) const UNPLAYABLE: &str =
     "Your browser cannot play this song, and it could not be made playable either.";
+pub(crate) const NOT_KEPT: &str = "What the microphone heard was too short, or could not be kept.";
 pub(crate) const DISMISS: &str = "Dismiss";
 
 /// Whole minutes.
