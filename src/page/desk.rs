@@ -5,6 +5,7 @@
 //! are [`super::workers`].
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use js_sys::ArrayBuffer;
@@ -24,13 +25,11 @@ use super::workers::{self, Crew, EngineAddress};
 use super::{browser, words};
 use crate::classify::verdict::ClipVerdict;
 use crate::engine::pool::{Action, Choice, EngineStatus, Event, Pool, Update as News};
-use crate::engine::protocol::{ModelId, SongId, SongProblem};
+use crate::engine::protocol::{ModelId, SongId, SongInfo, SongProblem};
+use crate::network::card::ModelCard;
 
 /// The model that comes with the page.
 pub(crate) const OWN_MODEL: ModelId = ModelId(0);
-
-/// Songs put on the list before the browser gets a turn to paint.
-const SONGS_A_TURN: usize = 2;
 
 /// How often the pool looks at its clock.
 const TICK: Duration = Duration::from_millis(250);
@@ -190,6 +189,13 @@ impl Desk {
         }
     }
 
+    /// Waits until there is an engine.
+    pub(crate) async fn engine_is_here(self) {
+        while self.engine_download.get_untracked() != Download::Here {
+            browser::pause(TICK).await;
+        }
+    }
+
     /// Puts the engine to work, with all that was asked for before it came.
     fn engage(self, crew: Crew) {
         let early = self.with(|held| {
@@ -288,15 +294,14 @@ impl Desk {
 
     // The songs.
 
-    /// Puts files on the list and into the queue, a few at a time.
+    /// Puts files on the list and into the queue, one a frame: a browser that
+    /// puts up two hundred cards at once does nothing else for a while.
     pub(crate) fn add(self, files: Vec<File>) {
         spawn_local(async move {
-            for some in files.chunks(SONGS_A_TURN) {
-                let songs: Vec<_> = some.iter().map(|file| self.enter(file)).collect();
-                self.songs.update(|all| all.extend(songs.iter().cloned()));
-                for (song, file) in songs.iter().zip(some) {
-                    self.tell(Event::Add { song: song.id, file: file.clone().into() });
-                }
+            for file in files {
+                let song = self.enter(&file);
+                self.songs.update(|songs| songs.push(song.clone()));
+                self.tell(Event::Add { song: song.id, file: file.into() });
                 browser::next_turn().await;
             }
         });
@@ -369,9 +374,6 @@ impl Desk {
         if self.microphone.is(id) {
             return self.microphone.failed(words::problem(&problem));
         }
-        if self.player.failed_to_transcode(id) {
-            return self.note(words::problem(&problem));
-        }
         self.on(id, |song| {
             let sentence = words::announce_problem(&song.title_untracked(), &problem);
             song.failed(problem);
@@ -431,7 +433,7 @@ impl Desk {
     }
 
     /// What only the browser can decode it does decode, all at once.
-    async fn decode_in_browser(self, id: SongId, info: crate::engine::protocol::SongInfo) {
+    async fn decode_in_browser(self, id: SongId, info: SongInfo) {
         let Some(file) = self.file(id) else { return };
         let decoded = decode::in_browser(&file, &info).await;
         // It may have been stopped meanwhile.
@@ -445,11 +447,22 @@ impl Desk {
     }
 
     fn recorded(self, id: SongId, file: Option<File>) {
-        if self.microphone.is(id) {
-            self.microphone.kept();
-            self.add(file.into_iter().collect());
-        } else if let Some(file) = file {
-            self.player.play_instead(id, &file);
+        let heard_live = self.microphone.is(id);
+        match file {
+            Some(file) if heard_live => {
+                self.microphone.kept();
+                self.add(vec![file]);
+            }
+            Some(file) => self.player.play_instead(id, &file),
+            None if heard_live => {
+                self.microphone.kept();
+                self.note(words::NOT_KEPT.into());
+            }
+            None => {
+                if self.player.give_up(id) {
+                    self.note(words::UNPLAYABLE.into());
+                }
+            }
         }
     }
 
@@ -474,7 +487,7 @@ impl Desk {
     // The models.
 
     /// What a model says of itself, once it can be used.
-    pub(crate) fn card(self, id: ModelId) -> Option<std::sync::Arc<crate::network::card::ModelCard>> {
+    pub(crate) fn card(self, id: ModelId) -> Option<Arc<ModelCard>> {
         self.models.with_untracked(|models| {
             models.iter().find(|model| model.id == id).and_then(|model| model.card().cloned())
         })
@@ -509,7 +522,7 @@ impl Desk {
         }
     }
 
-    fn model_ready(self, id: ModelId, card: crate::network::card::ModelCard) {
+    fn model_ready(self, id: ModelId, card: ModelCard) {
         let name = card.name.clone();
         let was_loading = self.models.try_update(|models| {
             let Some(model) = models.iter_mut().find(|model| model.id == id) else { return false };

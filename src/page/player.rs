@@ -129,14 +129,14 @@ impl Player {
         }
     }
 
-    /// Whether the engine's problem with `song` was ours, in making PCM of it.
-    pub(crate) fn failed_to_transcode(self, song: SongId) -> bool {
-        let ours =
+    /// No PCM could be made of a song: says whether anybody still waits for it.
+    pub(crate) fn give_up(self, song: SongId) -> bool {
+        let waits =
             self.song.get_untracked() == Some(song) && self.state.get_untracked() == Playing::Preparing;
-        if ours {
+        if waits {
             self.state.set(Playing::Paused);
         }
-        ours
+        waits
     }
 
     fn with_audio<T>(self, act: impl FnOnce(&HtmlAudioElement) -> T) -> Option<T> {
