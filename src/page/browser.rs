@@ -1,7 +1,9 @@
 //! Small things every browser has and `web-sys` spells at length.
 
+use std::time::Duration;
+
 use js_sys::{Object, Promise, Reflect};
-use leptos::prelude::{document, request_animation_frame, window};
+use leptos::prelude::{document, request_animation_frame, set_timeout, window};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
@@ -41,19 +43,30 @@ pub(crate) fn object(fields: &[(&str, JsValue)]) -> Object {
     object
 }
 
+/// Lets some time pass.
+pub(crate) async fn pause(time: Duration) {
+    resolved_by(|go_on| set_timeout(go_on, time)).await;
+}
+
 /// Gives the browser a turn to paint. A hidden page is not painted, and there
 /// the turn is a short pause.
 pub(crate) async fn next_turn() {
-    let turn = Promise::new(&mut |resolve, _| {
-        let go_on = move || drop(resolve.call0(&JsValue::UNDEFINED));
-        if document().hidden() {
-            leptos::prelude::set_timeout(go_on, std::time::Duration::from_millis(50));
-        } else {
-            request_animation_frame(go_on);
+    if document().hidden() {
+        pause(Duration::from_millis(50)).await;
+    } else {
+        resolved_by(|go_on| request_animation_frame(go_on)).await;
+    }
+}
+
+async fn resolved_by(arrange: impl FnOnce(Box<dyn FnOnce()>)) {
+    let mut arrange = Some(arrange);
+    let promise = Promise::new(&mut |resolve, _| {
+        if let Some(arrange) = arrange.take() {
+            arrange(Box::new(move || drop(resolve.call0(&JsValue::UNDEFINED))));
         }
     });
     // The promise is only ever resolved.
-    let _ = JsFuture::from(turn).await;
+    let _ = JsFuture::from(promise).await;
 }
 
 /// Whether a media query holds now.

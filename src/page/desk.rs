@@ -5,6 +5,7 @@
 //! are [`super::workers`].
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use js_sys::ArrayBuffer;
@@ -24,7 +25,8 @@ use super::workers::{self, Crew, EngineAddress};
 use super::{browser, words};
 use crate::classify::verdict::ClipVerdict;
 use crate::engine::pool::{Action, Choice, EngineStatus, Event, Pool, Update as News};
-use crate::engine::protocol::{ModelId, SongId, SongProblem};
+use crate::engine::protocol::{ModelId, SongId, SongInfo, SongProblem};
+use crate::network::card::ModelCard;
 
 /// The model that comes with the page.
 pub(crate) const OWN_MODEL: ModelId = ModelId(0);
@@ -187,6 +189,13 @@ impl Desk {
                 }
             }
             Err(problem) => self.model_download.set(Download::Failed(problem)),
+        }
+    }
+
+    /// Waits until there is an engine.
+    pub(crate) async fn engine_is_here(self) {
+        while self.engine_download.get_untracked() != Download::Here {
+            browser::pause(TICK).await;
         }
     }
 
@@ -431,7 +440,7 @@ impl Desk {
     }
 
     /// What only the browser can decode it does decode, all at once.
-    async fn decode_in_browser(self, id: SongId, info: crate::engine::protocol::SongInfo) {
+    async fn decode_in_browser(self, id: SongId, info: SongInfo) {
         let Some(file) = self.file(id) else { return };
         let decoded = decode::in_browser(&file, &info).await;
         // It may have been stopped meanwhile.
@@ -474,7 +483,7 @@ impl Desk {
     // The models.
 
     /// What a model says of itself, once it can be used.
-    pub(crate) fn card(self, id: ModelId) -> Option<std::sync::Arc<crate::network::card::ModelCard>> {
+    pub(crate) fn card(self, id: ModelId) -> Option<Arc<ModelCard>> {
         self.models.with_untracked(|models| {
             models.iter().find(|model| model.id == id).and_then(|model| model.card().cloned())
         })
@@ -509,7 +518,7 @@ impl Desk {
         }
     }
 
-    fn model_ready(self, id: ModelId, card: crate::network::card::ModelCard) {
+    fn model_ready(self, id: ModelId, card: ModelCard) {
         let name = card.name.clone();
         let was_loading = self.models.try_update(|models| {
             let Some(model) = models.iter_mut().find(|model| model.id == id) else { return false };

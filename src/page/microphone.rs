@@ -19,7 +19,7 @@ use web_sys::{
     MediaStreamTrack, MessageChannel, MessagePort,
 };
 
-use super::desk::{Desk, Download};
+use super::desk::Desk;
 use super::spectrogram::Scroll;
 use super::verdict::Bars;
 use super::workers::EngineAddress;
@@ -128,6 +128,7 @@ impl Microphone {
         spawn_local(async move {
             match Line::open(self, desk).await {
                 Ok((line, port)) => {
+                    desk.engine_is_here().await;
                     let sample_rate = line.context.sample_rate() as u32;
                     let song = desk.new_song();
                     self.line.set_value(Some(line));
@@ -282,8 +283,6 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
     let state = microphone.state;
     let is_on = move || state.with(|state| matches!(state, Listening::On(_)));
     let is_between = move || state.with(|state| matches!(state, Listening::Asking | Listening::Keeping(_)));
-    // Without an engine nobody would hear it.
-    let is_early = move || desk.engine_download.get() != Download::Here;
     let press = move |_| if is_on() { microphone.stop(desk) } else { microphone.start(desk) };
     let label = move || match state.get() {
         Listening::Off | Listening::Problem(_) => words::LISTEN,
@@ -302,7 +301,7 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
                 class:on=is_on
                 data-testid="listen"
                 aria-pressed=move || is_on().to_string()
-                disabled=move || is_between() || is_early()
+                disabled=is_between
                 on:click=press
             >
                 <span class="lamp" aria-hidden="true"></span>

@@ -215,7 +215,6 @@ pub(crate) fn SongCard(
     /// The song.
     song: Song,
 ) -> impl IntoView {
-    let desk = expect_context::<Desk>();
     let id = song.id;
     let state = RwSignal::from(song.state.clone());
     let hearing = RwSignal::from(song.hearing.clone());
@@ -245,6 +244,53 @@ pub(crate) fn SongCard(
         let share = hearing.with(|hearing| hearing.read.clamp(0.0, 1.0));
         format!("scaleX({}e-3)", (share * 1000.0).round() as u32)
     };
+    view! {
+        <li class="song" data-testid="song" data-song=id.0.to_string() data-state=move || state.with(SongState::code) class:mute=mute>
+            <header class="song-head">
+                <PlayButton id title mute />
+                <div class="song-names">
+                    <h3 dir="auto">{title}</h3>
+                    <p class="quiet" dir="auto">{move || info.with(|info| words::song_facts(info, seconds.get()))}</p>
+                </div>
+                <Headline state hearing genres />
+            </header>
+            <Stage song=song.clone() title mute />
+            <div class="song-progress" class:busy=move || state.with(|state| *state == SongState::Busy) aria-hidden="true">
+                <span style:transform=progress></span>
+            </div>
+            <div class="song-foot">
+                <Show when=move || has_bars.get()>
+                    <Bars ranking genres all />
+                </Show>
+                {move || problem().map(|problem| view! { <p class="problem" data-testid="problem">{problem}</p> })}
+                <div class="song-side">
+                    {move || notices.with(|notices| (!notices.is_empty()).then(|| view! {
+                        <ul class="notices" data-testid="notices">
+                            {notices.iter().map(|notice| view! { <li>{words::notice(notice)}</li> }).collect_view()}
+                        </ul>
+                    }))}
+                    <SongActions song title is_active=Signal::derive(is_active) has_bars all />
+                </div>
+            </div>
+        </li>
+    }
+}
+
+/// What can be done with a song.
+#[component]
+fn SongActions(
+    /// The song.
+    song: Song,
+    /// Its title.
+    title: Memo<String>,
+    /// Whether it waits or is being heard.
+    is_active: Signal<bool>,
+    /// Whether there are bars, of which more can be shown.
+    has_bars: Memo<bool>,
+    /// Whether all of them are shown.
+    all: RwSignal<bool>,
+) -> impl IntoView {
+    let desk = expect_context::<Desk>();
     let stop = {
         let song = song.clone();
         move |event: MouseEvent| {
@@ -269,72 +315,45 @@ pub(crate) fn SongCard(
         move |_| desk.hear_again(&song)
     };
     view! {
-        <li class="song" data-testid="song" data-song=id.0.to_string() data-state=move || state.with(SongState::code) class:mute=mute>
-            <header class="song-head">
-                <PlayButton id title mute />
-                <div class="song-names">
-                    <h3 dir="auto">{title}</h3>
-                    <p class="quiet" dir="auto">{move || info.with(|info| words::song_facts(info, seconds.get()))}</p>
-                </div>
-                <Headline state hearing genres />
-            </header>
-            <Stage song=song.clone() title mute />
-            <div class="song-progress" class:busy=move || state.with(|state| *state == SongState::Busy) aria-hidden="true">
-                <span style:transform=progress></span>
-            </div>
-            <div class="song-foot">
-                <Show when=move || has_bars.get()>
-                    <Bars ranking genres all />
-                </Show>
-                {move || problem().map(|problem| view! { <p class="problem" data-testid="problem">{problem}</p> })}
-                <div class="song-side">
-                {move || notices.with(|notices| (!notices.is_empty()).then(|| view! {
-                    <ul class="notices" data-testid="notices">
-                        {notices.iter().map(|notice| view! { <li>{words::notice(notice)}</li> }).collect_view()}
-                    </ul>
-                }))}
-                <div class="song-actions">
-                    <Show when=move || has_bars.get()>
-                        <button
-                            class="quiet-button"
-                            data-testid="all-genres"
-                            aria-expanded=move || all.get().to_string()
-                            aria-label=move || words::of_song(words::ALL_GENRES, &title.get())
-                            on:click=move |_| all.update(|all| *all = !*all)
-                        >
-                            {words::ALL_GENRES}
-                        </button>
-                    </Show>
-                    <button
-                        class="quiet-button"
-                        data-testid="stop"
-                        class:gone=move || !is_active()
-                        aria-label=move || words::of_song(words::STOP, &title.get())
-                        on:click=stop
-                    >
-                        {words::STOP}
-                    </button>
-                    <button
-                        class="quiet-button"
-                        data-testid="again"
-                        class:gone=is_active
-                        aria-label=move || words::of_song(words::AGAIN, &title.get())
-                        on:click=again
-                    >
-                        {words::AGAIN}
-                    </button>
-                    <button
-                        class="quiet-button"
-                        data-testid="remove"
-                        aria-label=move || words::of_song(words::REMOVE, &title.get())
-                        on:click=remove
-                    >
-                        {words::REMOVE}
-                    </button>
-                </div>
-                </div>
-            </div>
-        </li>
+        <div class="song-actions">
+            <Show when=move || has_bars.get()>
+                <button
+                    class="quiet-button"
+                    data-testid="all-genres"
+                    aria-expanded=move || all.get().to_string()
+                    aria-label=move || words::of_song(words::ALL_GENRES, &title.get())
+                    on:click=move |_| all.update(|all| *all = !*all)
+                >
+                    {words::ALL_GENRES}
+                </button>
+            </Show>
+            <button
+                class="quiet-button"
+                data-testid="stop"
+                class:gone=move || !is_active.get()
+                aria-label=move || words::of_song(words::STOP, &title.get())
+                on:click=stop
+            >
+                {words::STOP}
+            </button>
+            <button
+                class="quiet-button"
+                data-testid="again"
+                class:gone=is_active
+                aria-label=move || words::of_song(words::AGAIN, &title.get())
+                on:click=again
+            >
+                {words::AGAIN}
+            </button>
+            <button
+                class="quiet-button"
+                data-testid="remove"
+                aria-label=move || words::of_song(words::REMOVE, &title.get())
+                on:click=remove
+            >
+                {words::REMOVE}
+            </button>
+        </div>
     }
 }
 
@@ -365,7 +384,8 @@ fn Headline(
         None if hearing.with(|hearing| hearing.silent) => words::SILENCE.to_owned(),
         None => state.with(|state| match state {
             SongState::Queued => words::WAITING.to_owned(),
-            SongState::Busy | SongState::Done => words::OPENING.to_owned(),
+            SongState::Busy => words::OPENING.to_owned(),
+            SongState::Done => words::NO_VERDICT.to_owned(),
             SongState::Failed(_) => words::FAILED.to_owned(),
             SongState::Cancelled => words::CANCELLED.to_owned(),
         }),
@@ -425,6 +445,21 @@ fn PlayButton(
     }
 }
 
+/// Where a key takes the playhead, in seconds (ARIA Authoring Practices,
+/// slider); `None` for a key that does not move it.
+fn key_target(key: &str, now: f64, length: f64) -> Option<f64> {
+    let second = match key {
+        "ArrowRight" | "ArrowUp" => now + STEP,
+        "ArrowLeft" | "ArrowDown" => now - STEP,
+        "PageUp" => now + LEAP,
+        "PageDown" => now - LEAP,
+        "Home" => 0.0,
+        "End" => length,
+        _ => return None,
+    };
+    Some(second.clamp(0.0, length.max(0.0)))
+}
+
 /// Picture and band with the playhead over both: the song's position slider.
 #[component]
 fn Stage(
@@ -452,20 +487,13 @@ fn Stage(
         let share = (f64::from(event.client_x()) - bounds.left()) / bounds.width();
         (share.is_finite()).then(|| share.clamp(0.0, 1.0) * length.get_untracked())
     };
-    let seek = move |seconds: f64, play| {
-        player.seek(desk, id, seconds.clamp(0.0, length.get_untracked()), play);
-    };
+    let seek = move |second: f64, play| player.seek(desk, id, second, play);
     let on_key = move |event: KeyboardEvent| {
-        let now = at.get_untracked().unwrap_or(0.0);
-        match event.key().as_str() {
-            "ArrowRight" | "ArrowUp" => seek(now + STEP, false),
-            "ArrowLeft" | "ArrowDown" => seek(now - STEP, false),
-            "PageUp" => seek(now + LEAP, false),
-            "PageDown" => seek(now - LEAP, false),
-            "Home" => seek(0.0, false),
-            "End" => seek(length.get_untracked(), false),
-            " " | "Enter" => player.toggle(desk, id),
-            _ => return,
+        let key = event.key();
+        match key_target(&key, at.get_untracked().unwrap_or(0.0), length.get_untracked()) {
+            Some(second) => seek(second, false),
+            None if key == " " || key == "Enter" => player.toggle(desk, id),
+            None => return,
         }
         event.prevent_default();
     };
@@ -524,5 +552,35 @@ fn Stage(
                 </span>
             })}
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stay_within_the_song() {
+        assert_eq!(key_target("ArrowRight", 10.0, 60.0), Some(13.0));
+        assert_eq!(key_target("ArrowLeft", 1.0, 60.0), Some(0.0));
+        assert_eq!(key_target("PageUp", 50.0, 60.0), Some(60.0));
+        assert_eq!(key_target("End", 0.0, 0.0), Some(0.0));
+        assert_eq!(key_target("Tab", 10.0, 60.0), None);
+    }
+
+    #[test]
+    fn only_what_holds_no_sound_is_mute() {
+        assert!(is_mute(&SongState::Failed(SongProblem::NotAudio)));
+        assert!(!is_mute(&SongState::Failed(SongProblem::TooShort { seconds: 0.5, least: 1.0 })));
+        assert!(!is_mute(&SongState::Done));
+    }
+
+    #[test]
+    fn a_song_that_has_ended_stays_ended() {
+        let song = Song::new(SongId(1), "a.mp3", ModelId(0));
+        song.cancelled();
+        song.done(30.0, Vec::new());
+        song.failed(SongProblem::Empty);
+        assert_eq!(song.state.get_untracked(), SongState::Cancelled);
     }
 }

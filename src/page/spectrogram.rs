@@ -10,9 +10,10 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 use crate::engine::protocol::COLUMN_BANDS;
 use crate::spectrogram::picture::VIRIDIS;
 
-/// Columns kept of one song: 256 KiB. When there are more, each two become one,
-/// so that a three-hour mix takes no more than a single.
-pub(crate) const MOST_COLUMNS: usize = 4096;
+/// Columns kept of one song: 128 KiB, and more than a card is wide. When there
+/// are more, each two become one, so that a three-hour mix takes no more than a
+/// single.
+const MOST_COLUMNS: usize = 2048;
 
 /// The columns of one song.
 #[derive(Clone, Debug, Default)]
@@ -183,7 +184,7 @@ mod tests {
             columns.lay(start, start + 3.0, &clip((number / 36) as u8, 130));
         }
         assert!(columns.len() <= MOST_COLUMNS && columns.len() > MOST_COLUMNS / 2);
-        assert!((columns.seconds() - 10_800.0).abs() < 2.0 * columns.step);
+        assert!((columns.seconds() - 10_800.0).abs() < 2.0 * columns.step, "{}", columns.seconds());
         for hundredth in 0..100 {
             let middle = (f64::from(hundredth) + 0.5) * 108.0;
             assert_eq!(at(&columns, middle), hundredth as u8);

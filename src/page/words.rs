@@ -145,6 +145,7 @@ fn sound_of(info: &SongInfo) -> String {
 
 pub(crate) const WAITING: &str = "Waiting …";
 pub(crate) const OPENING: &str = "Opening …";
+pub(crate) const NO_VERDICT: &str = "No verdict";
 pub(crate) const CANCELLED: &str = "Stopped";
 pub(crate) const FAILED: &str = "Could not be heard";
 pub(crate) const CANCELLED_EARLY: &str = "Stopped before it had heard anything.";
@@ -156,8 +157,10 @@ pub(crate) fn so_far(heard: f64) -> String {
 
 /// What the verdict of a whole song rests on.
 pub(crate) fn heard_in(clips: usize, milliseconds: f64) -> String {
-    let clips = if clips == 1 { "1 clip".to_owned() } else { format!("{clips} clips") };
-    format!("{clips}, {} each", duration(milliseconds))
+    match clips {
+        1 => format!("1 clip, {}", duration(milliseconds)),
+        clips => format!("{clips} clips, {} each", duration(milliseconds)),
+    }
 }
 
 /// What a screen reader says of one place in a song.
