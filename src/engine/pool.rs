@@ -458,7 +458,10 @@ impl<P: Clone> Pool<P> {
         match event {
             Event::SetModel { model, file } => {
                 self.models.insert(model, Model { file, card: None });
-                self.previous_model = self.model.filter(|previous| self.card(*previous).is_some());
+                // A model that is not known to be good is nothing to go back to.
+                if let Some(previous) = self.model.filter(|previous| self.card(*previous).is_some()) {
+                    self.previous_model = Some(previous);
+                }
                 self.model = Some(model);
             }
             Event::Choose(choice) => self.choose(choice),

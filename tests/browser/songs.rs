@@ -68,7 +68,8 @@ pub(crate) fn songs(folder: &Path) -> Vec<PathBuf> {
     let real: Vec<_> = ["blues/blues.00000.flac", "disco/disco.00000.flac"]
         .map(|song| shared.join("data/audio").join(song))
         .into_iter()
-        .filter(|song| song.is_file())
+        // A browser is given no file whose path climbs.
+        .filter_map(|song| fs::canonicalize(song).ok())
         .collect();
     if real.len() == 2 {
         return real;
