@@ -217,7 +217,7 @@ fn webgpu_has_the_command_lines_verdicts() {
 
 #[test]
 fn a_song_goes_on_when_the_gpu_crashes() {
-    let song = excerpt("crash", "24");
+    let song = excerpt("crash", "12");
     let server = Server::start(&build::folder(), "/");
     let browser = on_software_gpu(&server);
     browser.drop_files("[data-testid=drop-zone]", &[&song]);
