@@ -54,7 +54,7 @@ pub(crate) async fn next_turn() {
     if document().hidden() {
         pause(Duration::from_millis(50)).await;
     } else {
-        resolved_by(|go_on| request_animation_frame(go_on)).await;
+        resolved_by(request_animation_frame).await;
     }
 }
 

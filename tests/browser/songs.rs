@@ -216,18 +216,6 @@ fn webgpu_has_the_command_lines_verdicts() {
 }
 
 #[test]
-fn a_song_goes_on_when_the_gpu_crashes() {
-    let song = excerpt("crash", "12");
-    let server = Server::start(&build::folder(), "/");
-    let browser = on_software_gpu(&server);
-    browser.drop_files("[data-testid=drop-zone]", &[&song]);
-    browser.wait_until("JSON.parse(window.needledrop.results())[0].clips.length > 0", SOFTWARE_LIMIT);
-    browser.devtools("Browser.crashGpuProcess", serde_json::json!({}));
-    browser.wait_until(AT_REST, SOFTWARE_LIMIT);
-    assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
-}
-
-#[test]
 fn every_bad_file_says_what_is_wrong_and_the_good_one_goes_on() {
     let folder = folder("bad");
     let good = excerpt("good", "5");
