@@ -188,7 +188,8 @@ fn a_song_is_heard_offline() {
 /// A browser in which the software GPU has taken over.
 fn on_software_gpu(server: &Server) -> Browser {
     let browser = open(server, &Options { software_webgpu: true, ..Options::default() });
-    browser.click("[data-testid=run-on-gpu]");
+    // The radio button itself is hidden; its label is what a person sees.
+    browser.click("label:has([data-testid=run-on-gpu])");
     browser
         .wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'gpu'", SOFTWARE_LIMIT);
     browser
@@ -213,6 +214,18 @@ fn webgpu_has_the_command_lines_verdicts() {
     assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
     let devices = browser.eval("document.querySelector('[data-testid=engine]').dataset.state");
     assert_eq!(devices, "gpu", "the GPU did not stay");
+}
+
+#[test]
+fn a_song_goes_on_when_the_gpu_crashes() {
+    let song = excerpt("crash", "12");
+    let server = Server::start(&build::folder(), "/");
+    let browser = on_software_gpu(&server);
+    browser.drop_files("[data-testid=drop-zone]", &[&song]);
+    browser.wait_until("JSON.parse(window.needledrop.results())[0].clips.length > 0", SOFTWARE_LIMIT);
+    browser.devtools("Browser.crashGpuProcess", serde_json::json!({}));
+    browser.wait_until(AT_REST, SOFTWARE_LIMIT);
+    assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
 }
 
 #[test]
