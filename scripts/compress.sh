@@ -2,7 +2,7 @@
 # Makes a built page ready for any static host. In: the folder of `trunk build`.
 # Out, in the same folder: .gz and .br copies beside what they make smaller, and
 # the cache headers in the two forms that hosts read (_headers, .htaccess). Prints
-# what a visitor downloads, and says so where that is more than we want.
+# what a visitor downloads, and fails where that is more than we promise.
 # Usage: scripts/compress.sh FOLDER
 set -euo pipefail
 cd "${1:?usage: scripts/compress.sh FOLDER}"
@@ -102,5 +102,6 @@ report page "$PAGE_BUDGET" index.html boot-*.css boot-*.js style-*.css page-*.js
 report engine "$ENGINE_BUDGET" engine-*/*.js engine-*/*.wasm
 report weights "$WEIGHTS_BUDGET" model/*.safetensors
 if [ "$within" = false ]; then
-  echo "compress: this is more than a visitor should have to download; the folder is whole all the same" >&2
+  echo "compress: more than a visitor should have to download" >&2
+  exit 1
 fi
