@@ -9,11 +9,20 @@
 //! 4. [`classify`]: logits to a verdict on the clip and on the song
 //! 5. [`engine`]: the workers that do this for the page
 //! 6. `page`: what a person sees
+//!
+//! Beside them, where weights come from:
+//!
+//! 1. [`dataset`]: recordings with known genres, and which of them judge
+//! 2. [`training`]: clips and genres to weights
 
 pub mod classify;
+#[cfg(feature = "training")]
+pub mod dataset;
 pub mod engine;
 pub mod network;
 #[cfg(feature = "page")]
 pub mod page;
 pub mod sound;
 pub mod spectrogram;
+#[cfg(feature = "training")]
+pub mod training;

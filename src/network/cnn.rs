@@ -14,6 +14,8 @@ use burn::{
     tensor::{Device, Tensor, TensorData, activation::relu},
 };
 
+#[cfg(feature = "training")]
+use super::card::ModelCard;
 use super::{
     experiment::{NetworkSpec, Padding, SpecError},
     weights::{Weights, WeightsError},
@@ -121,6 +123,38 @@ impl Cnn {
             linear.bias = vector(format!("{name}.bias"), width)?;
         }
         Ok(self)
+    }
+
+    /// Every weight and bias, for a file with this card.
+    ///
+    /// # Errors
+    /// [`WeightsError`] where the device does not give them, they are not
+    /// finite, or the card is another network's.
+    #[cfg(feature = "training")]
+    pub fn weights(&self, card: &ModelCard) -> Result<Weights, WeightsError> {
+        let linear = |name: &str| {
+            name.strip_prefix("dense").and_then(|index| self.dense.get(index.parse::<usize>().ok()?))
+        };
+        let conv = |name: &str| {
+            name.strip_prefix("conv").and_then(|index| self.conv.get(index.parse::<usize>().ok()?))
+        };
+        Weights::from_values(card.clone(), |name, _| {
+            let (layer, kind) = name.split_once('.').unwrap_or((name, ""));
+            let data = match (conv(layer), if layer == "logits" { Some(&self.logits) } else { linear(layer) })
+            {
+                (Some(conv), _) if kind == "weight" => Some(conv.weight.val().try_into_data()),
+                (Some(conv), _) => conv.bias.as_ref().map(|bias| bias.val().try_into_data()),
+                (_, Some(linear)) if kind == "weight" => {
+                    Some(linear.weight.val().transpose().try_into_data())
+                }
+                (_, Some(linear)) => linear.bias.as_ref().map(|bias| bias.val().try_into_data()),
+                (None, None) => None,
+            };
+            let device = |reason: String| WeightsError::Device { name: name.into(), reason };
+            let data = data.ok_or_else(|| WeightsError::Missing(name.into()))?;
+            let data = data.map_err(|error| device(error.to_string()))?;
+            data.try_into_vec().map_err(|error| device(error.to_string()))
+        })
     }
 }
 

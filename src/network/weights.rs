@@ -55,6 +55,14 @@ pub enum WeightsError {
         /// What the file has.
         found: String,
     },
+    /// A tensor cannot be read back from the device.
+    #[error("the tensor `{name}` cannot be read from the device: {reason}")]
+    Device {
+        /// The tensor.
+        name: String,
+        /// What was said.
+        reason: String,
+    },
     /// A weight that would make every answer NaN.
     #[error("the tensor `{0}` has values that are not finite")]
     NotFinite(String),
@@ -168,6 +176,40 @@ impl Weights {
         Self::new(card, tensors)
     }
 
+    /// Takes every tensor of the network from `values`, which is asked by name
+    /// and shape.
+    ///
+    /// # Errors
+    /// [`WeightsError`] with the first thing that is wrong.
+    #[cfg(feature = "training")]
+    pub(crate) fn from_values(
+        card: ModelCard,
+        mut values: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, WeightsError>,
+    ) -> Result<Self, WeightsError> {
+        let tensor = |(name, shape): (String, Vec<usize>)| {
+            let values = values(&name, &shape)?;
+            Ok::<_, WeightsError>((name, Values { shape, values }))
+        };
+        let tensors = tensor_shapes(&card.network)?.into_iter().map(tensor).collect::<Result<_, _>>()?;
+        Self::new(card, tensors)
+    }
+
+    /// The tensors of a file whose names begin with `prefix`.
+    #[cfg(feature = "training")]
+    pub(crate) fn from_part(
+        file: &SafeTensors<'_>,
+        prefix: &str,
+        card: ModelCard,
+    ) -> Result<Self, WeightsError> {
+        Self::new(card, tensors_of(file, prefix)?)
+    }
+
+    /// The tensors as safetensors writes them, in f32.
+    #[cfg(feature = "training")]
+    pub(crate) fn views(&self) -> impl Iterator<Item = (&str, Bytes<'static>)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.bytes(Precision::F32)))
+    }
+
     fn new(card: ModelCard, tensors: BTreeMap<String, Values>) -> Result<Self, WeightsError> {
         card.validate()?;
         let weights = Self { card, tensors };
@@ -211,15 +253,34 @@ impl Weights {
     /// [`WeightsError::Card`] where the card has a number without a JSON form.
     pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>, WeightsError> {
         let metadata = HashMap::from([(CARD_KEY.to_owned(), self.card.to_json()?)]);
-        let views = self.tensors.iter().map(|(name, tensor)| (name, TensorBytes { tensor, precision }));
+        let views = self.tensors.iter().map(|(name, tensor)| (name, tensor.bytes(precision)));
         safetensors::serialize(views, Some(metadata)).map_err(|error| WeightsError::File(error.to_string()))
+    }
+}
+
+impl Values {
+    fn bytes(&self, precision: Precision) -> Bytes<'static> {
+        let values = self.values.iter();
+        let (dtype, bytes) = match precision {
+            Precision::F32 => (Dtype::F32, values.flat_map(|value| value.to_le_bytes()).collect()),
+            Precision::F16 => {
+                (Dtype::F16, values.flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect())
+            }
+        };
+        Bytes { dtype, shape: self.shape.clone(), bytes: Cow::Owned(bytes) }
     }
 }
 
 fn read_tensors(bytes: &[u8]) -> Result<BTreeMap<String, Values>, WeightsError> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::File(error.to_string()))?;
+    tensors_of(&file, "")
+}
+
+/// The tensors whose names begin with `prefix`, under the rest of their names.
+fn tensors_of(file: &SafeTensors<'_>, prefix: &str) -> Result<BTreeMap<String, Values>, WeightsError> {
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
+        let Some(name) = name.strip_prefix(prefix) else { continue };
         let values = match view.dtype() {
             Dtype::F32 => view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
             Dtype::F16 => {
@@ -233,32 +294,26 @@ fn read_tensors(bytes: &[u8]) -> Result<BTreeMap<String, Values>, WeightsError> 
 }
 
 /// A tensor as safetensors wants to write it.
-struct TensorBytes<'a> {
-    tensor: &'a Values,
-    precision: Precision,
+pub(crate) struct Bytes<'a> {
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: Cow<'a, [u8]>,
 }
 
-impl View for TensorBytes<'_> {
+impl View for Bytes<'_> {
     fn dtype(&self) -> Dtype {
-        match self.precision {
-            Precision::F32 => Dtype::F32,
-            Precision::F16 => Dtype::F16,
-        }
+        self.dtype
     }
 
     fn shape(&self) -> &[usize] {
-        &self.tensor.shape
+        &self.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let values = self.tensor.values.iter();
-        match self.precision {
-            Precision::F32 => values.flat_map(|value| value.to_le_bytes()).collect(),
-            Precision::F16 => values.flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
-        }
+        Cow::Borrowed(&self.bytes)
     }
 
     fn data_len(&self) -> usize {
-        self.tensor.values.len() * if self.precision == Precision::F32 { 4 } else { 2 }
+        self.bytes.len()
     }
 }

@@ -1,7 +1,5 @@
-//! The command line.
-//!
-//! In: audio files, weights. Out: the same verdicts as the page's, as a table
-//! or as JSON, one object a line.
+//! `needledrop classify`: the same verdicts as the page's, as a table or as JSON,
+//! one object a line.
 
 use std::{
     fs::{self, File},
@@ -11,17 +9,14 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use needledrop::{
     classify::{
         classifier::Classifier,
         verdict::{ClipVerdict, SongVerdict, song_verdict},
     },
-    network::{
-        card::ModelCard,
-        weights::{Precision, Weights},
-    },
+    network::weights::Weights,
     sound::{
         clips::SongReader,
         song::{ClipFormat, SongInfo, SongNotice, SongProblem},
@@ -30,50 +25,19 @@ use needledrop::{
 use serde::Serialize;
 
 /// The model that the page ships.
-static SHIPPED: &[u8] = include_bytes!("../../www/model/row8.safetensors");
+static SHIPPED: &[u8] = include_bytes!("../../../www/model/row8.safetensors");
 
-/// Says the genre of a song, second by second. Nothing leaves this machine.
-#[derive(Parser)]
-#[command(version, about)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Say the genre of each file (WAV, MP3, FLAC, Ogg Vorbis, AAC/M4A, ALAC, AIFF).
-    Classify {
-        /// Audio files.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// Weights with a model card, in place of the shipped model.
-        #[arg(long, value_name = "SAFETENSORS")]
-        model: Option<PathBuf>,
-        /// One JSON object a line, with every clip, in place of the table.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Turn weights that Keras's layers were saved in into a model for the page.
-    Convert {
-        /// Safetensors with `convN.kernel`, `dense.kernel`, `logits.kernel` and their biases.
-        keras: PathBuf,
-        /// The model card, as JSON.
-        #[arg(long)]
-        card: PathBuf,
-        /// Where to write the model.
-        #[arg(long, short)]
-        output: PathBuf,
-        /// How to store the weights.
-        #[arg(long, value_enum, default_value_t = Stored::F16)]
-        precision: Stored,
-    },
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Stored {
-    F32,
-    F16,
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Audio files.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Weights with a model card, in place of the shipped model.
+    #[arg(long, value_name = "SAFETENSORS")]
+    model: Option<PathBuf>,
+    /// One JSON object a line, with every clip, in place of the table.
+    #[arg(long)]
+    json: bool,
 }
 
 /// What is printed of a file with `--json`.
@@ -104,34 +68,7 @@ enum Outcome {
     },
 }
 
-fn main() -> ExitCode {
-    run().unwrap_or_else(|error| {
-        eprintln!("needledrop: {error:#}");
-        ExitCode::FAILURE
-    })
-}
-
-fn run() -> anyhow::Result<ExitCode> {
-    match Arguments::parse().command {
-        Command::Classify { files, model, json } => classify(&files, model.as_deref(), json),
-        Command::Convert { keras, card, output, precision } => {
-            let json =
-                fs::read_to_string(&card).with_context(|| format!("cannot read {}", card.display()))?;
-            let card = ModelCard::from_json(&json)?;
-            let bytes = fs::read(&keras).with_context(|| format!("cannot read {}", keras.display()))?;
-            let weights = Weights::from_keras(&bytes, card).with_context(|| keras.display().to_string())?;
-            let precision = match precision {
-                Stored::F32 => Precision::F32,
-                Stored::F16 => Precision::F16,
-            };
-            fs::write(&output, weights.to_bytes(precision)?)
-                .with_context(|| format!("cannot write {}", output.display()))?;
-            Ok(ExitCode::SUCCESS)
-        }
-    }
-}
-
-fn classify(files: &[PathBuf], model: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(Arguments { files, model, json }: &Arguments) -> anyhow::Result<ExitCode> {
     let weights = match model {
         Some(path) => {
             let bytes =
@@ -151,7 +88,7 @@ fn classify(files: &[PathBuf], model: Option<&Path>, json: bool) -> anyhow::Resu
         let outcome =
             outcome.unwrap_or_else(|problem| Outcome::Failed { error: problem.to_string(), problem });
         failed += usize::from(matches!(outcome, Outcome::Failed { .. }));
-        let line = if json {
+        let line = if *json {
             serde_json::to_string(&Report { file, model: &name, outcome })?
         } else {
             row(file, width, &outcome, &weights.card().genres)

@@ -1,0 +1,398 @@
+//! `needledrop train`: an archive and a row of the paper to a folder with
+//! checkpoint, weights and history.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use needledrop::{
+    dataset::{
+        archive::{Clip, MelArchive},
+        split::{Part, Split},
+    },
+    network::{
+        card::{CARD_VERSION, Combine, Input, ModelCard, Training},
+        experiment::{Experiment, experiment, experiments},
+        weights::Precision,
+    },
+    spectrogram::config::SpectrogramConfig,
+    training::{
+        checkpoint::{Checkpoint, State, write_whole},
+        device::DeviceKind,
+        fit::{Control, Epoch, Job, Progress, is_over},
+        initial::glorot_uniform,
+        inputs::Inputs,
+        recipe::{Recipe, Schedule},
+    },
+};
+
+/// How often a checkpoint is kept within an epoch.
+const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
+/// Length of the paper's clips.
+const CLIP_SECONDS: f32 = 3.0;
+/// Range of the paper's decibels.
+const TOP_DB: f32 = 80.0;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The log-mel archive (`needledrop prepare` makes one).
+    archive: PathBuf,
+    /// The paper's experiment: 1, 2, 3, 3R, 4, 4R, 5, 6, 7, 8, 9 or 10.
+    #[arg(long, default_value = "8")]
+    row: String,
+    /// Folder for checkpoint, weights and history.
+    #[arg(long, short)]
+    output: PathBuf,
+    #[command(flatten)]
+    split: SplitArguments,
+    /// What first weights, order and dropout are drawn from.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where to train: cpu, or what this build has beside it (cuda, wgpu).
+    #[arg(long, default_value = "cpu")]
+    device: DeviceKind,
+    /// The paper's recipe, or ours for the same network.
+    #[arg(long, value_enum, default_value_t = RecipeName::Best)]
+    recipe: RecipeName,
+    /// In place of the recipe's.
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    /// In place of the recipe's: constant or cosine.
+    #[arg(long, value_enum)]
+    schedule: Option<ScheduleName>,
+    /// In place of the recipe's.
+    #[arg(long)]
+    batch_size: Option<usize>,
+    /// In place of the recipe's.
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// In place of the recipe's; 0 for no early stopping.
+    #[arg(long)]
+    patience: Option<usize>,
+    /// In place of the recipe's.
+    #[arg(long)]
+    l2: Option<f64>,
+    /// Go on from the checkpoint in the output folder.
+    #[arg(long)]
+    resume: bool,
+    /// Stop after so many minutes, with a checkpoint to resume from.
+    #[arg(long)]
+    max_minutes: Option<f64>,
+}
+
+/// Which split, for every command that needs one.
+#[derive(Args)]
+pub(crate) struct SplitArguments {
+    /// 80/10/10 at random over clips (the paper's, which flatters), over tracks,
+    /// or the fault-filtered lists of names.
+    #[arg(long, value_enum, default_value_t = SplitName::Clips)]
+    split: SplitName,
+    /// What the split is drawn from.
+    #[arg(long, default_value_t = 0)]
+    split_seed: u64,
+    /// For `--split filtered`: the lists of training, validation and test, one
+    /// track a line. [default: splits/{train,valid,test}_filtered.txt beside the
+    /// archive]
+    #[arg(long, num_args = 3, value_names = ["TRAIN", "VALIDATION", "TEST"])]
+    lists: Option<Vec<PathBuf>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SplitName {
+    Clips,
+    Tracks,
+    Filtered,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RecipeName {
+    Paper,
+    Best,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ScheduleName {
+    Constant,
+    Cosine,
+}
+
+impl SplitArguments {
+    /// Draws, or reads, the split.
+    pub(crate) fn split(&self, archive: &MelArchive, clips: &[Clip], path: &Path) -> anyhow::Result<Split> {
+        if self.lists.is_some() && self.split != SplitName::Filtered {
+            bail!("--lists is for --split filtered");
+        }
+        Ok(match self.split {
+            SplitName::Clips => Split::over_clips(archive, clips, self.split_seed)?,
+            SplitName::Tracks => Split::over_tracks(archive, clips, self.split_seed)?,
+            SplitName::Filtered => {
+                let beside = path.parent().unwrap_or(Path::new(".")).join("splits");
+                let shipped =
+                    ["train", "valid", "test"].map(|part| beside.join(format!("{part}_filtered.txt")));
+                let paths = self.lists.as_deref().unwrap_or(&shipped);
+                let lists = paths
+                    .iter()
+                    .map(|path| {
+                        fs::read_to_string(path)
+                            .with_context(|| format!("cannot read {}; say where by --lists", path.display()))
+                    })
+                    .collect::<anyhow::Result<Vec<String>>>()?;
+                let [train, validation, test] = lists.as_slice() else { bail!("--lists takes three files") };
+                Split::by_names(archive, clips, "filtered", [train, validation, test])?
+            }
+        })
+    }
+}
+
+pub(crate) fn read_archive(path: &Path) -> anyhow::Result<MelArchive> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    MelArchive::from_bytes(&bytes).with_context(|| path.display().to_string())
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let Some(experiment) = experiment(&arguments.row) else {
+        let rows: Vec<String> = experiments().into_iter().map(|experiment| experiment.row).collect();
+        bail!("there is no row {}; the paper has {}", arguments.row, rows.join(", "));
+    };
+    let archive = read_archive(&arguments.archive)?;
+    let clips = archive.clips(CLIP_SECONDS);
+    let split = arguments.split.split(&archive, &clips, &arguments.archive)?;
+    let recipe = arguments.recipe(&experiment);
+    recipe.validate()?;
+    let card = card(&archive, &experiment, &split, &recipe, arguments.seed);
+    card.validate()?;
+
+    fs::create_dir_all(&arguments.output)
+        .with_context(|| format!("cannot make the folder {}", arguments.output.display()))?;
+    let path = arguments.output.join("checkpoint.safetensors");
+    let split_name = format!(
+        "{} (seed {}; {} clips)",
+        split.name,
+        split.seed.map_or("none".into(), |seed| seed.to_string()),
+        Part::ALL.map(|part| split.part(part).len().to_string()).join(" / "),
+    );
+    let start = if arguments.resume {
+        let checkpoint = Checkpoint::load(&path)?;
+        let State { recipe: of_checkpoint, seed, split, .. } = &checkpoint.state;
+        let same = [
+            (*of_checkpoint == recipe, "recipe"),
+            (*seed == arguments.seed, "--seed"),
+            (*split == split_name, "split"),
+            (checkpoint.now.card().network == card.network, "network"),
+            (checkpoint.now.card().genres == card.genres, "data set"),
+        ];
+        if let Some((_, what)) = same.iter().find(|(same, _)| !same) {
+            bail!(
+                "{} was made with another {what}; say the same, or train into another folder",
+                path.display()
+            );
+        }
+        checkpoint
+    } else {
+        if path.exists() {
+            bail!("{} exists: go on from it by --resume, or train into another folder", path.display());
+        }
+        let state = State::new(recipe, arguments.seed, split_name.clone());
+        Checkpoint {
+            state,
+            now: glorot_uniform(card.clone(), arguments.seed)?,
+            best: None,
+            optimiser: vec![],
+        }
+    };
+
+    let device = arguments.device.open()?;
+    println!(
+        "Row {} of the paper, {} parameters, recipe {}, split {split_name}, device {}",
+        experiment.row,
+        card.network.parameters()?,
+        start.state.recipe.name,
+        arguments.device.name(),
+    );
+    let inputs = Inputs::new(&archive, &clips, &card, &device);
+    let job = Job { inputs: &inputs, split: &split, device: &device };
+    let mut pace = Pace::new(arguments.max_minutes, start.state.recipe.epochs)?;
+    let end =
+        job.fit(start, &mut |checkpoint| checkpoint.save(&path), &mut |progress| pace.observe(progress))?;
+    pace.bar.finish_and_clear();
+
+    if let (Some(best), Some(weights)) = (end.state.best, &end.best) {
+        let weights = weights.to_bytes(Precision::F32)?;
+        let model = arguments.output.join("best.safetensors");
+        write_whole(&model, &weights).with_context(|| format!("cannot write {}", model.display()))?;
+        let epoch = &end.state.history[best.epoch];
+        println!(
+            "Best epoch {}: validation accuracy {:.1} %, loss {:.3}; weights in {}",
+            best.epoch + 1,
+            100.0 * epoch.validation_accuracy,
+            epoch.validation_loss,
+            model.display(),
+        );
+    }
+    if !is_over(&end.state) {
+        println!("Stopped within epoch {}; the same command with --resume goes on", end.state.epoch + 1);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    /// The recipe with what was said in place of its own.
+    fn recipe(&self, experiment: &Experiment) -> Recipe {
+        let mut recipe = match self.recipe {
+            RecipeName::Paper => Recipe::paper(experiment),
+            RecipeName::Best => Recipe::best(experiment),
+        };
+        let unchanged = recipe.clone();
+        recipe.learning_rate = self.learning_rate.unwrap_or(recipe.learning_rate);
+        recipe.batch_size = self.batch_size.unwrap_or(recipe.batch_size);
+        recipe.epochs = self.epochs.unwrap_or(recipe.epochs);
+        recipe.l2 = self.l2.unwrap_or(recipe.l2);
+        recipe.schedule = match self.schedule {
+            Some(ScheduleName::Constant) => Schedule::Constant,
+            Some(ScheduleName::Cosine) => Schedule::Cosine,
+            None => recipe.schedule,
+        };
+        match self.patience {
+            Some(0) => recipe.patience = None,
+            Some(patience) => recipe.patience = Some(patience),
+            None => {}
+        }
+        if recipe != unchanged {
+            recipe.name.push_str(", changed");
+        }
+        recipe
+    }
+}
+
+/// The card of a model that is about to be trained.
+fn card(
+    archive: &MelArchive,
+    experiment: &Experiment,
+    split: &Split,
+    recipe: &Recipe,
+    seed: u64,
+) -> ModelCard {
+    let mut network = experiment.network.clone();
+    network.classes = archive.genres.len();
+    let [_, height, width] = network.input;
+    ModelCard {
+        version: CARD_VERSION,
+        name: format!("Experiment {}", experiment.row),
+        genres: archive.genres.clone(),
+        spectrogram: SpectrogramConfig {
+            top_db: TOP_DB,
+            clip_seconds: CLIP_SECONDS,
+            ..archive.spectrogram.clone()
+        },
+        input: Input::Viridis { height, width },
+        embedding_length: network.dense.last().copied().unwrap_or_default(),
+        network,
+        combine: Combine::MeanProbability,
+        temperature: 1.0,
+        rejection_threshold: None,
+        training: Training {
+            data: format!("{} tracks of {} genres", archive.tracks.len(), archive.genres.len()),
+            split: split.name.clone(),
+            recipe: format!(
+                "{}: Adam, learning rate {}, {:?}, batch {}, at most {} epochs, patience {}, L2 {}",
+                recipe.name,
+                recipe.learning_rate,
+                recipe.schedule,
+                recipe.batch_size,
+                recipe.epochs,
+                recipe.patience.map_or("none".into(), |patience| patience.to_string()),
+                recipe.l2,
+            )
+            .to_lowercase(),
+            seed: Some(seed),
+        },
+        scores: Vec::new(),
+        licence: String::new(),
+        date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+    }
+}
+
+/// Shows how it goes, and says when to save and when to stop.
+struct Pace {
+    bar: ProgressBar,
+    epochs: usize,
+    last_save: Instant,
+    deadline: Option<Instant>,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Pace {
+    fn new(max_minutes: Option<f64>, epochs: usize) -> anyhow::Result<Self> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupted);
+        ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                // Asked twice: at once.
+                std::process::exit(130);
+            }
+        })
+        .context("cannot listen for Ctrl-C")?;
+        let bar = ProgressBar::new(0);
+        if let Ok(style) =
+            ProgressStyle::with_template("{prefix} {bar:24} {pos:>4}/{len} steps, {eta} left  {msg}")
+        {
+            bar.set_style(style);
+        }
+        let deadline = match max_minutes {
+            Some(minutes) if minutes > 0.0 && minutes.is_finite() => {
+                Some(Instant::now() + Duration::from_secs_f64(60.0 * minutes))
+            }
+            Some(minutes) => bail!("--max-minutes {minutes} must be above 0"),
+            None => None,
+        };
+        Ok(Self { bar, epochs, last_save: Instant::now(), deadline, interrupted })
+    }
+
+    fn observe(&mut self, progress: Progress<'_>) -> Control {
+        match progress {
+            Progress::Steps { epoch, step, steps, running } => {
+                if step <= 8 {
+                    self.bar.reset_eta();
+                }
+                self.bar.set_prefix(format!("Epoch {:>3}/{}", epoch + 1, self.epochs));
+                self.bar.set_length(steps as u64);
+                self.bar.set_position(step as u64);
+                let (loss, accuracy) = (running.mean_loss(), 100.0 * running.accuracy());
+                self.bar.set_message(format!("loss {loss:.3}, accuracy {accuracy:.1} %"));
+            }
+            Progress::Epoch { epoch, result } => {
+                let Epoch { train_loss, train_accuracy, validation_loss, validation_accuracy, seconds } =
+                    result;
+                self.bar.suspend(|| {
+                    println!(
+                        "Epoch {:>3}/{}  training loss {train_loss:.3}, accuracy {:.1} %  validation loss \
+                         {validation_loss:.3}, accuracy {:.1} %  {seconds:.0} s",
+                        epoch + 1,
+                        self.epochs,
+                        100.0 * train_accuracy,
+                        100.0 * validation_accuracy,
+                    );
+                });
+            }
+        }
+        if self.interrupted.load(Ordering::Relaxed) || self.deadline.is_some_and(|end| Instant::now() >= end)
+        {
+            return Control::Stop;
+        }
+        if self.last_save.elapsed() >= BETWEEN_CHECKPOINTS {
+            self.last_save = Instant::now();
+            return Control::Save;
+        }
+        Control::Continue
+    }
+}

@@ -1,0 +1,209 @@
+//! Which clips a network learns from, which choose between networks, and which
+//! judge.
+//!
+//! In: the clips of a [`MelArchive`] and a kind of split. Out: a [`Split`], the
+//! same for the same seed on every machine.
+//!
+//! Three kinds, because a score means nothing without its own:
+//! - `clips`: 80/10/10 at random over clips, the paper's. Clips of one track
+//!   stand on both sides, so it flatters.
+//! - `tracks`: 80/10/10 at random over the tracks of each genre.
+//! - `filtered`: three files of names; for GTZAN those of C. Kereliuk, B. L.
+//!   Sturm and J. Larsen, "Deep Learning and Music Adversaries" (2015), free of
+//!   repeated and damaged excerpts and with few artists on both sides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::archive::{Clip, MelArchive};
+
+/// What a clip is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// Learned from.
+    Train,
+    /// Chooses epoch, recipe and threshold.
+    Validation,
+    /// Judges, once.
+    Test,
+}
+
+impl Part {
+    /// All three, in order.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// `train`, `validation` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Why clips cannot be split so.
+#[derive(Debug, thiserror::Error)]
+pub enum SplitError {
+    /// A name that no track of the archive has.
+    #[error("the split's {part} names `{name}`, a track that the archive does not have")]
+    UnknownTrack {
+        /// The part's name.
+        part: &'static str,
+        /// As the file has it.
+        name: String,
+    },
+    /// A track in two parts.
+    #[error("the track `{0}` stands in two parts of the split")]
+    Twice(String),
+    /// There is nothing to learn to tell apart.
+    #[error("the archive has {0} genre; a classifier needs at least two")]
+    Genres(usize),
+    /// A genre that cannot be in each part.
+    #[error(
+        "the genre `{genre}` has {tracks} tracks with clips; a split over tracks needs at least three \
+         of each genre, one for each part"
+    )]
+    FewTracks {
+        /// The genre.
+        genre: String,
+        /// Tracks that it has.
+        tracks: usize,
+    },
+    /// A part without clips.
+    #[error("the split leaves nothing for {0}")]
+    Empty(&'static str),
+}
+
+/// Clips in three parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// `clips`, `tracks`, `filtered` or another name for files of names.
+    pub name: String,
+    /// What it was drawn with; `None` where nothing was drawn.
+    pub seed: Option<u64>,
+    parts: [Vec<usize>; 3],
+}
+
+impl Split {
+    /// 80/10/10 at random over clips.
+    ///
+    /// # Errors
+    /// [`SplitError::Genres`] and [`SplitError::Empty`].
+    pub fn over_clips(archive: &MelArchive, clips: &[Clip], seed: u64) -> Result<Self, SplitError> {
+        let mut order: Vec<usize> = (0..clips.len()).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        let [train, held_out] = tenths(order.len());
+        let test = order.split_off(train + held_out);
+        let validation = order.split_off(train);
+        Self::new(archive, "clips", Some(seed), [order, validation, test])
+    }
+
+    /// 80/10/10 at random over the tracks of each genre.
+    ///
+    /// # Errors
+    /// [`SplitError::FewTracks`], [`SplitError::Genres`] and [`SplitError::Empty`].
+    pub fn over_tracks(archive: &MelArchive, clips: &[Clip], seed: u64) -> Result<Self, SplitError> {
+        let mut of_genre: BTreeMap<usize, BTreeSet<usize>> =
+            (0..archive.genres.len()).map(|genre| (genre, BTreeSet::new())).collect();
+        for clip in clips {
+            of_genre.entry(clip.genre).or_default().insert(clip.track);
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut part_of = vec![Part::Train; archive.tracks.len()];
+        for (genre, tracks) in of_genre {
+            if tracks.len() < Part::ALL.len() {
+                let genre = archive.genres[genre].clone();
+                return Err(SplitError::FewTracks { genre, tracks: tracks.len() });
+            }
+            let mut tracks: Vec<usize> = tracks.into_iter().collect();
+            tracks.shuffle(&mut rng);
+            let [train, held_out] = tenths(tracks.len());
+            for (place, track) in tracks.into_iter().enumerate().skip(train) {
+                part_of[track] = if place < train + held_out { Part::Validation } else { Part::Test };
+            }
+        }
+        let parts = Part::ALL.map(|part| {
+            clips
+                .iter()
+                .enumerate()
+                .filter(|(_, clip)| part_of[clip.track] == part)
+                .map(|(at, _)| at)
+                .collect()
+        });
+        Self::new(archive, "tracks", Some(seed), parts)
+    }
+
+    /// The tracks that three lists name, one a line, for training, validation
+    /// and test. Folders and extensions do not count; tracks in no list are left
+    /// out.
+    ///
+    /// # Errors
+    /// [`SplitError`] naming the first track that is unknown or stands twice.
+    pub fn by_names(
+        archive: &MelArchive,
+        clips: &[Clip],
+        name: &str,
+        lists: [&str; 3],
+    ) -> Result<Self, SplitError> {
+        let tracks: BTreeMap<&str, usize> =
+            archive.tracks.iter().enumerate().map(|(at, track)| (track.name.as_str(), at)).collect();
+        let mut part_of = vec![None; archive.tracks.len()];
+        for (part, list) in Part::ALL.into_iter().zip(lists) {
+            for line in list.lines().map(str::trim).filter(|line| !line.is_empty()) {
+                let track = tracks.get(track_name(line)).or_else(|| tracks.get(line));
+                let unknown = || SplitError::UnknownTrack { part: part.name(), name: line.into() };
+                let &track = track.ok_or_else(unknown)?;
+                if part_of[track].replace(part).is_some_and(|other| other != part) {
+                    return Err(SplitError::Twice(archive.tracks[track].name.clone()));
+                }
+            }
+        }
+        let parts = Part::ALL.map(|part| {
+            let here = |(at, clip): (usize, &Clip)| (part_of[clip.track] == Some(part)).then_some(at);
+            clips.iter().enumerate().filter_map(here).collect()
+        });
+        Self::new(archive, name, None, parts)
+    }
+
+    fn new(
+        archive: &MelArchive,
+        name: &str,
+        seed: Option<u64>,
+        parts: [Vec<usize>; 3],
+    ) -> Result<Self, SplitError> {
+        if archive.genres.len() < 2 {
+            return Err(SplitError::Genres(archive.genres.len()));
+        }
+        if let Some((part, _)) = Part::ALL.iter().zip(&parts).find(|(_, clips)| clips.is_empty()) {
+            return Err(SplitError::Empty(part.name()));
+        }
+        Ok(Self { name: name.into(), seed, parts })
+    }
+
+    /// Indices of a part's clips.
+    pub fn part(&self, part: Part) -> &[usize] {
+        &self.parts[part as usize]
+    }
+}
+
+/// Sizes of training and of each held-out part: 80/10/10, and never none held
+/// out where there are three.
+fn tenths(count: usize) -> [usize; 2] {
+    let held_out = ((count + 5) / 10).max(1);
+    [count.saturating_sub(2 * held_out), held_out]
+}
+
+/// `blues.00012` of `blues/blues.00012.wav`.
+pub fn track_name(path: &str) -> &str {
+    let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    // GTZAN's names have a dot of their own.
+    match file.rsplit_once('.') {
+        Some((name, extension)) if !extension.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => file,
+    }
+}

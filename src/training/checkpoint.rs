@@ -1,0 +1,197 @@
+//! A run on disk: where it stands, whole or not at all.
+//!
+//! In: a [`Checkpoint`]. Out: one safetensors file, written beside the old one,
+//! flushed to the disk and renamed over it, so that a kill or a power cut at any
+//! moment leaves the old or the new one whole.
+//!
+//! Tensors: `now.NAME` and `best.NAME`, the weights as the page's files name
+//! them; `optimiser`, bytes of burn's own record. Metadata: `checkpoint`, the
+//! [`State`] as JSON; `card`, the model's.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::Path,
+};
+
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    fit::{Best, Epoch, Running},
+    recipe::Recipe,
+};
+use crate::network::{
+    card::{CARD_KEY, ModelCard},
+    weights::{Bytes, Weights, WeightsError},
+};
+
+/// Version of the format that this build writes and reads.
+const VERSION: u32 = 1;
+const STATE_KEY: &str = "checkpoint";
+
+/// Why there is no checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The disk is full, the folder is not writable, the file is absent.
+    #[error("the checkpoint {path} cannot be {done}: {error}")]
+    Disk {
+        /// The file.
+        path: String,
+        /// `read` or `written`.
+        done: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Not one of ours.
+    #[error("{path} is not a checkpoint of this version of needledrop: {reason}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Its weights do not fit its card.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+}
+
+/// Where a run stands; beside it only the weights and the optimiser's state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    version: u32,
+    /// What it is trained with: a resumed run must be told the same.
+    pub recipe: Recipe,
+    /// What weights, order and dropout are drawn from.
+    pub seed: u64,
+    /// Name, seed and sizes of the split.
+    pub split: String,
+    /// Epochs that are over.
+    pub epoch: usize,
+    /// Steps of the next one that are.
+    pub step: usize,
+    /// Sums over these steps.
+    pub running: Running,
+    /// Epochs so far.
+    pub history: Vec<Epoch>,
+    /// Seconds spent in this epoch so far.
+    pub epoch_seconds: f64,
+    /// Which epoch was the best; its weights lie beside.
+    pub best: Option<Best>,
+}
+
+impl State {
+    /// Of a run that has not begun.
+    pub fn new(recipe: Recipe, seed: u64, split: String) -> Self {
+        Self {
+            version: VERSION,
+            recipe,
+            seed,
+            split,
+            epoch: 0,
+            step: 0,
+            running: Running::default(),
+            history: Vec::new(),
+            epoch_seconds: 0.0,
+            best: None,
+        }
+    }
+}
+
+/// A run that can go on.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Where it stands.
+    pub state: State,
+    /// The weights now, with the card.
+    pub now: Weights,
+    /// Those of the epoch with the least validation loss so far.
+    pub best: Option<Weights>,
+    /// burn's record of the optimiser; empty before the first step.
+    pub optimiser: Vec<u8>,
+}
+
+impl Checkpoint {
+    /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Disk`]; the old file is then still there.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        let unreadable =
+            |reason: String| CheckpointError::Unreadable { path: path.display().to_string(), reason };
+        let state = serde_json::to_string(&self.state).map_err(|error| unreadable(error.to_string()))?;
+        let card = self.now.card().to_json().map_err(WeightsError::from)?;
+        let metadata = HashMap::from([(STATE_KEY.to_owned(), state), (CARD_KEY.to_owned(), card)]);
+        let optimiser =
+            Bytes { dtype: Dtype::U8, shape: vec![self.optimiser.len()], bytes: (&self.optimiser).into() };
+        let mut tensors = vec![("optimiser".to_owned(), optimiser)];
+        for (part, weights) in [("now", Some(&self.now)), ("best", self.best.as_ref())] {
+            for (name, tensor) in weights.into_iter().flat_map(Weights::views) {
+                tensors.push((format!("{part}.{name}"), tensor));
+            }
+        }
+        let bytes =
+            safetensors::serialize(tensors, Some(metadata)).map_err(|error| unreadable(error.to_string()))?;
+        write_whole(path, &bytes).map_err(|error| CheckpointError::Disk {
+            path: path.display().to_string(),
+            done: "written",
+            error,
+        })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] with the first thing that is wrong.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        let shown = || path.display().to_string();
+        let unreadable = |reason: String| CheckpointError::Unreadable { path: shown(), reason };
+        let bytes =
+            fs::read(path).map_err(|error| CheckpointError::Disk { path: shown(), done: "read", error })?;
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        let entry = |key: &str| {
+            let entry = header.metadata().as_ref().and_then(|entries| entries.get(key));
+            entry.ok_or_else(|| unreadable(format!("it has no `{key}`")))
+        };
+        let state: State =
+            serde_json::from_str(entry(STATE_KEY)?).map_err(|error| unreadable(error.to_string()))?;
+        if state.version != VERSION {
+            return Err(unreadable(format!("it has version {}", state.version)));
+        }
+        let card = ModelCard::from_json(entry(CARD_KEY)?).map_err(WeightsError::from)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        let optimiser = file.tensor("optimiser").map_err(|error| unreadable(error.to_string()))?;
+        let best = match state.best {
+            Some(_) => Some(Weights::from_part(&file, "best.", card.clone())?),
+            None => None,
+        };
+        let now = Weights::from_part(&file, "now.", card)?;
+        Ok(Self { state, now, best, optimiser: optimiser.data().to_vec() })
+    }
+}
+
+/// Writes a file beside the old one and puts it in its place.
+///
+/// # Errors
+/// What the system says; the old file is then untouched.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    let written = (|| {
+        let mut file = File::create(beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(beside, path)?;
+        // The rename itself is on the disk only with its folder.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    })();
+    if written.is_err() {
+        // What a full disk left of it only takes room.
+        let _ = fs::remove_file(beside);
+    }
+    written
+}

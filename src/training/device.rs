@@ -1,0 +1,111 @@
+//! Which device trains.
+//!
+//! In: the name given on the command line. Out: burn's device, checked to
+//! answer.
+
+use burn::tensor::{Device, Tensor};
+
+/// A kind of device, chosen at run time among those that were built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// burn's Flex, on all cores.
+    Cpu,
+    /// An NVIDIA GPU.
+    #[cfg(feature = "cuda")]
+    Cuda,
+    /// Any GPU that Vulkan, Metal or DirectX 12 reaches.
+    #[cfg(feature = "wgpu")]
+    Wgpu,
+}
+
+/// Why there is no such device.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// No device of that name, or not in this build.
+    #[error("there is no device `{name}` in this build; it has: {known}{hint}")]
+    Unknown {
+        /// As given.
+        name: String,
+        /// What there is.
+        known: String,
+        /// How to get it.
+        hint: &'static str,
+    },
+    /// The device is built in and does not answer.
+    #[error("the device `{name}` does not answer: {reason}; `--device cpu` needs none")]
+    Silent {
+        /// Its name.
+        name: &'static str,
+        /// What was said.
+        reason: String,
+    },
+}
+
+impl DeviceKind {
+    /// All that this build has.
+    pub const ALL: &[Self] = &[
+        Self::Cpu,
+        #[cfg(feature = "cuda")]
+        Self::Cuda,
+        #[cfg(feature = "wgpu")]
+        Self::Wgpu,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            #[cfg(feature = "cuda")]
+            Self::Cuda => "cuda",
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => "wgpu",
+        }
+    }
+
+    /// Opens the device and has it compute something.
+    ///
+    /// # Errors
+    /// [`DeviceError::Silent`] where there is none, or it fails.
+    pub fn open(self) -> Result<Device, DeviceError> {
+        let open = || -> Result<Device, String> {
+            let device = match self {
+                Self::Cpu => Device::flex(),
+                #[cfg(feature = "cuda")]
+                Self::Cuda => Device::cuda(burn::tensor::DeviceIndex::Default),
+                #[cfg(feature = "wgpu")]
+                Self::Wgpu => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
+            };
+            let sum = Tensor::<1>::ones([16], &device).sum().try_into_scalar::<f32>();
+            match sum {
+                Ok(sum) if (sum - 16.0).abs() < 1e-3 => Ok(device),
+                Ok(sum) => Err(format!("it adds sixteen ones to {sum}")),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        // burn's GPU runtimes panic where there is no driver.
+        let outcome = std::panic::catch_unwind(open).unwrap_or_else(|panic| Err(panic_message(&*panic)));
+        outcome.map_err(|reason| DeviceError::Silent { name: self.name(), reason })
+    }
+}
+
+impl std::str::FromStr for DeviceKind {
+    type Err = DeviceError;
+
+    fn from_str(name: &str) -> Result<Self, DeviceError> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name).ok_or_else(|| DeviceError::Unknown {
+            name: name.into(),
+            known: Self::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "),
+            hint: match name {
+                "cuda" => "; build with `--features cuda`",
+                "wgpu" => "; build with `--features wgpu`",
+                _ => "",
+            },
+        })
+    }
+}
+
+/// What a panic said.
+pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().map(|message| (*message).to_owned());
+    message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".into())
+}

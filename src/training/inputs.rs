@@ -1,0 +1,87 @@
+//! What a network is shown, kept on the device as bytes.
+//!
+//! In: the clips of an archive and the card's [`Input`]. Out: batches
+//! `[batch, channels, height, width]`, made on the device by one look-up, so
+//! that it never waits for the host: 16 kB a picture stay there, and a byte
+//! becomes a colour, or a normalised decibel, when it is needed.
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use rayon::prelude::*;
+
+use crate::{
+    dataset::archive::{Clip, MelArchive, RANGE_DB},
+    network::card::{Input, ModelCard},
+    spectrogram::picture::{Picture, VIRIDIS},
+};
+
+/// All clips of a data set on a device.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// `[clips, height · width]`.
+    cells: Tensor<2, Int>,
+    /// `[clips]`.
+    genres: Tensor<1, Int>,
+    /// What each byte stands for, `[256, channels]`.
+    look_up: Tensor<2>,
+    /// `[channels, height, width]` of the network's input.
+    shape: [usize; 3],
+}
+
+impl Inputs {
+    /// Makes the card's input of each clip, on all cores, and sends it to the
+    /// device.
+    pub fn new(archive: &MelArchive, clips: &[Clip], card: &ModelCard, device: &Device) -> Self {
+        let frames = archive.clip_frames(card.spectrogram.clip_seconds);
+        let top_db = card.spectrogram.top_db;
+        let cells_of = |picture: &mut Option<Picture>, clip: &Clip| {
+            let (mut decibels, mut cells) = (Vec::new(), Vec::new());
+            archive.decibels(clip, frames, top_db, &mut decibels);
+            match picture {
+                // Silence is index 0 everywhere, which `indices` writes.
+                Some(picture) => _ = picture.indices(&decibels, &mut cells),
+                None => cells.extend(decibels.iter().map(|db| (db * (-255.0 / RANGE_DB)).round() as u8)),
+            }
+            cells
+        };
+        let picture = match card.input {
+            Input::Viridis { height, width } => {
+                Some(Picture::new([archive.spectrogram.n_mels, frames], [height, width]))
+            }
+            Input::LogMel { .. } => None,
+        };
+        let cells: Vec<Vec<u8>> = clips.par_iter().map_init(|| picture.clone(), cells_of).collect();
+        let look_up = match card.input {
+            Input::Viridis { .. } => {
+                VIRIDIS.as_flattened().iter().map(|&value| f32::from(value) / 255.0).collect()
+            }
+            Input::LogMel { mean, deviation } => (0..=255_u8)
+                .map(|cell| (f32::from(cell) * (-RANGE_DB / 255.0) - mean) / deviation)
+                .collect::<Vec<f32>>(),
+        };
+        let [channels, height, width] = card.network.input;
+        let genres: Vec<i32> = clips.iter().map(|clip| clip.genre as i32).collect();
+        Self {
+            cells: Tensor::from_data(
+                TensorData::new(cells.concat(), [clips.len(), height * width]),
+                (device, DType::U8),
+            ),
+            genres: Tensor::from_data(TensorData::new(genres, [clips.len()]), (device, DType::I32)),
+            look_up: Tensor::from_data(TensorData::new(look_up, [256, channels]), device),
+            shape: card.network.input,
+        }
+    }
+
+    /// Inputs `[batch, channels, height, width]` and genres `[batch]` of the
+    /// clips of these indices.
+    pub fn batch(&self, clips: &[usize]) -> (Tensor<4>, Tensor<1, Int>) {
+        let device = self.cells.device();
+        let [channels, height, width] = self.shape;
+        let indices: Vec<i32> = clips.iter().map(|&clip| clip as i32).collect();
+        let indices: Tensor<1, Int> =
+            Tensor::from_data(TensorData::new(indices, [clips.len()]), (&device, DType::I32));
+        let cells = self.cells.clone().select(0, indices.clone()).cast(DType::I32);
+        let inputs = self.look_up.clone().select(0, cells.flatten(0, 1));
+        let inputs = inputs.reshape([clips.len(), height, width, channels]).permute([0, 3, 1, 2]);
+        (inputs, self.genres.clone().select(0, indices))
+    }
+}
