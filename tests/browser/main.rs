@@ -9,6 +9,7 @@
 
 mod build;
 mod driver;
+mod memory;
 mod pace;
 mod page;
 mod reference;

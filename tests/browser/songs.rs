@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A verdict takes seconds; a machine that also compiles takes longer.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// SwiftShader takes seconds over each clip, and half a minute to begin.
 const SOFTWARE_LIMIT: Duration = Duration::from_secs(400);
 /// Difference of a probability that WebGPU, wasm and native arithmetic may make.
