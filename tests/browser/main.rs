@@ -14,5 +14,7 @@ mod pace;
 mod page;
 mod reference;
 mod server;
+#[path = "../common/shared.rs"]
+mod shared;
 mod shell;
 mod songs;
