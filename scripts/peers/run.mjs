@@ -11,7 +11,7 @@ import { cpus, loadavg, tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 
 const [dist, packages] = process.argv.slice(2);
-const LIMIT_SECONDS = 180;
+const LIMIT_SECONDS = 600;
 /** Logits further apart than this are not of the same network. */
 const TOLERANCE = 1e-3;
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
