@@ -43,9 +43,15 @@ test: ## Formatting, lints, and every test, those in the browser included
 	$(call headline,Tests in the browser)
 	$(LINT) NEEDLEDROP_DIST=$(CURDIR)/dist cargo test --locked --test browser -- --test-threads=1
 
-bench: ## Measures the front end (criterion)
-	$(call headline,Benchmarks)
+bench: ## Measures the front end (criterion), and the network beside other engines in Chromium
+	$(call headline,Looking for what is needed)
+	@scripts/setup.sh build test bench
+	$(call headline,Front end)
 	cargo bench --locked
+	$(call headline,Building the page)
+	@$(TRUNK) build --release
+	$(call headline,Network in Chromium)
+	@scripts/bench-peers.sh dist
 
 dist: ## Builds dist/, which any static host can serve, with compressed copies
 	$(call headline,Looking for what is needed)

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Brings what a step needs and the machine lacks, and says so while it does it.
-# Usage: scripts/setup.sh build|test|dist ...
+# Usage: scripts/setup.sh build|test|bench|dist ...
 #
 #   build  the wasm32 target, trunk, wasm-bindgen
 #   test   Chromium, ChromeDriver, ffmpeg, rustfmt, clippy
+#   bench  Node.js with npm, for the engines that ours is held against
 #   dist   brotli
 #
 # Our own tools go to ~/.cache/needledrop/tools; nothing else is replaced.
@@ -158,7 +159,8 @@ for step in "$@"; do
       need_browser
       have ffmpeg || apt_install "ffmpeg" ffmpeg
       ;;
+    bench) { have node && have npm; } || apt_install "Node.js" nodejs npm ;;
     dist) have brotli || apt_install "brotli" brotli ;;
-    *) fail "There is no step '$step'." "Usage: scripts/setup.sh build|test|dist ..." ;;
+    *) fail "There is no step '$step'." "Usage: scripts/setup.sh build|test|bench|dist ..." ;;
   esac
 done

@@ -11,6 +11,9 @@
     reason = "a test stops at what is not as it should be"
 )]
 
+#[path = "common/card.rs"]
+mod card;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use needledrop::{
@@ -20,34 +23,11 @@ use needledrop::{
             EngineProblem, ModelId, PROTOCOL_VERSION, Reply, Request, Role, SongId, SongInfo, SongProblem,
         },
     },
-    network::{
-        card::{CARD_VERSION, Input, ModelCard},
-        experiment::experiment,
-    },
-    spectrogram::config::SpectrogramConfig,
+    network::experiment::experiment,
 };
 
 /// Attachments of the simulation: a name for what would be a file or samples.
 type Thing = u32;
-
-fn card() -> Box<ModelCard> {
-    Box::new(ModelCard {
-        version: CARD_VERSION,
-        name: "simulated".into(),
-        genres: (0..10).map(|genre| genre.to_string()).collect(),
-        spectrogram: SpectrogramConfig::default(),
-        input: Input::Viridis { height: 128, width: 128 },
-        network: experiment("8").unwrap().network,
-        embedding_length: 128,
-        combine: Default::default(),
-        temperature: 1.0,
-        rejection_threshold: None,
-        training: Default::default(),
-        scores: vec![],
-        licence: String::new(),
-        date: String::new(),
-    })
-}
 
 struct Lcg(u64);
 
@@ -224,7 +204,13 @@ impl World {
                 let gpu = *self.machine.gpu.as_ref().unwrap_or(&0.0);
                 let clips_per_second = if role == Role::Gpu { gpu } else { self.machine.cpu_rate };
                 let batch = if role == Role::Gpu { 4 } else { 1 };
-                let reply = Reply::Model { model, card: card(), clips_per_second, batch, warm_up: 1.0 };
+                let reply = Reply::Model {
+                    model,
+                    card: Box::new(card::of(experiment("8").unwrap().network)),
+                    clips_per_second,
+                    batch,
+                    warm_up: 1.0,
+                };
                 self.reply(worker, reply, vec![]);
             }
             Request::Classify { ticket, .. } => {

@@ -10,7 +10,10 @@
     reason = "a test stops at what is not as it should be"
 )]
 
-use std::{fs, path::PathBuf};
+#[path = "common/shared.rs"]
+mod shared;
+
+use std::fs;
 
 use burn::tensor::Device;
 use needledrop::{
@@ -33,9 +36,7 @@ const PIXELS: usize = SIDE * SIDE;
 
 /// A file of the reference; says so where there is none.
 fn reference(name: &str) -> Option<Vec<u8>> {
-    let shared = std::env::var_os("NEEDLEDROP_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = shared.join("reference").join(name);
+    let path = shared::folder().join("reference").join(name);
     let bytes = fs::read(&path).ok();
     if bytes.is_none() {
         println!("{} is not there: only the shipped weights are tested", path.display());

@@ -8,16 +8,16 @@
     reason = "a test stops at what is not as it should be"
 )]
 
+#[path = "common/card.rs"]
+mod card;
+
 use std::collections::HashMap;
 
-use needledrop::{
-    network::{
-        card::{CARD_KEY, CARD_VERSION, Input, ModelCard},
-        experiment::{ConvBlock, NetworkSpec, Padding},
-        weights::{Weights, tensor_shapes},
-        winograd::Winograd,
-    },
-    spectrogram::config::SpectrogramConfig,
+use needledrop::network::{
+    card::CARD_KEY,
+    experiment::{ConvBlock, NetworkSpec, Padding},
+    weights::{Weights, tensor_shapes},
+    winograd::Winograd,
 };
 
 struct Lcg(u64);
@@ -30,29 +30,9 @@ impl Lcg {
     }
 }
 
-fn card(network: NetworkSpec) -> ModelCard {
-    let [_, height, width] = network.input;
-    ModelCard {
-        version: CARD_VERSION,
-        name: "drawn".into(),
-        genres: (0..network.classes).map(|genre| genre.to_string()).collect(),
-        spectrogram: SpectrogramConfig::default(),
-        input: Input::Viridis { height, width },
-        embedding_length: network.embedding_length().unwrap(),
-        network,
-        combine: Default::default(),
-        temperature: 1.0,
-        rejection_threshold: None,
-        training: Default::default(),
-        scores: vec![],
-        licence: String::new(),
-        date: String::new(),
-    }
-}
-
 /// Weights of the size that keeps a signal's size from layer to layer.
 fn drawn(network: NetworkSpec, random: &mut Lcg) -> Weights {
-    let card = card(network);
+    let card = card::of(network);
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = tensor_shapes(&card.network)
         .unwrap()
         .into_iter()

@@ -9,9 +9,12 @@
 
 mod build;
 mod driver;
+mod memory;
 mod pace;
 mod page;
 mod reference;
 mod server;
+#[path = "../common/shared.rs"]
+mod shared;
 mod shell;
 mod songs;

@@ -34,6 +34,9 @@ pub(crate) struct Options {
     pub(crate) size: (u32, u32),
     /// The user prefers dark.
     pub(crate) dark: bool,
+    /// Memory is measured when it is asked for, and not at the next collection of
+    /// what is no longer used.
+    pub(crate) measured: bool,
 }
 
 impl Default for Options {
@@ -44,6 +47,7 @@ impl Default for Options {
             deny_microphone: false,
             size: (1280, 900),
             dark: false,
+            measured: false,
         }
     }
 }
@@ -69,6 +73,9 @@ impl Options {
         if self.software_webgpu {
             arguments.push("--enable-unsafe-webgpu".to_owned());
             arguments.push("--use-webgpu-adapter=swiftshader".to_owned());
+        }
+        if self.measured {
+            arguments.push("--enable-blink-features=ForceEagerMeasureMemory".to_owned());
         }
         if let Some(wav) = &self.microphone {
             arguments.push("--use-fake-ui-for-media-stream".to_owned());

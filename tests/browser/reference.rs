@@ -2,12 +2,7 @@
 //! itself, in workers that the test starts, on the processor by the own kernel
 //! and by burn's Flex, and on WebGPU.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -15,6 +10,7 @@ use crate::{
     build,
     page::{Browser, Options},
     server::Server,
+    shared,
 };
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -50,12 +46,6 @@ const INFER: &str = r#"
   worker.terminate();
 })"#;
 
-fn shared() -> PathBuf {
-    env::var_os("NEEDLEDROP_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
-        .join("reference")
-}
-
 struct Golden {
     logits: Vec<f32>,
     embedding: Vec<f32>,
@@ -64,7 +54,7 @@ struct Golden {
 /// Lays the reference beside the page: its weights as a model in f32, its
 /// pictures turned so that rows are bands.
 fn lay_out(server: &Server) -> Option<(tempfile::TempDir, Golden)> {
-    let shared = shared();
+    let shared = shared::folder().join("reference");
     let Ok(bytes) = fs::read(shared.join("row8-golden.safetensors")) else {
         println!(
             "there is no reference at {}: the browser's logits are not held against it",

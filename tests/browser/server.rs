@@ -22,6 +22,8 @@ struct Shared {
     folder: Mutex<PathBuf>,
     /// Path under which it lies: `/` or `/some/path/`.
     base: String,
+    /// Headers of every answer besides the usual ones, each with its line's end.
+    headers: &'static str,
     /// Paths asked for, in order.
     log: Mutex<Vec<String>>,
     running: AtomicBool,
@@ -37,9 +39,22 @@ pub(crate) struct Server {
 impl Server {
     /// Lays out `folder` under `base`, which begins and ends with a slash.
     pub(crate) fn start(folder: &Path, base: &str) -> Self {
+        Self::with_headers(folder, base, "")
+    }
+
+    /// Lays out `folder` for a page that is isolated from all others, as a browser
+    /// wants it before it tells how much memory the page takes.
+    pub(crate) fn start_isolated(folder: &Path) -> Self {
+        let headers =
+            "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Embedder-Policy: require-corp\r\n";
+        Self::with_headers(folder, "/", headers)
+    }
+
+    fn with_headers(folder: &Path, base: &str, headers: &'static str) -> Self {
         let shared = Arc::new(Shared {
             folder: Mutex::new(folder.to_path_buf()),
             base: base.to_owned(),
+            headers,
             log: Mutex::default(),
             running: AtomicBool::new(false),
         });
@@ -119,8 +134,9 @@ fn answer(shared: &Shared, mut stream: TcpStream) -> std::io::Result<()> {
     };
     write!(
         stream,
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nCache-Control: no-cache\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nCache-Control: no-cache\r\nConnection: close\r\n{}\r\n",
         body.len(),
+        shared.headers,
     )?;
     stream.write_all(&body)
 }

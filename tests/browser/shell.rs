@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 const STARTED: &str =
     "!document.getElementById('boot') && document.getElementById('app').childElementCount > 0";
 /// The service worker has kept everything.
-const KEPT: &str = "document.documentElement.dataset.offline === 'ready'";
+pub(crate) const KEPT: &str = "document.documentElement.dataset.offline === 'ready'";
 
 fn visit(browser: &Browser, server: &Server) {
     browser.open(&server.url());

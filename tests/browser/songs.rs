@@ -2,7 +2,7 @@
 //! line's verdicts on the same files.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -14,10 +14,11 @@ use crate::{
     build,
     page::{Browser, Options},
     server::Server,
+    shared,
 };
 
 /// A verdict takes seconds; a machine that also compiles takes longer.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// SwiftShader takes seconds over each clip, and half a minute to begin.
 const SOFTWARE_LIMIT: Duration = Duration::from_secs(400);
 /// Difference of a probability that WebGPU, wasm and native arithmetic may make.
@@ -63,8 +64,7 @@ pub(crate) fn ffmpeg(arguments: &[&str], output: &Path) {
 
 /// Real songs where there are some, else two that ffmpeg makes.
 pub(crate) fn songs(folder: &Path) -> Vec<PathBuf> {
-    let shared = env::var_os("NEEDLEDROP_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let shared = shared::folder();
     let real: Vec<_> = ["blues/blues.00000.flac", "disco/disco.00000.flac"]
         .map(|song| shared.join("data/audio").join(song))
         .into_iter()

@@ -1,13 +1,16 @@
 //! Clips: which, how long, and the same by every way.
 
-use std::{env, fs, io::Cursor, path::PathBuf, process::Command};
+use std::{fs, io::Cursor, path::PathBuf, process::Command};
 
 use needledrop::sound::{
     clips::{Clip, ClipStream, SongReader},
     song::{ClipFormat, SongNotice, SongProblem},
 };
 
-use crate::fixtures::{FORMATS, SECONDS, Signal, encode, format};
+use crate::{
+    fixtures::{FORMATS, SECONDS, Signal, encode, format},
+    shared,
+};
 
 const FORMAT: ClipFormat = ClipFormat { sample_rate: 22_050, samples: 66_150 };
 
@@ -29,9 +32,7 @@ fn cut(stream: &mut ClipStream) -> Vec<Clip> {
 
 /// Folder of data that is not part of the project, where there is one.
 fn shared_data() -> Option<PathBuf> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let shared = env::var_os("NEEDLEDROP_SHARED").map_or(beside, PathBuf::from);
-    let audio = shared.join("data/audio");
+    let audio = shared::folder().join("data/audio");
     audio.is_dir().then_some(audio)
 }
 

@@ -12,6 +12,8 @@ mod formats;
 mod mutations;
 mod packets;
 mod problems;
+#[path = "../common/shared.rs"]
+mod shared;
 mod tags;
 
 use std::io::Cursor;
