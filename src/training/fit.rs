@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     checkpoint::{Checkpoint, CheckpointError, State},
+    history::Epoch,
     inputs::Inputs,
     recipe::RecipeError,
 };
@@ -94,22 +95,6 @@ impl Running {
     pub fn accuracy(&self) -> f64 {
         self.right as f64 / (self.clips.max(1)) as f64
     }
-}
-
-/// What an epoch came to, as Keras tells it: the training's numbers are means
-/// over its steps, with dropout on and the weights of the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// Training loss, with the penalty.
-    pub train_loss: f64,
-    /// Training accuracy, 0 to 1.
-    pub train_accuracy: f64,
-    /// Validation loss, with the penalty.
-    pub validation_loss: f64,
-    /// Validation accuracy, 0 to 1.
-    pub validation_accuracy: f64,
-    /// How long it took, in seconds.
-    pub seconds: f64,
 }
 
 /// The epoch whose weights are kept.
@@ -273,17 +258,24 @@ impl Job<'_> {
         Ok(Checkpoint { state, now, best, optimiser: record(&optimizer)? })
     }
 
-    /// What the network says of a part's clips.
+    /// What the network says of a part's clips. `observer` is told how many were
+    /// answered.
     ///
     /// # Errors
     /// [`TrainingError`] where the weights misfit or the device fails.
-    pub fn predict(&self, weights: &Weights, part: Part) -> Result<Predictions, TrainingError> {
+    pub fn predict(
+        &self,
+        weights: &Weights,
+        part: Part,
+        observer: &mut dyn FnMut(usize),
+    ) -> Result<Predictions, TrainingError> {
         let network = weights.card().network.init(self.device)?.load(weights, self.device)?;
         let mut predictions = Predictions::default();
         for batch in self.split.part(part).chunks(JUDGED_TOGETHER) {
             let output = network.forward(self.inputs.batch(batch).0);
             predictions.logits.extend(read(output.logits)?);
             predictions.embedding.extend(read(output.embedding)?);
+            observer(batch.len());
         }
         Ok(predictions)
     }
