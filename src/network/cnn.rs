@@ -91,7 +91,13 @@ impl Cnn {
         for (conv, dropout) in self.conv.iter().zip(&self.dropout) {
             maps = dropout.forward(self.pool.forward(relu(conv.forward(maps))));
         }
-        let mut embedding: Tensor<2> = maps.flatten(1, 3);
+        self.head(maps.flatten(1, 3))
+    }
+
+    /// Runs the dense layers on the last maps, flattened as (channel, row,
+    /// column): `[batch, features]`.
+    pub(crate) fn head(&self, features: Tensor<2>) -> Output {
+        let mut embedding = features;
         for dense in &self.dense {
             embedding = relu(dense.forward(embedding));
         }
@@ -123,6 +129,12 @@ impl Cnn {
             linear.bias = vector(format!("{name}.bias"), width)?;
         }
         Ok(self)
+    }
+
+    /// The convolutions, first to last.
+    #[cfg(feature = "training")]
+    pub(crate) fn convolutions(&self) -> &[Conv2d] {
+        &self.conv
     }
 
     /// Every weight and bias, for a file with this card.

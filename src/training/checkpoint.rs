@@ -94,13 +94,13 @@ pub struct State {
 
 impl State {
     /// Of a run that has not begun.
-    pub fn new(recipe: Recipe, seed: u64, choice: SplitChoice) -> Self {
+    pub fn new(recipe: Recipe, seed: u64, split: String) -> Self {
         Self {
             version: VERSION,
             recipe,
             seed,
-            split: choice.to_string(),
-            choice: Some(choice),
+            split,
+            choice: None,
             sessions: Vec::new(),
             epoch: 0,
             step: 0,

@@ -8,8 +8,11 @@ use burn::tensor::{Device, Tensor};
 /// A kind of device, chosen at run time among those that were built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
-    /// burn's Flex, on all cores.
+    /// The processor, on all cores: our own convolutions where they suit the
+    /// network, burn's Flex for the rest.
     Cpu,
+    /// The processor, burn's Flex for everything.
+    Flex,
     /// An NVIDIA GPU.
     #[cfg(feature = "cuda")]
     Cuda,
@@ -45,6 +48,7 @@ impl DeviceKind {
     /// All that this build has.
     pub const ALL: &[Self] = &[
         Self::Cpu,
+        Self::Flex,
         #[cfg(feature = "cuda")]
         Self::Cuda,
         #[cfg(feature = "wgpu")]
@@ -55,6 +59,7 @@ impl DeviceKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
+            Self::Flex => "flex",
             #[cfg(feature = "cuda")]
             Self::Cuda => "cuda",
             #[cfg(feature = "wgpu")]
@@ -69,7 +74,7 @@ impl DeviceKind {
     pub fn open(self) -> Result<Device, DeviceError> {
         let open = || -> Result<Device, String> {
             let device = match self {
-                Self::Cpu => Device::flex(),
+                Self::Cpu | Self::Flex => Device::flex(),
                 #[cfg(feature = "cuda")]
                 Self::Cuda => Device::cuda(burn::tensor::DeviceIndex::Default),
                 #[cfg(feature = "wgpu")]

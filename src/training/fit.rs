@@ -15,7 +15,7 @@ use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
     nn::loss::CrossEntropyLossConfig,
     optim::{AdamConfig, GradientsParams, ModuleOptimizer},
-    tensor::{Bytes, Device, ElementConversion, Int, Tensor},
+    tensor::{Bytes, Device, ElementConversion, Int, Tensor, TensorData},
 };
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -30,9 +30,10 @@ use super::{
 use crate::{
     dataset::split::{Part, Split},
     network::{
-        cnn::Cnn,
-        experiment::SpecError,
+        cnn::{Cnn, Output},
+        experiment::{NetworkSpec, SpecError},
         weights::{Weights, WeightsError},
+        winograd::batch::{BlockGradient, ConvStack},
     },
 };
 
@@ -148,6 +149,9 @@ pub struct Job<'a> {
     pub split: &'a Split,
     /// The device, without autodiff.
     pub device: &'a Device,
+    /// Whether our own convolutions may compute on it, which is then the
+    /// processor.
+    pub own_convolutions: bool,
 }
 
 /// What the network says of clips, in their order.
@@ -184,7 +188,7 @@ impl Job<'_> {
                 .from_bytes(Bytes::from_bytes_vec(optimiser))
                 .map_err(|error| TrainingError::Device(error.to_string()))?;
         }
-        let cross_entropy = CrossEntropyLossConfig::new().init(&device);
+        let mut stack = self.stack(&card.network);
 
         while !is_over(&state) {
             let mut order = self.split.part(Part::Train).to_vec();
@@ -196,16 +200,20 @@ impl Job<'_> {
 
             while let Some(batch) = batches.get(state.step) {
                 let draw = mix([state.seed, state.epoch as u64, state.step as u64]);
-                device.seed(draw);
-                let (inputs, genres) = self.inputs.batch(batch);
-                let (inputs, genres) = (autodiff(inputs), genres.to_device(&device));
-                let logits = network.forward(inputs).logits;
-                let mut loss = cross_entropy.forward(logits.clone(), genres.clone());
-                if recipe.l2 > 0.0 {
-                    loss = loss + squared_kernels(&network, &device) * recipe.l2;
-                }
+                let genres = self.inputs.genres(batch);
+                let Step { loss, logits, gradients } = match &mut stack {
+                    Some(stack) => {
+                        self.step_with_own_convolutions(&network, stack, batch, draw, recipe.l2)?
+                    }
+                    None => {
+                        device.seed(draw);
+                        let logits = network.forward(autodiff(self.inputs.batch(batch))).logits;
+                        let loss = loss_of(&network, logits.clone(), genres.clone(), recipe.l2);
+                        let gradients = GradientsParams::from_grads(loss.backward(), &network);
+                        Step { loss, logits, gradients }
+                    }
+                };
                 look.add(&loss, logits, genres, batch.len());
-                let gradients = GradientsParams::from_grads(loss.backward(), &network);
                 let all_steps = state.epoch * batches.len() + state.step;
                 let learning_rate = recipe.learning_rate_at(all_steps, batches.len());
                 network = optimizer.step(learning_rate, network, gradients);
@@ -231,7 +239,7 @@ impl Job<'_> {
                 }
             }
 
-            let judged = self.judge(&network.valid(), Part::Validation, recipe.l2)?;
+            let judged = self.judge(&network.valid(), &mut stack, Part::Validation, recipe.l2)?;
             let result = Epoch {
                 train_loss: state.running.mean_loss(),
                 train_accuracy: state.running.accuracy(),
@@ -270,9 +278,10 @@ impl Job<'_> {
         observer: &mut dyn FnMut(usize),
     ) -> Result<Predictions, TrainingError> {
         let network = weights.card().network.init(self.device)?.load(weights, self.device)?;
+        let mut stack = self.stack(&weights.card().network);
         let mut predictions = Predictions::default();
         for batch in self.split.part(part).chunks(JUDGED_TOGETHER) {
-            let output = network.forward(self.inputs.batch(batch).0);
+            let output = self.forward(&network, &mut stack, batch)?;
             predictions.logits.extend(read(output.logits)?);
             predictions.embedding.extend(read(output.embedding)?);
             observer(batch.len());
@@ -281,21 +290,105 @@ impl Job<'_> {
     }
 
     /// Loss and accuracy on a part, without dropout.
-    fn judge(&self, network: &Cnn, part: Part, l2: f64) -> Result<Running, TrainingError> {
-        let cross_entropy = CrossEntropyLossConfig::new().init(self.device);
+    fn judge(
+        &self,
+        network: &Cnn,
+        stack: &mut Option<ConvStack>,
+        part: Part,
+        l2: f64,
+    ) -> Result<Running, TrainingError> {
         let mut look = Look::new(self.device);
-        let penalty = (l2 > 0.0).then(|| squared_kernels(network, self.device) * l2);
         for batch in self.split.part(part).chunks(JUDGED_TOGETHER) {
-            let (inputs, genres) = self.inputs.batch(batch);
-            let logits = network.forward(inputs).logits;
-            let mut loss = cross_entropy.forward(logits.clone(), genres.clone());
-            if let Some(penalty) = &penalty {
-                loss = loss + penalty.clone();
-            }
+            let genres = self.inputs.genres(batch);
+            let logits = self.forward(network, stack, batch)?.logits;
+            let loss = loss_of(network, logits.clone(), genres.clone(), l2);
             look.add(&loss, logits, genres, batch.len());
         }
         look.read(Running::default())
     }
+
+    fn stack(&self, network: &NetworkSpec) -> Option<ConvStack> {
+        if self.own_convolutions { ConvStack::new(network) } else { None }
+    }
+
+    /// Runs the network on clips, without dropout.
+    fn forward(
+        &self,
+        network: &Cnn,
+        stack: &mut Option<ConvStack>,
+        batch: &[usize],
+    ) -> Result<Output, TrainingError> {
+        let Some(stack) = stack else { return Ok(network.forward(self.inputs.batch(batch))) };
+        give_weights(stack, network)?;
+        let features = stack.forward(batch.len(), &self.inputs.host_batch(batch), None);
+        let shape = [batch.len(), features.len() / batch.len().max(1)];
+        Ok(network.head(Tensor::from_data(TensorData::new(features, shape), self.device)))
+    }
+
+    /// A step in which burn differentiates the dense layers and the penalty, and
+    /// our own convolutions themselves.
+    fn step_with_own_convolutions(
+        &self,
+        network: &Cnn,
+        stack: &mut ConvStack,
+        batch: &[usize],
+        draw: u64,
+        l2: f64,
+    ) -> Result<Step, TrainingError> {
+        give_weights(stack, network)?;
+        let device = self.device.clone().autodiff();
+        let features = stack.forward(batch.len(), &self.inputs.host_batch(batch), Some(draw));
+        let shape = [batch.len(), features.len() / batch.len().max(1)];
+        let features = Tensor::<2>::from_data(TensorData::new(features, shape), &device).require_grad();
+        let logits = network.head(features.clone()).logits;
+        let genres = self.inputs.genres(batch);
+        let loss = loss_of(network, logits.clone(), genres, l2);
+        let gradients = loss.backward();
+        let of_features = features.grad(&gradients).map_or_else(|| Ok(Vec::new()), read)?;
+        let mut gradients = GradientsParams::from_grads(gradients, network);
+        let of_blocks = stack.backward(batch.len(), &of_features, true);
+        for (conv, BlockGradient { kernel, bias }) in network.convolutions().iter().zip(of_blocks) {
+            let shape = conv.weight.dims();
+            let of_kernel = Tensor::<4>::from_data(TensorData::new(kernel, shape), self.device);
+            // What the penalty has to say is there already.
+            let of_kernel = match gradients.remove::<4>(conv.weight.id) {
+                Some(of_penalty) => of_kernel + of_penalty,
+                None => of_kernel,
+            };
+            gradients.register(conv.weight.id, of_kernel);
+            if let Some(parameter) = &conv.bias {
+                let length = bias.len();
+                let of_bias = Tensor::<1>::from_data(TensorData::new(bias, [length]), self.device);
+                gradients.register(parameter.id, of_bias);
+            }
+        }
+        Ok(Step { loss, logits, gradients })
+    }
+}
+
+/// What a step computes before the optimiser moves the weights.
+struct Step {
+    loss: Tensor<1>,
+    logits: Tensor<2>,
+    gradients: GradientsParams,
+}
+
+/// Cross-entropy, and Keras's penalty where there is one.
+fn loss_of(network: &Cnn, logits: Tensor<2>, genres: Tensor<1, Int>, l2: f64) -> Tensor<1> {
+    let device = logits.device();
+    let cross_entropy = CrossEntropyLossConfig::new().init(&device);
+    let loss = cross_entropy.forward(logits, genres.to_device(&device));
+    if l2 > 0.0 { loss + squared_kernels(network, &device) * l2 } else { loss }
+}
+
+/// Gives our own convolutions the network's weights of the moment.
+fn give_weights(stack: &mut ConvStack, network: &Cnn) -> Result<(), TrainingError> {
+    for (block, conv) in network.convolutions().iter().enumerate() {
+        let kernel = read(conv.weight.val().inner())?;
+        let bias = conv.bias.as_ref().map_or_else(|| Ok(Vec::new()), |bias| read(bias.val().inner()))?;
+        stack.set_weights(block, &kernel, bias);
+    }
+    Ok(())
 }
 
 /// Distinguishes the draw of an epoch's order from those of its steps.
@@ -375,7 +468,7 @@ fn record(optimizer: &ModuleOptimizer) -> Result<Vec<u8>, TrainingError> {
     Ok(bytes.to_vec())
 }
 
-fn read(tensor: Tensor<2>) -> Result<Vec<f32>, TrainingError> {
+fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, TrainingError> {
     let device = |error: String| TrainingError::Device(error);
     let data = tensor.try_into_data().map_err(|error| device(error.to_string()))?;
     data.try_into_vec().map_err(|error| device(error.to_string()))
@@ -408,4 +501,202 @@ fn squared_kernels(network: &Cnn, device: &Device) -> Tensor<1> {
     let mut squares = Squares(Tensor::zeros([1], device));
     network.visit(&mut squares);
     squares.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dataset::archive::{Clip, Item, MelArchive, Track},
+        network::{
+            card::{CARD_VERSION, Combine, Input, ModelCard, Training},
+            experiment::{ConvBlock, NetworkSpec, Padding},
+        },
+        spectrogram::config::SpectrogramConfig,
+        training::{
+            initial::glorot_uniform,
+            recipe::{Recipe, Schedule},
+        },
+    };
+
+    const BANDS: usize = 26;
+    const FRAMES: usize = 31;
+    /// Numbers that look drawn.
+    fn noise(index: usize) -> u8 {
+        (mix([index as u64, 0, 0]) >> 56) as u8
+    }
+
+    /// Two genres, one loud below and one above, in noise.
+    fn archive(tracks: usize) -> MelArchive {
+        let spectrogram = SpectrogramConfig {
+            n_mels: BANDS,
+            hop_length: 2205,
+            center: false,
+            ..SpectrogramConfig::default()
+        };
+        let frames = 10 * (FRAMES - 1);
+        let cell = |at: usize| {
+            let (track, band) = (at / (BANDS * frames), at / frames % BANDS);
+            let loud = if (track % 2 == 0) == (band < BANDS / 2) { 128 } else { 0 };
+            loud + noise(at) / 2
+        };
+        MelArchive::new(
+            vec!["high".into(), "low".into()],
+            (0..tracks).map(|track| Track { name: format!("{track}"), genre: track % 2 }).collect(),
+            spectrogram,
+            (0..tracks).map(|track| Item { track, frames }).collect(),
+            (0..tracks * BANDS * frames).map(cell).collect(),
+        )
+        .unwrap()
+    }
+
+    fn card(archive: &MelArchive, dropout: f64) -> ModelCard {
+        let block = |filters, kernel, padding| ConvBlock { filters, kernel, padding, dropout };
+        let network = NetworkSpec {
+            input: [3, BANDS, FRAMES],
+            blocks: vec![
+                block(16, 5, Padding::Same),
+                block(32, 3, Padding::Valid),
+                block(16, 5, Padding::Same),
+            ],
+            dense: vec![8],
+            classes: 2,
+        };
+        let card = ModelCard {
+            version: CARD_VERSION,
+            name: "small".into(),
+            genres: archive.genres.clone(),
+            spectrogram: archive.spectrogram.clone(),
+            input: Input::Viridis { height: BANDS, width: FRAMES },
+            embedding_length: 8,
+            network,
+            combine: Combine::MeanProbability,
+            temperature: 1.0,
+            rejection_threshold: None,
+            training: Training::default(),
+            scores: Vec::new(),
+            licence: String::new(),
+            date: String::new(),
+        };
+        card.validate().unwrap();
+        card
+    }
+
+    fn recipe(epochs: usize) -> Recipe {
+        Recipe {
+            name: "test".into(),
+            learning_rate: 1e-3,
+            schedule: Schedule::Cosine,
+            batch_size: 8,
+            epochs,
+            patience: None,
+            l2: 1e-4,
+        }
+    }
+
+    /// The data on the processor.
+    fn with_job<R>(dropout: f64, own: bool, run: impl FnOnce(&Job<'_>, ModelCard, &[Clip]) -> R) -> R {
+        let archive = archive(20);
+        let clips = archive.clips(3.0);
+        let split = Split::over_clips(&archive, &clips, 3).unwrap();
+        let card = card(&archive, dropout);
+        let device = Device::flex();
+        let inputs = Inputs::new(&archive, &clips, &card, &device);
+        run(&Job { inputs: &inputs, split: &split, device: &device, own_convolutions: own }, card, &clips)
+    }
+
+    #[test]
+    fn our_own_convolutions_have_the_gradients_of_burns() {
+        with_job(0.0, true, |job, card, _| {
+            let weights = glorot_uniform(card.clone(), 5).unwrap();
+            let device = job.device.clone().autodiff();
+            let network = number(card.network.init(&device).unwrap().load(&weights, &device).unwrap());
+            let batch = &job.split.part(Part::Train)[..11];
+            for l2 in [0.0, 0.01] {
+                let mut stack = ConvStack::new(&card.network).unwrap();
+                let mut own = job.step_with_own_convolutions(&network, &mut stack, batch, 0, l2).unwrap();
+                let logits = network.forward(autodiff(job.inputs.batch(batch))).logits;
+                let loss = loss_of(&network, logits.clone(), job.inputs.genres(batch), l2);
+                let mut burns = GradientsParams::from_grads(loss.backward(), &network);
+                assert!((own.loss.into_scalar::<f32>() - loss.into_scalar::<f32>()).abs() < 1e-5);
+
+                struct Compare<'a>(&'a mut GradientsParams, &'a mut GradientsParams, usize);
+                impl ModuleVisitor for Compare<'_> {
+                    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                        let own = read(self.0.remove::<D>(param.id).unwrap()).unwrap();
+                        let burns = read(self.1.remove::<D>(param.id).unwrap()).unwrap();
+                        let largest = burns.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+                        let difference =
+                            own.iter().zip(&burns).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+                        assert!(largest > 0.0 && difference < 1e-4 * largest, "{difference} of {largest}");
+                        self.2 += 1;
+                    }
+                }
+                let mut compare = Compare(&mut own.gradients, &mut burns, 0);
+                network.visit(&mut compare);
+                assert_eq!(compare.2, 10);
+            }
+        });
+    }
+
+    #[test]
+    fn an_interrupted_training_ends_with_the_weights_of_one_that_was_not() {
+        for own in [true, false] {
+            with_job(0.3, own, |job, card, _| {
+                let start = || Checkpoint {
+                    state: State::new(recipe(3), 9, "test".into()),
+                    now: glorot_uniform(card.clone(), 9).unwrap(),
+                    best: None,
+                    optimiser: Vec::new(),
+                };
+                let whole = job.fit(start(), &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
+                assert_eq!(whole.state.history.len(), 3);
+
+                // Stopped at every look, and gone on from what lies on the disk.
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("checkpoint.safetensors");
+                let mut parts = start();
+                let mut stops = 0;
+                while !is_over(&parts.state) {
+                    parts = job
+                        .fit(parts, &mut |checkpoint| checkpoint.save(&path), &mut |_| Control::Stop)
+                        .unwrap();
+                    parts = Checkpoint::load(&path).unwrap();
+                    stops += 1;
+                }
+                assert!(stops > 6, "{stops}");
+                assert_eq!(parts.now, whole.now);
+                assert_eq!(parts.best, whole.best);
+                // JSON may cost a loss its last bit.
+                for (part, whole) in parts.state.history.iter().zip(&whole.state.history) {
+                    assert!((part.train_loss - whole.train_loss).abs() < 1e-12);
+                    assert_eq!(part.validation_accuracy, whole.validation_accuracy);
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_network_learns_what_can_be_learned() {
+        with_job(0.1, true, |job, card, clips| {
+            let start = Checkpoint {
+                state: State::new(recipe(8), 1, "test".into()),
+                now: glorot_uniform(card, 1).unwrap(),
+                best: None,
+                optimiser: Vec::new(),
+            };
+            let end = job.fit(start, &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
+            let last = end.state.history.last().unwrap();
+            assert!(last.validation_accuracy > 0.9, "{last:?}");
+            let said = job.predict(end.best.as_ref().unwrap(), Part::Test).unwrap();
+            let test = job.split.part(Part::Test);
+            assert_eq!((said.logits.len(), said.embedding.len()), (2 * test.len(), 8 * test.len()));
+            let right = said
+                .logits
+                .chunks(2)
+                .zip(test)
+                .filter(|(logits, clip)| usize::from(logits[1] > logits[0]) == clips[**clip].genre);
+            assert!(right.count() * 10 > 9 * test.len());
+        });
+    }
 }

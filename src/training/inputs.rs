@@ -5,6 +5,8 @@
 //! that it never waits for the host: 16 kB a picture stay there, and a byte
 //! becomes a colour, or a normalised decibel, when it is needed.
 
+use std::sync::OnceLock;
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use rayon::prelude::*;
 
@@ -72,22 +74,33 @@ pub fn fits(archive: &MelArchive, card: &ModelCard) -> Result<(), MisfitError> {
     }
 }
 
-/// All clips of a data set on a device.
-#[derive(Clone, Debug)]
+/// All clips of a data set.
+#[derive(Debug)]
 pub struct Inputs {
     /// `[clips, height · width]`.
-    cells: Tensor<2, Int>,
+    cells: Vec<u8>,
     /// `[clips]`.
-    genres: Tensor<1, Int>,
+    genres: Vec<i32>,
     /// What each byte stands for, `[256, channels]`.
-    look_up: Tensor<2>,
+    look_up: Vec<f32>,
     /// `[channels, height, width]` of the network's input.
     shape: [usize; 3],
+    device: Device,
+    /// The same on the device, once a batch was made there.
+    copy: OnceLock<Copy>,
+}
+
+/// All clips on a device.
+#[derive(Clone, Debug)]
+struct Copy {
+    cells: Tensor<2, Int>,
+    genres: Tensor<1, Int>,
+    look_up: Tensor<2>,
 }
 
 impl Inputs {
-    /// Makes the card's input of each clip, on all cores, and sends it to the
-    /// device.
+    /// Makes the card's input of each clip, on all cores, for a device without
+    /// autodiff.
     pub fn new(archive: &MelArchive, clips: &[Clip], card: &ModelCard, device: &Device) -> Self {
         let frames = archive.clip_frames(card.spectrogram.clip_seconds);
         let top_db = card.spectrogram.top_db;
@@ -116,30 +129,61 @@ impl Inputs {
                 .map(|cell| (f32::from(cell) * (-RANGE_DB / 255.0) - mean) / deviation)
                 .collect::<Vec<f32>>(),
         };
-        let [channels, height, width] = card.network.input;
-        let genres: Vec<i32> = clips.iter().map(|clip| clip.genre as i32).collect();
         Self {
-            cells: Tensor::from_data(
-                TensorData::new(cells.concat(), [clips.len(), height * width]),
-                (device, DType::U8),
-            ),
-            genres: Tensor::from_data(TensorData::new(genres, [clips.len()]), (device, DType::I32)),
-            look_up: Tensor::from_data(TensorData::new(look_up, [256, channels]), device),
+            cells: cells.concat(),
+            genres: clips.iter().map(|clip| clip.genre as i32).collect(),
+            look_up,
             shape: card.network.input,
+            device: device.clone(),
+            copy: OnceLock::new(),
         }
     }
 
-    /// Inputs `[batch, channels, height, width]` and genres `[batch]` of the
-    /// clips of these indices.
-    pub fn batch(&self, clips: &[usize]) -> (Tensor<4>, Tensor<1, Int>) {
-        let device = self.cells.device();
+    /// Inputs `[batch, channels, height, width]` of the clips of these indices.
+    pub fn batch(&self, clips: &[usize]) -> Tensor<4> {
         let [channels, height, width] = self.shape;
+        let Copy { cells, look_up, .. } = self.copy();
+        let cells = cells.clone().select(0, self.indices(clips)).cast(DType::I32);
+        let inputs = look_up.clone().select(0, cells.flatten(0, 1));
+        inputs.reshape([clips.len(), height, width, channels]).permute([0, 3, 1, 2])
+    }
+
+    /// Genres `[batch]` of the clips of these indices.
+    pub fn genres(&self, clips: &[usize]) -> Tensor<1, Int> {
+        self.copy().genres.clone().select(0, self.indices(clips))
+    }
+
+    /// As [`Self::batch`], on the host and with the channels innermost:
+    /// `[batch, height, width, channels]`.
+    pub fn host_batch(&self, clips: &[usize]) -> Vec<f32> {
+        let [channels, height, width] = self.shape;
+        let pixels = height * width;
+        let cells = clips.par_iter().flat_map_iter(|clip| &self.cells[clip * pixels..][..pixels]);
+        cells
+            .flat_map_iter(|&cell| &self.look_up[usize::from(cell) * channels..][..channels])
+            .copied()
+            .collect()
+    }
+
+    fn indices(&self, clips: &[usize]) -> Tensor<1, Int> {
         let indices: Vec<i32> = clips.iter().map(|&clip| clip as i32).collect();
-        let indices: Tensor<1, Int> =
-            Tensor::from_data(TensorData::new(indices, [clips.len()]), (&device, DType::I32));
-        let cells = self.cells.clone().select(0, indices.clone()).cast(DType::I32);
-        let inputs = self.look_up.clone().select(0, cells.flatten(0, 1));
-        let inputs = inputs.reshape([clips.len(), height, width, channels]).permute([0, 3, 1, 2]);
-        (inputs, self.genres.clone().select(0, indices))
+        Tensor::from_data(TensorData::new(indices, [clips.len()]), (&self.device, DType::I32))
+    }
+
+    fn copy(&self) -> &Copy {
+        self.copy.get_or_init(|| {
+            let [channels, height, width] = self.shape;
+            let (cells, genres, look_up) = (self.cells.clone(), self.genres.clone(), self.look_up.clone());
+            let count = genres.len();
+            let device = &self.device;
+            Copy {
+                cells: Tensor::from_data(
+                    TensorData::new(cells, [count, height * width]),
+                    (device, DType::U8),
+                ),
+                genres: Tensor::from_data(TensorData::new(genres, [count]), (device, DType::I32)),
+                look_up: Tensor::from_data(TensorData::new(look_up, [256, channels]), device),
+            }
+        })
     }
 }

@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     /// Which parts to score.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "train,validation,test")]
     parts: Vec<PartName>,
-    /// Where to compute: cpu, or what this build has beside it (cuda, wgpu).
+    /// Where to compute: cpu, flex, or what this build has beside them (cuda, wgpu).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
     /// Folder for result.json and embeddings.safetensors. [default: the run's own]
@@ -101,7 +101,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let l2 = state.as_ref().map_or(0.0, |state| state.recipe.l2);
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, card, &device);
-    let job = Job { inputs: &inputs, split: &split, device: &device };
+    let own_convolutions = arguments.device == DeviceKind::Cpu;
+    let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions };
     let judge = Judge { card, split: &split, clips: &clips, penalty: run::penalty(&weights, l2)? };
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
     let mut parts = earlier(&run::result(output), &fingerprint, &choice);

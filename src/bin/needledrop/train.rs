@@ -61,7 +61,8 @@ pub(crate) struct Arguments {
     /// What first weights, order and dropout are drawn from.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where to train: cpu, or what this build has beside it (cuda, wgpu).
+    /// Where to train: cpu, flex (burn's Flex alone), or what this build has beside
+    /// them (cuda, wgpu).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
     /// The paper's recipe, or ours for the same network.
@@ -202,7 +203,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if path.exists() {
             bail!("{} exists: go on from it by --resume, or train into another folder", path.display());
         }
-        let state = State::new(recipe, arguments.seed, choice);
+        let mut state = State::new(recipe, arguments.seed, split_name.clone());
+        state.choice = Some(choice);
         Checkpoint {
             state,
             now: glorot_uniform(card.clone(), arguments.seed)?,
@@ -221,7 +223,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         arguments.device.name(),
     );
     let inputs = Inputs::new(&archive, &clips, &card, &device);
-    let job = Job { inputs: &inputs, split: &split, device: &device };
+    let own_convolutions = arguments.device == DeviceKind::Cpu;
+    let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions };
     let mut pace = Pace::new(arguments.max_minutes, start.state.recipe.epochs)?;
     let end =
         job.fit(start, &mut |checkpoint| checkpoint.save(&path), &mut |progress| pace.observe(progress))?;

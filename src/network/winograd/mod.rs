@@ -12,19 +12,19 @@
 //!
 //! References: S. Winograd, *Arithmetic Complexity of Computations* (1980);
 //! A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks",
-//! CVPR 2016. `tests/winograd.rs` holds it against the plain convolution.
+//! CVPR 2016. `tests/winograd.rs` holds it against the plain convolution; for
+//! training, `batch` computes gradients in the same way.
 
+#[cfg(feature = "training")]
+pub(crate) mod batch;
+mod transforms;
+
+use self::transforms::{PATCH, PLACES, add, evaluate, interpolate, transform_kernel};
 use super::{
     experiment::{ConvBlock, NetworkSpec, Padding},
     weights::{Weights, WeightsError},
 };
 
-/// Side of a patch; its points are [`POINTS`] and ∞.
-const PATCH: usize = 8;
-/// Places of a patch.
-const PLACES: usize = PATCH * PATCH;
-/// Where the polynomials are evaluated, ∞ apart.
-const POINTS: [f64; PATCH - 1] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
 /// Channels computed side by side: a 128-bit register. Maps are padded to
 /// whole groups with channels of zeros.
 const LANES: usize = 4;
@@ -99,11 +99,12 @@ impl Winograd {
         for (index, &ConvBlock { filters, kernel: side, padding, .. }) in network.blocks.iter().enumerate() {
             let kernel = weights.tensor(&format!("conv{index}.weight"), &[filters, channels, side, side])?;
             let bias = weights.tensor(&format!("conv{index}.bias"), &[filters])?;
+            let (inputs, outputs) = (channels.next_multiple_of(LANES), filters.next_multiple_of(LANES));
             blocks.push(Block {
-                kernel: transform_kernel(kernel, [filters, channels, side]),
+                kernel: transform_kernel(kernel, [filters, channels, side], [inputs, outputs]),
                 bias: bias.chunks(LANES).map(group).collect(),
-                inputs: channels.next_multiple_of(LANES),
-                outputs: filters.next_multiple_of(LANES),
+                inputs,
+                outputs,
                 side,
                 padding: if padding == Padding::Same { side / 2 } else { 0 },
             });
@@ -288,12 +289,12 @@ impl Block {
             let mut cells = [[[0.0; LANES]; PATCH]; TILE];
             for column in 0..PATCH {
                 let product = |row| products[((row * PATCH + column) * count + patch) * groups + group];
-                let values = interpolate::<TILE>(std::array::from_fn(product));
+                let values = interpolate::<LANES, TILE>(std::array::from_fn(product));
                 for (row, value) in values.into_iter().enumerate() {
                     cells[row][column] = value;
                 }
             }
-            let tile: [[Lanes; TILE]; TILE] = cells.map(interpolate::<TILE>);
+            let tile: [[Lanes; TILE]; TILE] = cells.map(interpolate::<LANES, TILE>);
             for row in 0..rows {
                 for column in 0..columns {
                     let [upper, lower] = [tile[2 * row], tile[2 * row + 1]];
@@ -313,122 +314,61 @@ fn group(channels: &[f32]) -> Lanes {
     std::array::from_fn(|lane| channels.get(lane).copied().unwrap_or(0.0))
 }
 
-fn add(a: Lanes, b: Lanes) -> Lanes {
-    std::array::from_fn(|lane| a[lane] + b[lane])
-}
-
-fn subtract(a: Lanes, b: Lanes) -> Lanes {
-    std::array::from_fn(|lane| a[lane] - b[lane])
-}
-
-fn scale(factor: f32, a: Lanes) -> Lanes {
-    std::array::from_fn(|lane| factor * a[lane])
-}
-
 fn largest(a: Lanes, b: Lanes) -> Lanes {
     // `f32::max` would have to treat NaN in a way no SIMD instruction does.
     std::array::from_fn(|lane| if a[lane] > b[lane] { a[lane] } else { b[lane] })
 }
 
-/// The transform `Bᵀ d` of eight values: row `j` has the coefficients of the
-/// product of `x - p` over all points but the `j`th (the first is negated), the
-/// last row those of the product over all.
-#[inline]
-fn evaluate([d0, d1, d2, d3, d4, d5, d6, d7]: [Lanes; PATCH]) -> [Lanes; PATCH] {
-    let both = |even: Lanes, odd: Lanes| (add(even, odd), subtract(even, odd));
-    let sum3 = |a, b, c| add(add(a, b), c);
-    let (one, minus_one) = both(sum3(d2, d6, scale(-4.25, d4)), sum3(d1, d5, scale(-4.25, d3)));
-    let (two, minus_two) = both(
-        sum3(d6, scale(0.25, d2), scale(-1.25, d4)),
-        sum3(scale(0.5, d1), scale(-2.5, d3), scale(2.0, d5)),
-    );
-    let (half, minus_half) = both(
-        sum3(d6, scale(4.0, d2), scale(-5.0, d4)),
-        sum3(scale(2.0, d1), scale(-2.5, d3), scale(0.5, d5)),
-    );
-    let zero = add(subtract(d0, d6), scale(5.25, subtract(d4, d2)));
-    let infinity = add(subtract(d7, d1), scale(5.25, subtract(d3, d5)));
-    [zero, one, minus_one, two, minus_two, half, minus_half, infinity]
-}
-
-/// The transform `Aᵀ m`: output `i` is the sum of each point's value times the
-/// point to the `i`th power; ∞ counts for the last output alone.
-#[inline]
-fn interpolate<const TILE: usize>([zero, m1, m2, m3, m4, m5, m6, infinity]: [Lanes; PATCH]) -> [Lanes; TILE] {
-    let even = [add(m1, m2), add(m3, m4), add(m5, m6)];
-    let odd = [subtract(m1, m2), subtract(m3, m4), subtract(m5, m6)];
-    let mut outputs: [Lanes; TILE] = std::array::from_fn(|power| {
-        let [ones, twos, halves] = if power % 2 == 0 { even } else { odd };
-        let two = (1_u32 << power) as f32;
-        add(ones, add(scale(two, twos), scale(1.0 / two, halves)))
-    });
-    outputs[0] = add(outputs[0], zero);
-    outputs[TILE - 1] = add(outputs[TILE - 1], infinity);
-    outputs
-}
-
-/// The kernels `[filters, channels, side, side]` at the points: `G g Gᵀ`, as
-/// `[PLACES, channels, filters]` in whole groups. Row `j` of `G` has the powers
-/// of point `j` over the product of its distances from all others, which makes
-/// [`evaluate`] and [`interpolate`] an exact convolution.
-fn transform_kernel(kernel: &[f32], [filters, channels, side]: [usize; 3]) -> Vec<f32> {
-    let mut points = [[0.0_f64; 5]; PATCH];
-    for (index, point) in POINTS.iter().enumerate() {
-        let others = POINTS.iter().enumerate().filter(|(other, _)| *other != index);
-        let distance: f64 = others.map(|(_, other)| point - other).product();
-        // The first row of `evaluate` is negated.
-        let sign = if index == 0 { -1.0 } else { 1.0 };
-        for (power, value) in points[index].iter_mut().take(side).enumerate() {
-            *value = sign * point.powi(power as i32) / distance;
-        }
-    }
-    points[PATCH - 1][side - 1] = 1.0;
-
-    let (inputs, outputs) = (channels.next_multiple_of(LANES), filters.next_multiple_of(LANES));
-    let mut transformed = vec![0.0; PLACES * inputs * outputs];
-    for (index, kernel) in kernel.chunks_exact(side * side).enumerate() {
-        let (filter, channel) = (index / channels, index % channels);
-        for place in 0..PLACES {
-            let (vertical, horizontal) = (points[place / PATCH], points[place % PATCH]);
-            let value: f64 = kernel
-                .chunks_exact(side)
-                .zip(vertical)
-                .map(|(row, vertical)| {
-                    let sum: f64 =
-                        row.iter().zip(horizontal).map(|(cell, point)| f64::from(*cell) * point).sum();
-                    vertical * sum
-                })
-                .sum();
-            transformed[(place * inputs + channel) * outputs + filter] = value as f32;
-        }
-    }
-    transformed
-}
-
 /// `product = left · right`, row-major: `[m, k]`, `[k, n]`, `[m, n]`.
 fn multiply(left: &[f32], right: &[f32], product: &mut [f32], [m, k, n]: [usize; 3]) {
+    matrix_product((left, [k, 1]), (right, [n, 1]), product, [m, k, n], false);
+}
+
+/// `sum += leftᵀ · right`, row-major: `[k, m]`, `[k, n]`, `[m, n]`.
+#[cfg(feature = "training")]
+fn multiply_left_transposed(left: &[f32], right: &[f32], sum: &mut [f32], [m, k, n]: [usize; 3]) {
+    matrix_product((left, [1, m]), (right, [n, 1]), sum, [m, k, n], true);
+}
+
+/// `product = left · rightᵀ`, row-major: `[m, k]`, `[n, k]`, `[m, n]`.
+#[cfg(feature = "training")]
+fn multiply_right_transposed(left: &[f32], right: &[f32], product: &mut [f32], [m, k, n]: [usize; 3]) {
+    matrix_product((left, [k, 1]), (right, [1, k]), product, [m, k, n], false);
+}
+
+/// `product = left · right`, or `product += left · right`: `[m, k]` and `[k, n]`
+/// with the distances of their rows and columns, `[m, n]` row-major.
+fn matrix_product(
+    (left, [left_row, left_column]): (&[f32], [usize; 2]),
+    (right, [right_row, right_column]): (&[f32], [usize; 2]),
+    product: &mut [f32],
+    [m, k, n]: [usize; 3],
+    sum: bool,
+) {
     assert!(left.len() == m * k && right.len() == k * n && product.len() == m * n);
-    let (row, column) = (n as isize, 1);
+    assert!([[k, 1], [1, m]].contains(&[left_row, left_column]));
+    assert!([[n, 1], [1, k]].contains(&[right_row, right_column]));
+    let old_values = if sum { 1.0 } else { 0.0 };
     #[allow(unsafe_code)]
-    // SAFETY: the assertion above holds the slices to the sizes and strides
-    // given, `product` is borrowed mutably and so overlaps neither, and with
-    // `read_dst` false its old values are not read.
+    // SAFETY: the assertions above hold the slices to the sizes and strides
+    // given, `product` is borrowed mutably and so overlaps neither, and its old
+    // values are initialised where they are read.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
             product.as_mut_ptr(),
-            column,
-            row,
-            false,
-            left.as_ptr(),
-            1,
-            k as isize,
-            right.as_ptr(),
             1,
             n as isize,
-            0.0,
+            sum,
+            left.as_ptr(),
+            left_column as isize,
+            left_row as isize,
+            right.as_ptr(),
+            right_column as isize,
+            right_row as isize,
+            old_values,
             1.0,
             false,
             false,

@@ -1,0 +1,591 @@
+//! The convolution blocks forward and back, a batch at a time: what training on
+//! a processor spends its time on.
+//!
+//! In: a batch of inputs `[batch, height, width, channels]` and the kernels.
+//! Out: the last map, flattened; then, from its gradient, those of kernels and
+//! biases. Each block is convolution, ReLU, 2 x 2 max-pool and dropout in one:
+//! no map is ever written before it is pooled, and backwards only the cell that
+//! won its pool, whose number is kept in a byte, has a gradient to carry.
+//!
+//! The gradients are the adjoints of the same minimal filtering: with `U` the
+//! patches at the points, `M = U W` their products, a step back has
+//! `dW = Uᵀ dM` and `dU = dM Wᵀ`, and the transforms are transposed. So one step
+//! costs three times the forward's matrix products, as with any convolution, and
+//! each of them a sixth of what the plain one costs. `tests/training.rs` holds
+//! it against burn's automatic differentiation.
+//!
+//! Sums are taken over fixed groups of images in a fixed order: the result does
+//! not depend on the number of threads.
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::{
+    NetworkSpec, multiply,
+    transforms::{
+        PATCH, PLACES, add, evaluate, evaluate_adjoint, interpolate, interpolate_adjoint, transform_kernel,
+        transform_kernel_adjoint,
+    },
+};
+use crate::network::experiment::{ConvBlock, Padding};
+
+/// Channels computed side by side: a 512-bit register, or two or four smaller.
+const LANES: usize = 16;
+/// As [`LANES`], for an input of few channels.
+const FEW: usize = 4;
+/// Patches taken through all stages together.
+const STRIP: usize = 64;
+/// Groups of images whose gradients are summed apart.
+const GROUPS: usize = 8;
+/// The route of a cell whose ReLU was closed, or that was dropped.
+const CLOSED: u8 = 4;
+
+/// One block's sizes and weights.
+struct Block {
+    /// `[height, width]` of the input.
+    size: [usize; 2],
+    /// `[height, width]` of the pooled output.
+    pooled: [usize; 2],
+    /// Channels of the input, and filled up to whole lanes.
+    channels: usize,
+    inputs: usize,
+    /// Filters: whole lanes.
+    outputs: usize,
+    side: usize,
+    padding: usize,
+    dropout: f64,
+    /// `[PLACES, inputs, outputs]`.
+    kernel: Vec<f32>,
+    /// `[outputs]`.
+    bias: Vec<f32>,
+}
+
+/// The gradients of one block: kernel `[filters, channels, side, side]` and bias
+/// `[filters]`.
+pub(crate) struct BlockGradient {
+    pub(crate) kernel: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+}
+
+/// All blocks of a network, and what a step forward leaves for the step back.
+pub(crate) struct ConvStack {
+    blocks: Vec<Block>,
+    /// The input of each block and the output of the last.
+    maps: Vec<Vec<f32>>,
+    /// Which cell of each pool won, of each block.
+    routes: Vec<Vec<u8>>,
+}
+
+/// What a thread works in.
+#[derive(Default)]
+struct Scratch {
+    /// `[PLACES, patches, inputs]`.
+    patches: Vec<f32>,
+    /// `[PLACES, patches, outputs]`.
+    products: Vec<f32>,
+}
+
+impl Scratch {
+    fn resize(&mut self, patches: usize, products: usize) {
+        // What stays of the last strip is overwritten before it is read.
+        if self.patches.len() < patches {
+            self.patches.resize(patches, 0.0);
+        }
+        if self.products.len() < products {
+            self.products.resize(products, 0.0);
+        }
+    }
+}
+
+/// What is dropped in a step: nothing, or a share by a draw.
+#[derive(Clone, Copy)]
+struct Dropout {
+    /// A cell is dropped if its hash is below.
+    threshold: u32,
+    scale: f32,
+    draw: u32,
+}
+
+impl ConvStack {
+    /// The blocks of a network; `None` where this cannot compute them: every
+    /// kernel must be 3 x 3 or 5 x 5, and filters come in sixteens.
+    pub(crate) fn new(network: &NetworkSpec) -> Option<Self> {
+        let suits = |block: &ConvBlock| block.filters.is_multiple_of(LANES);
+        if !network.suits_winograd() || !network.blocks.iter().all(suits) {
+            return None;
+        }
+        let [mut channels, mut height, mut width] = network.input;
+        let blocks = network.blocks.iter().map(|block| {
+            let side = block.kernel;
+            let padding = if block.padding == Padding::Same { side / 2 } else { 0 };
+            let pool = |length: usize| (length + 2 * padding + 1 - side) / 2;
+            let whole = if channels.is_multiple_of(LANES) { LANES } else { FEW };
+            let made = Block {
+                size: [height, width],
+                pooled: [pool(height), pool(width)],
+                channels,
+                inputs: channels.next_multiple_of(whole),
+                outputs: block.filters,
+                side,
+                padding,
+                dropout: block.dropout,
+                kernel: Vec::new(),
+                bias: Vec::new(),
+            };
+            (channels, [height, width]) = (block.filters, made.pooled);
+            made
+        });
+        let blocks: Vec<Block> = blocks.collect();
+        let (maps, routes) = (vec![Vec::new(); blocks.len() + 1], vec![Vec::new(); blocks.len()]);
+        Some(Self { blocks, maps, routes })
+    }
+
+    /// Takes a block's kernel `[filters, channels, side, side]` and bias.
+    pub(crate) fn set_weights(&mut self, block: usize, kernel: &[f32], bias: Vec<f32>) {
+        let block = &mut self.blocks[block];
+        let Block { channels, inputs, outputs, side, .. } = *block;
+        block.kernel = transform_kernel(kernel, [outputs, channels, side], [inputs, outputs]);
+        block.bias = bias;
+    }
+
+    /// Runs a batch: `pixel` gives the channels of each pixel, in order. Dropout
+    /// acts where there is a `draw`. Returns `[batch, features]`, features as
+    /// (channel, row, column).
+    pub(crate) fn forward(&mut self, batch: usize, inputs: &[f32], draw: Option<u64>) -> Vec<f32> {
+        let first = &self.blocks[0];
+        let pixels = batch * first.size[0] * first.size[1];
+        let map = &mut self.maps[0];
+        map.clear();
+        map.resize(pixels * first.inputs, 0.0);
+        let cells = map.par_chunks_exact_mut(first.inputs).zip(inputs.par_chunks_exact(first.channels));
+        cells.with_min_len(4096).for_each(|(to, from)| to[..from.len()].copy_from_slice(from));
+
+        for (index, block) in self.blocks.iter().enumerate() {
+            let dropout = match draw {
+                Some(draw) if block.dropout > 0.0 => Dropout {
+                    threshold: (block.dropout * f64::from(u32::MAX)) as u32,
+                    scale: (1.0 / (1.0 - block.dropout)) as f32,
+                    draw: hash(draw as u32 ^ hash((draw >> 32) as u32 ^ index as u32)),
+                },
+                _ => Dropout { threshold: 0, scale: 1.0, draw: 0 },
+            };
+            let (before, after) = self.maps.split_at_mut(index + 1);
+            block.forward(batch, &before[index], &mut after[0], &mut self.routes[index], dropout);
+        }
+        let (Some(last), Some(map)) = (self.blocks.last(), self.maps.last()) else { return Vec::new() };
+        let pixels = last.pooled[0] * last.pooled[1];
+        map.par_chunks_exact(pixels * last.outputs)
+            .flat_map_iter(|image| {
+                (0..last.outputs).flat_map(move |channel| {
+                    (0..pixels).map(move |pixel| image[pixel * last.outputs + channel])
+                })
+            })
+            .collect()
+    }
+
+    /// The gradients of every block, from that of what [`Self::forward`] gave.
+    pub(crate) fn backward(&mut self, batch: usize, gradient: &[f32], dropped: bool) -> Vec<BlockGradient> {
+        let Some(last) = self.blocks.last() else { return Vec::new() };
+        let pixels = last.pooled[0] * last.pooled[1];
+        let mut gradient: Vec<f32> = gradient
+            .chunks_exact(pixels * last.outputs)
+            .flat_map(|image| {
+                (0..pixels).flat_map(move |pixel| {
+                    (0..last.outputs).map(move |channel| image[channel * pixels + pixel])
+                })
+            })
+            .collect();
+        let mut gradients = Vec::with_capacity(self.blocks.len());
+        for (index, block) in self.blocks.iter().enumerate().rev() {
+            let scale = if dropped { (1.0 / (1.0 - block.dropout)) as f32 } else { 1.0 };
+            let (of_block, of_map) =
+                block.backward(batch, &self.maps[index], &self.routes[index], &gradient, scale, index > 0);
+            gradients.push(of_block);
+            gradient = of_map;
+        }
+        gradients.reverse();
+        gradients
+    }
+}
+
+impl Block {
+    /// Side of a patch's outputs.
+    fn tile(&self) -> usize {
+        PATCH + 1 - self.side
+    }
+
+    /// Rows and columns of tiles.
+    fn tiles(&self) -> [usize; 2] {
+        self.pooled.map(|side| side.div_ceil(self.tile() / 2))
+    }
+
+    /// Cells of an image's input and of its pooled output.
+    fn cells(&self) -> [usize; 2] {
+        [self.size[0] * self.size[1] * self.inputs, self.pooled[0] * self.pooled[1] * self.outputs]
+    }
+
+    fn forward(
+        &self,
+        batch: usize,
+        map: &[f32],
+        pooled: &mut Vec<f32>,
+        routes: &mut Vec<u8>,
+        dropout: Dropout,
+    ) {
+        let [from, to] = self.cells();
+        pooled.resize(batch * to, 0.0);
+        routes.resize(batch * to, 0);
+        // Small maps go together, so that the matrix products are not too small.
+        let [rows, columns] = self.tiles();
+        let together = STRIP.div_ceil(rows * columns);
+        let images = map.par_chunks(together * from);
+        let images =
+            images.zip(pooled.par_chunks_mut(together * to)).zip(routes.par_chunks_mut(together * to));
+        images.enumerate().for_each_init(Scratch::default, |scratch, (index, ((map, pooled), routes))| {
+            let first_cell = (index * together * to) as u32;
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    if self.tile() == 4 {
+                        self.forward_images::<4>(map, pooled, routes, first_cell, dropout, scratch);
+                    } else {
+                        self.forward_images::<6>(map, pooled, routes, first_cell, dropout, scratch);
+                    }
+                },
+            );
+        });
+    }
+
+    #[inline(always)]
+    fn forward_images<const TILE: usize>(
+        &self,
+        map: &[f32],
+        pooled: &mut [f32],
+        routes: &mut [u8],
+        first_cell: u32,
+        dropout: Dropout,
+        scratch: &mut Scratch,
+    ) {
+        let [rows, columns] = self.tiles();
+        let all = map.len() / self.cells()[0] * rows * columns;
+        for first in (0..all).step_by(STRIP) {
+            let count = STRIP.min(all - first);
+            scratch.resize(PLACES * count * self.inputs, PLACES * count * self.outputs);
+            self.evaluate(map, first, count, &mut scratch.patches);
+            for place in 0..PLACES {
+                multiply(
+                    &scratch.patches[place * count * self.inputs..][..count * self.inputs],
+                    &self.kernel[place * self.inputs * self.outputs..][..self.inputs * self.outputs],
+                    &mut scratch.products[place * count * self.outputs..][..count * self.outputs],
+                    [count, self.inputs, self.outputs],
+                );
+            }
+            self.pool::<TILE>(&scratch.products, first, count, pooled, routes, first_cell, dropout);
+        }
+    }
+
+    /// Image, row and column of a tile's outputs, before the pool.
+    #[inline(always)]
+    fn place(&self, tile: usize) -> [usize; 3] {
+        let [rows, columns] = self.tiles();
+        let (image, tile) = (tile / (rows * columns), tile % (rows * columns));
+        [image, tile / columns * self.tile(), tile % columns * self.tile()]
+    }
+
+    /// The rows, or columns, of the patch at `place` that a map of `length` has.
+    #[inline(always)]
+    fn inside(&self, place: usize, length: usize) -> std::ops::Range<usize> {
+        let from = self.padding.saturating_sub(place);
+        let to = (length + self.padding).saturating_sub(place).min(PATCH);
+        from..to.max(from)
+    }
+
+    /// Evaluates patches at the points: `patches` is `[PLACES, count, inputs]`.
+    #[inline(always)]
+    fn evaluate(&self, map: &[f32], first: usize, count: usize, patches: &mut [f32]) {
+        if self.inputs.is_multiple_of(LANES) {
+            self.evaluate_lanes::<LANES>(map, first, count, patches);
+        } else {
+            self.evaluate_lanes::<FEW>(map, first, count, patches);
+        }
+    }
+
+    #[inline(always)]
+    fn evaluate_lanes<const L: usize>(&self, map: &[f32], first: usize, count: usize, patches: &mut [f32]) {
+        let (map, patches) = (map.as_chunks::<L>().0, patches.as_chunks_mut::<L>().0);
+        let ([height, width], groups) = (self.size, self.inputs / L);
+        for patch in 0..count {
+            let [image, top, left] = self.place(first + patch);
+            let (rows, columns) = (self.inside(top, height), self.inside(left, width));
+            for group in 0..groups {
+                let mut cells = [[[0.0; L]; PATCH]; PATCH];
+                for row in rows.clone() {
+                    let start = (image * height + top + row - self.padding) * width + left;
+                    for column in columns.clone() {
+                        cells[row][column] = map[(start + column - self.padding) * groups + group];
+                    }
+                }
+                for column in 0..PATCH {
+                    let values = evaluate(std::array::from_fn(|row| cells[row][column]));
+                    for (row, value) in values.into_iter().enumerate() {
+                        cells[row][column] = value;
+                    }
+                }
+                for (row, cells) in cells.into_iter().enumerate() {
+                    for (column, value) in evaluate(cells).into_iter().enumerate() {
+                        patches[((row * PATCH + column) * count + patch) * groups + group] = value;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Interpolates the products of patches, pools them, and writes what comes
+    /// of bias, ReLU and dropout, and the route that each cell came by.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "the one place where all of a step forward meets")]
+    fn pool<const TILE: usize>(
+        &self,
+        products: &[f32],
+        first: usize,
+        count: usize,
+        pooled: &mut [f32],
+        routes: &mut [u8],
+        first_cell: u32,
+        dropout: Dropout,
+    ) {
+        let (products, bias) = (products.as_chunks::<LANES>().0, self.bias.as_chunks::<LANES>().0);
+        let (pooled, routes) = (pooled.as_chunks_mut::<LANES>().0, routes.as_chunks_mut::<LANES>().0);
+        let ([height, width], groups) = (self.pooled, self.outputs / LANES);
+        for patch in 0..count {
+            let [image, top, left] = self.place(first + patch);
+            let (top, left) = (top / 2, left / 2);
+            for group in 0..groups {
+                let mut cells = [[[0.0; LANES]; PATCH]; TILE];
+                for column in 0..PATCH {
+                    let product = |row| products[((row * PATCH + column) * count + patch) * groups + group];
+                    let values = interpolate::<LANES, TILE>(std::array::from_fn(product));
+                    for (row, value) in values.into_iter().enumerate() {
+                        cells[row][column] = value;
+                    }
+                }
+                let mut tile = [[[0.0; LANES]; TILE]; TILE];
+                for (outputs, cells) in tile.iter_mut().zip(cells) {
+                    *outputs = interpolate::<LANES, TILE>(cells);
+                }
+                for row in 0..(height - top).min(TILE / 2) {
+                    for column in 0..(width - left).min(TILE / 2) {
+                        let to = ((image * height + top + row) * width + left + column) * groups + group;
+                        let four: [[f32; LANES]; 4] =
+                            std::array::from_fn(|at| tile[2 * row + at / 2][2 * column + at % 2]);
+                        let first_lane = first_cell.wrapping_add((to * LANES) as u32);
+                        (pooled[to], routes[to]) = win(four, bias[group], first_lane, dropout);
+                    }
+                }
+            }
+        }
+    }
+
+    fn backward(
+        &self,
+        batch: usize,
+        map: &[f32],
+        routes: &[u8],
+        gradient: &[f32],
+        scale: f32,
+        of_map: bool,
+    ) -> (BlockGradient, Vec<f32>) {
+        let [from, to] = self.cells();
+        let together = batch.div_ceil(GROUPS);
+        let mut of_maps = vec![0.0; if of_map { batch * from } else { 0 }];
+        // Where the gradient of the input is not wanted, each group has none of it.
+        let mut parts: Vec<&mut [f32]> = if of_map {
+            of_maps.chunks_mut(together * from).collect()
+        } else {
+            (0..batch.div_ceil(together)).map(|_| Default::default()).collect()
+        };
+        let groups = parts.par_iter_mut().enumerate().map(|(index, of_map)| {
+            let range = |cells: usize| index * together * cells..((index + 1) * together).min(batch) * cells;
+            let (map, routes, gradient) = (&map[range(from)], &routes[range(to)], &gradient[range(to)]);
+            let mut of_kernel = vec![0.0; PLACES * self.inputs * self.outputs];
+            let mut of_bias = vec![[0.0; LANES]; self.outputs / LANES];
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    let sums = (&mut of_kernel[..], &mut of_bias[..]);
+                    if self.tile() == 4 {
+                        self.backward_images::<4>(map, routes, gradient, scale, of_map, sums);
+                    } else {
+                        self.backward_images::<6>(map, routes, gradient, scale, of_map, sums);
+                    }
+                },
+            );
+            (of_kernel, of_bias)
+        });
+        let mut groups = groups.collect::<Vec<_>>().into_iter();
+        let (mut of_kernel, mut of_bias) = groups.next().unwrap_or_default();
+        for (kernel, bias) in groups {
+            of_kernel.par_iter_mut().with_min_len(1 << 16).zip(kernel).for_each(|(sum, part)| *sum += part);
+            of_bias.iter_mut().zip(bias).for_each(|(sum, part)| *sum = add(*sum, part));
+        }
+        let sizes = [self.outputs, self.channels, self.side];
+        let kernel = transform_kernel_adjoint(&of_kernel, sizes, [self.inputs, self.outputs]);
+        (BlockGradient { kernel, bias: of_bias.concat() }, of_maps)
+    }
+
+    #[inline(always)]
+    fn backward_images<const TILE: usize>(
+        &self,
+        map: &[f32],
+        routes: &[u8],
+        gradient: &[f32],
+        scale: f32,
+        of_map: &mut [f32],
+        (of_kernel, of_bias): (&mut [f32], &mut [[f32; LANES]]),
+    ) {
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        let [rows, columns] = self.tiles();
+        let all = map.len() / self.cells()[0] * rows * columns;
+        let mut scratch = Scratch::default();
+        for first in (0..all).step_by(STRIP) {
+            let count = STRIP.min(all - first);
+            scratch.resize(PLACES * count * inputs, PLACES * count * outputs);
+            let Scratch { patches, products } = &mut scratch;
+            self.spread::<TILE>(gradient, routes, first, count, scale, products, of_bias);
+            self.evaluate(map, first, count, patches);
+            for place in 0..PLACES {
+                let patch = &mut patches[place * count * inputs..][..count * inputs];
+                let product = &products[place * count * outputs..][..count * outputs];
+                let sum = &mut of_kernel[place * inputs * outputs..][..inputs * outputs];
+                super::multiply_left_transposed(patch, product, sum, [inputs, count, outputs]);
+                if !of_map.is_empty() {
+                    let kernel = &self.kernel[place * inputs * outputs..][..inputs * outputs];
+                    super::multiply_right_transposed(product, kernel, patch, [count, outputs, inputs]);
+                }
+            }
+            if !of_map.is_empty() {
+                if inputs.is_multiple_of(LANES) {
+                    self.gather::<LANES>(patches, first, count, of_map);
+                } else {
+                    self.gather::<FEW>(patches, first, count, of_map);
+                }
+            }
+        }
+    }
+
+    /// The gradients of pooled cells, brought back through pool and ReLU to the
+    /// cells that they came from, and through the interpolation to the points.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "the one place where all of a step back begins")]
+    fn spread<const TILE: usize>(
+        &self,
+        gradient: &[f32],
+        routes: &[u8],
+        first: usize,
+        count: usize,
+        scale: f32,
+        products: &mut [f32],
+        of_bias: &mut [[f32; LANES]],
+    ) {
+        let (gradient, routes) = (gradient.as_chunks::<LANES>().0, routes.as_chunks::<LANES>().0);
+        let products = products.as_chunks_mut::<LANES>().0;
+        let ([height, width], groups) = (self.pooled, self.outputs / LANES);
+        for patch in 0..count {
+            let [image, top, left] = self.place(first + patch);
+            let (top, left) = (top / 2, left / 2);
+            for group in 0..groups {
+                let mut tile = [[[0.0; LANES]; TILE]; TILE];
+                for row in 0..(height - top).min(TILE / 2) {
+                    for column in 0..(width - left).min(TILE / 2) {
+                        let from = ((image * height + top + row) * width + left + column) * groups + group;
+                        let (value, route) = (gradient[from], routes[from]);
+                        for at in 0..CLOSED {
+                            let cell =
+                                &mut tile[2 * row + usize::from(at / 2)][2 * column + usize::from(at % 2)];
+                            for lane in 0..LANES {
+                                cell[lane] = if route[lane] == at { scale * value[lane] } else { 0.0 };
+                            }
+                            of_bias[group] = add(of_bias[group], *cell);
+                        }
+                    }
+                }
+                let mut cells = [[[0.0; LANES]; TILE]; PATCH];
+                for column in 0..TILE {
+                    let values =
+                        interpolate_adjoint::<LANES, TILE>(std::array::from_fn(|row| tile[row][column]));
+                    for (row, value) in values.into_iter().enumerate() {
+                        cells[row][column] = value;
+                    }
+                }
+                for (row, cells) in cells.into_iter().enumerate() {
+                    for (column, value) in interpolate_adjoint::<LANES, TILE>(cells).into_iter().enumerate() {
+                        products[((row * PATCH + column) * count + patch) * groups + group] = value;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The gradients of patches at the points, brought back to the map's cells,
+    /// of which neighbouring patches share some.
+    #[inline(always)]
+    fn gather<const L: usize>(&self, patches: &[f32], first: usize, count: usize, of_map: &mut [f32]) {
+        let (patches, of_map) = (patches.as_chunks::<L>().0, of_map.as_chunks_mut::<L>().0);
+        let ([height, width], groups) = (self.size, self.inputs / L);
+        for patch in 0..count {
+            let [image, top, left] = self.place(first + patch);
+            let (rows, columns) = (self.inside(top, height), self.inside(left, width));
+            for group in 0..groups {
+                let mut cells = [[[0.0; L]; PATCH]; PATCH];
+                for (row, cells) in cells.iter_mut().enumerate() {
+                    let value = |column| patches[((row * PATCH + column) * count + patch) * groups + group];
+                    *cells = evaluate_adjoint(std::array::from_fn(value));
+                }
+                for column in columns.clone() {
+                    let values = evaluate_adjoint(std::array::from_fn(|row| cells[row][column]));
+                    for row in rows.clone() {
+                        let start = (image * height + top + row - self.padding) * width + left;
+                        let cell = &mut of_map[(start + column - self.padding) * groups + group];
+                        *cell = add(*cell, values[row]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The largest of four with bias, ReLU and dropout, and which of them it was.
+#[inline(always)]
+fn win(
+    four: [[f32; LANES]; 4],
+    bias: [f32; LANES],
+    first_lane: u32,
+    dropout: Dropout,
+) -> ([f32; LANES], [u8; LANES]) {
+    let mut largest = four[0];
+    let mut route = [0_u32; LANES];
+    for (at, values) in four.iter().enumerate().skip(1) {
+        for lane in 0..LANES {
+            let wins = values[lane] > largest[lane];
+            largest[lane] = if wins { values[lane] } else { largest[lane] };
+            route[lane] = if wins { at as u32 } else { route[lane] };
+        }
+    }
+    let mut output = [0.0; LANES];
+    for lane in 0..LANES {
+        let value = largest[lane] + bias[lane];
+        let dropped = hash(first_lane.wrapping_add(lane as u32) ^ dropout.draw) < dropout.threshold;
+        let open = (value > 0.0) & !dropped;
+        output[lane] = if open { value * dropout.scale } else { 0.0 };
+        route[lane] = if open { route[lane] } else { u32::from(CLOSED) };
+    }
+    (output, route.map(|at| at as u8))
+}
+
+/// A number that looks drawn (the finaliser of A. Appleby's MurmurHash3).
+#[inline(always)]
+fn hash(mut bits: u32) -> u32 {
+    bits = (bits ^ (bits >> 16)).wrapping_mul(0x85eb_ca6b);
+    bits = (bits ^ (bits >> 13)).wrapping_mul(0xc2b2_ae35);
+    bits ^ (bits >> 16)
+}

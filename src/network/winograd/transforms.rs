@@ -1,0 +1,194 @@
+//! The three transforms of Winograd's filtering, and their adjoints.
+//!
+//! In: values of as many channels as stand side by side. Out: the same at the
+//! points, or back. `training` adds the adjoints, which carry gradients the
+//! other way: each is the transposed matrix of its transform.
+
+/// Side of a patch; its points are [`POINTS`] and ∞.
+pub(crate) const PATCH: usize = 8;
+/// Places of a patch.
+pub(crate) const PLACES: usize = PATCH * PATCH;
+/// Where the polynomials are evaluated, ∞ apart.
+const POINTS: [f64; PATCH - 1] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
+
+#[inline(always)]
+pub(crate) fn add<const L: usize>(a: [f32; L], b: [f32; L]) -> [f32; L] {
+    std::array::from_fn(|lane| a[lane] + b[lane])
+}
+
+#[inline(always)]
+fn subtract<const L: usize>(a: [f32; L], b: [f32; L]) -> [f32; L] {
+    std::array::from_fn(|lane| a[lane] - b[lane])
+}
+
+#[inline(always)]
+fn scale<const L: usize>(factor: f32, a: [f32; L]) -> [f32; L] {
+    std::array::from_fn(|lane| factor * a[lane])
+}
+
+#[inline(always)]
+fn sum3<const L: usize>(a: [f32; L], b: [f32; L], c: [f32; L]) -> [f32; L] {
+    add(add(a, b), c)
+}
+
+/// Sum and difference.
+#[inline(always)]
+fn both<const L: usize>(even: [f32; L], odd: [f32; L]) -> ([f32; L], [f32; L]) {
+    (add(even, odd), subtract(even, odd))
+}
+
+/// The transform `Bᵀ d` of eight values: row `j` has the coefficients of the
+/// product of `x - p` over all points but the `j`th (the first is negated), the
+/// last row those of the product over all.
+#[inline(always)]
+pub(crate) fn evaluate<const L: usize>(
+    [d0, d1, d2, d3, d4, d5, d6, d7]: [[f32; L]; PATCH],
+) -> [[f32; L]; PATCH] {
+    let (one, minus_one) = both(sum3(d2, d6, scale(-4.25, d4)), sum3(d1, d5, scale(-4.25, d3)));
+    let (two, minus_two) = both(
+        sum3(d6, scale(0.25, d2), scale(-1.25, d4)),
+        sum3(scale(0.5, d1), scale(-2.5, d3), scale(2.0, d5)),
+    );
+    let (half, minus_half) = both(
+        sum3(d6, scale(4.0, d2), scale(-5.0, d4)),
+        sum3(scale(2.0, d1), scale(-2.5, d3), scale(0.5, d5)),
+    );
+    let zero = add(subtract(d0, d6), scale(5.25, subtract(d4, d2)));
+    let infinity = add(subtract(d7, d1), scale(5.25, subtract(d3, d5)));
+    [zero, one, minus_one, two, minus_two, half, minus_half, infinity]
+}
+
+/// The adjoint `B g` of [`evaluate`].
+#[cfg(feature = "training")]
+#[inline(always)]
+pub(crate) fn evaluate_adjoint<const L: usize>(
+    [zero, m1, m2, m3, m4, m5, m6, infinity]: [[f32; L]; PATCH],
+) -> [[f32; L]; PATCH] {
+    let (e1, o1) = both(m1, m2);
+    let (e2, o2) = both(m3, m4);
+    let (e3, o3) = both(m5, m6);
+    [
+        zero,
+        subtract(sum3(o1, scale(0.5, o2), scale(2.0, o3)), infinity),
+        sum3(e1, scale(0.25, e2), add(scale(4.0, e3), scale(-5.25, zero))),
+        sum3(scale(5.25, infinity), scale(-4.25, o1), scale(-2.5, add(o2, o3))),
+        sum3(scale(5.25, zero), scale(-4.25, e1), add(scale(-1.25, e2), scale(-5.0, e3))),
+        sum3(o1, scale(2.0, o2), add(scale(0.5, o3), scale(-5.25, infinity))),
+        subtract(sum3(e1, e2, e3), zero),
+        infinity,
+    ]
+}
+
+/// The transform `Aᵀ m`: output `i` is the sum of each point's value times the
+/// point to the `i`th power; ∞ counts for the last output alone.
+#[inline(always)]
+pub(crate) fn interpolate<const L: usize, const TILE: usize>(
+    [zero, m1, m2, m3, m4, m5, m6, infinity]: [[f32; L]; PATCH],
+) -> [[f32; L]; TILE] {
+    let even = [add(m1, m2), add(m3, m4), add(m5, m6)];
+    let odd = [subtract(m1, m2), subtract(m3, m4), subtract(m5, m6)];
+    let mut outputs: [[f32; L]; TILE] = std::array::from_fn(|power| {
+        let [ones, twos, halves] = if power % 2 == 0 { even } else { odd };
+        let two = (1_u32 << power) as f32;
+        add(ones, add(scale(two, twos), scale(1.0 / two, halves)))
+    });
+    outputs[0] = add(outputs[0], zero);
+    outputs[TILE - 1] = add(outputs[TILE - 1], infinity);
+    outputs
+}
+
+/// The adjoint `A g` of [`interpolate`].
+#[cfg(feature = "training")]
+#[inline(always)]
+pub(crate) fn interpolate_adjoint<const L: usize, const TILE: usize>(
+    outputs: [[f32; L]; TILE],
+) -> [[f32; L]; PATCH] {
+    let sum = |parity: usize, base: f32| {
+        let mut sum = [0.0; L];
+        for (power, &output) in outputs.iter().enumerate().filter(|(power, _)| power % 2 == parity) {
+            sum = add(sum, scale(base.powi(power as i32), output));
+        }
+        sum
+    };
+    let (m1, m2) = both(sum(0, 1.0), sum(1, 1.0));
+    let (m3, m4) = both(sum(0, 2.0), sum(1, 2.0));
+    let (m5, m6) = both(sum(0, 0.5), sum(1, 0.5));
+    [outputs[0], m1, m2, m3, m4, m5, m6, outputs[TILE - 1]]
+}
+
+/// The matrix `G` for kernels of `side`, `[PATCH, side]`: row `j` has the powers
+/// of point `j` over the product of its distances from all others, which makes
+/// [`evaluate`] and [`interpolate`] an exact convolution.
+fn kernel_matrix(side: usize) -> [[f64; 5]; PATCH] {
+    let mut matrix = [[0.0_f64; 5]; PATCH];
+    for (index, point) in POINTS.iter().enumerate() {
+        let others = POINTS.iter().enumerate().filter(|(other, _)| *other != index);
+        let distance: f64 = others.map(|(_, other)| point - other).product();
+        // The first row of `evaluate` is negated.
+        let sign = if index == 0 { -1.0 } else { 1.0 };
+        for (power, value) in matrix[index].iter_mut().take(side).enumerate() {
+            *value = sign * point.powi(power as i32) / distance;
+        }
+    }
+    matrix[PATCH - 1][side - 1] = 1.0;
+    matrix
+}
+
+/// The kernels `[filters, channels, side, side]` at the points, `G g Gᵀ`, as
+/// `[PLACES, inputs, outputs]`: channels and filters, filled up with zeros.
+pub(crate) fn transform_kernel(
+    kernel: &[f32],
+    [filters, channels, side]: [usize; 3],
+    [inputs, outputs]: [usize; 2],
+) -> Vec<f32> {
+    let matrix = kernel_matrix(side);
+    let mut transformed = vec![0.0; PLACES * inputs * outputs];
+    for (index, kernel) in kernel.chunks_exact(side * side).enumerate() {
+        let (filter, channel) = (index / channels, index % channels);
+        debug_assert!(filter < filters, "more kernels than filters");
+        let mut rows = [[0.0_f64; 5]; PATCH];
+        for (row, vertical) in rows.iter_mut().zip(&matrix) {
+            for (cells, vertical) in kernel.chunks_exact(side).zip(vertical) {
+                for (sum, cell) in row.iter_mut().zip(cells) {
+                    *sum += vertical * f64::from(*cell);
+                }
+            }
+        }
+        for place in 0..PLACES {
+            let (row, horizontal) = (&rows[place / PATCH], &matrix[place % PATCH]);
+            let value: f64 = row.iter().zip(horizontal).map(|(cell, point)| cell * point).sum();
+            transformed[(place * inputs + channel) * outputs + filter] = value as f32;
+        }
+    }
+    transformed
+}
+
+/// The adjoint `Gᵀ g G` of [`transform_kernel`]: gradients `[PLACES, inputs,
+/// outputs]` to `[filters, channels, side, side]`.
+#[cfg(feature = "training")]
+pub(crate) fn transform_kernel_adjoint(
+    gradient: &[f32],
+    [filters, channels, side]: [usize; 3],
+    [inputs, outputs]: [usize; 2],
+) -> Vec<f32> {
+    let matrix = kernel_matrix(side);
+    let mut kernels = Vec::with_capacity(filters * channels * side * side);
+    for index in 0..filters * channels {
+        let (filter, channel) = (index / channels, index % channels);
+        let mut rows = [[0.0_f64; 5]; PATCH];
+        for place in 0..PLACES {
+            let value = f64::from(gradient[(place * inputs + channel) * outputs + filter]);
+            for (sum, point) in rows[place / PATCH].iter_mut().zip(&matrix[place % PATCH]) {
+                *sum += value * point;
+            }
+        }
+        for vertical in 0..side {
+            for horizontal in 0..side {
+                let sum: f64 =
+                    rows.iter().zip(&matrix).map(|(row, points)| points[vertical] * row[horizontal]).sum();
+                kernels.push(sum as f32);
+            }
+        }
+    }
+    kernels
+}
