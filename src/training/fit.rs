@@ -688,7 +688,7 @@ mod tests {
             let end = job.fit(start, &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
             let last = end.state.history.last().unwrap();
             assert!(last.validation_accuracy > 0.9, "{last:?}");
-            let said = job.predict(end.best.as_ref().unwrap(), Part::Test).unwrap();
+            let said = job.predict(end.best.as_ref().unwrap(), Part::Test, &mut |_| {}).unwrap();
             let test = job.split.part(Part::Test);
             assert_eq!((said.logits.len(), said.embedding.len()), (2 * test.len(), 8 * test.len()));
             let right = said
