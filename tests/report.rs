@@ -206,7 +206,8 @@ fn an_exported_model_classifies() {
     assert_eq!(card.scores.len(), 6);
 
     let song = folder.path().join("song.wav");
-    let samples: Vec<f32> = (0..4 * 22_050).map(|at| 0.5 * (at as f32 / 22_050.0 * 90.0 * TAU).sin()).collect();
+    let samples: Vec<f32> =
+        (0..4 * 22_050).map(|at| 0.5 * (at as f32 / 22_050.0 * 90.0 * TAU).sin()).collect();
     let mut bytes = wav::header(22_050, 1, samples.len() as u64).to_vec();
     wav::append(&samples, &mut bytes);
     fs::write(&song, bytes).unwrap();
@@ -279,9 +280,10 @@ fn damaged_and_foreign_files_are_refused_with_the_reason() {
     result.version = 99;
     let newer = trained.with("result.json", result.to_json().unwrap().as_bytes());
     let output = text(newer.path()).to_owned() + "/results";
-    for arguments in
-        [["report", text(newer.path()), "-o", &output], ["export", text(newer.path()), "-o", "no.safetensors"]]
-    {
+    for arguments in [
+        ["report", text(newer.path()), "-o", &output],
+        ["export", text(newer.path()), "-o", "no.safetensors"],
+    ] {
         let said = fails(&arguments);
         assert!(said.contains("has version 99, this build reads version 1"), "{said}");
     }
