@@ -72,14 +72,18 @@ fn archive(genres: [&str; 2]) -> MelArchive {
 /// A folder with an archive and a run of row 1, trained and scored once for all
 /// tests.
 struct Trained {
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Trained {
     fn get() -> &'static Self {
         static TRAINED: OnceLock<Trained> = OnceLock::new();
         TRAINED.get_or_init(|| {
-            let trained = Self { folder: tempfile::tempdir().unwrap() };
+            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
+            // What an earlier run of the tests left.
+            _ = fs::remove_dir_all(&folder);
+            fs::create_dir(&folder).unwrap();
+            let trained = Self { folder };
             fs::write(trained.archive(), archive(["bass", "treble"]).to_bytes().unwrap()).unwrap();
             trained.train(&trained.run());
             succeeds(&["evaluate", text(&trained.run()), "--archive", text(&trained.archive())]);
@@ -88,11 +92,11 @@ impl Trained {
     }
 
     fn archive(&self) -> PathBuf {
-        self.folder.path().join("archive.safetensors")
+        self.folder.join("archive.safetensors")
     }
 
     fn run(&self) -> PathBuf {
-        self.folder.path().join("run")
+        self.folder.join("run")
     }
 
     fn train(&self, run: &Path) {

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Side of a cell, in pixels.
-const CELL: i32 = 62;
+const CELL: i32 = 68;
 /// Where the matrix begins.
 const ORIGIN: (i32, i32) = (112, 112);
 /// Letters of a genre's name for which there is room.
