@@ -43,10 +43,12 @@ set_meta() {
 }
 
 version_engine() {
-  local files=(engine.js engine_bg.wasm engine-loader.js capture-worklet.js) folder
+  local files=(engine.js engine_bg.wasm engine-loader.js gpu.js gpu_bg.wasm gpu-loader.js capture-worklet.js) folder
   cp "$source_dir"/www/engine-loader.js "$source_dir"/www/capture-worklet.js .
+  # A worker may import statically only, so each engine has a loader.
+  sed 's|\./engine\.js|./gpu.js|' engine-loader.js >gpu-loader.js
   # A file that engine.js imports by a relative address would have to move with it.
-  if grep -q "from './" engine.js; then fail "engine.js imports a snippet, which would be left behind"; fi
+  if grep -q "from './" engine.js gpu.js; then fail "engine.js imports a snippet, which would be left behind"; fi
   folder=engine-$(cat "${files[@]}" | sha256 | cut -c "1-$DIGITS")
   mkdir "$folder"
   mv "${files[@]}" "$folder/"
@@ -66,16 +68,19 @@ version_model() {
   set_meta needledrop-model-bytes "$(size "$versioned")"
 }
 
-# Every staged file as a line of the service worker's FILES. index.html goes by
+# Every staged file as a line of the service worker's FILES; what only a GPU needs
+# is kept once it was asked for. index.html goes by
 # the folder's own address, which no host redirects.
 list_files() {
-  local file address versioned
+  local file address versioned on_demand
   find . -type f ! -name sw.js | sed 's|^\./||' | LC_ALL=C sort | while read -r file; do
     address=$file
     [ "$file" != index.html ] || address=./
     versioned=false
     [[ ! $file =~ -[0-9a-f]{8,16} ]] || versioned=true
-    printf '  ["%s", "%s", %s],\n' "$address" "$(integrity "$file")" "$versioned"
+    on_demand=false
+    [[ $file != */gpu[._-]* ]] || on_demand=true
+    printf '  ["%s", "%s", %s, %s],\n' "$address" "$(integrity "$file")" "$versioned" "$on_demand"
   done
 }
 

@@ -88,6 +88,8 @@ struct World {
     dead: BTreeSet<WorkerId>,
     /// Requests that a worker has not answered yet, oldest first.
     inbox: VecDeque<(WorkerId, Request, usize)>,
+    /// Whether the pool looks for a GPU, and for a software adapter too.
+    seeking: VecDeque<bool>,
     /// Next clip of the song that each decoder has.
     decoding: BTreeMap<WorkerId, (SongId, usize)>,
     updates: Vec<Update<Thing>>,
@@ -107,6 +109,7 @@ impl World {
             alive: BTreeMap::new(),
             dead: BTreeSet::new(),
             inbox: VecDeque::new(),
+            seeking: VecDeque::new(),
             decoding: BTreeMap::new(),
             updates: vec![],
             clips: BTreeMap::new(),
@@ -129,6 +132,7 @@ impl World {
                     assert!(self.alive.contains_key(&worker), "{request:?} was sent to a dead worker");
                     self.inbox.push_back((worker, request, attachments.len()));
                 }
+                Action::SeekGpu { software } => self.seeking.push_back(software),
                 Action::Terminate { worker } => {
                     assert!(self.alive.remove(&worker).is_some(), "{worker:?} was ended twice");
                     self.bury(worker);
@@ -187,9 +191,16 @@ impl World {
         }
     }
 
-    /// Lets the worker at that place of the inbox answer.
+    /// Lets the worker at that place of the inbox answer, or the browser say
+    /// whether there is a GPU.
     fn answer(&mut self, place: usize) {
-        let Some((worker, ..)) = self.inbox.get(place) else { return };
+        let Some((worker, ..)) = self.inbox.get(place) else {
+            if let Some(software) = self.seeking.pop_front() {
+                let found = self.machine.gpu.clone().map(|_| ());
+                self.event(Event::Gpu { software, found });
+            }
+            return;
+        };
         let worker = *worker;
         // A worker answers its own requests in order.
         let place = self.inbox.iter().position(|(to, _, _)| *to == worker).unwrap();
@@ -262,7 +273,7 @@ impl World {
     /// Lets everything be answered, oldest first.
     fn run(&mut self) {
         for _ in 0..100_000 {
-            if self.inbox.is_empty() {
+            if self.inbox.is_empty() && self.seeking.is_empty() {
                 return;
             }
             self.answer(0);
@@ -331,6 +342,34 @@ fn a_slower_gpu_runs_where_the_person_wants_it() {
     world.run();
     assert_eq!(world.devices.last(), Some(&Role::Cpu), "auto measures again");
     (0..2).for_each(|song| world.assert_whole(song));
+}
+
+#[test]
+fn the_gpus_engine_is_fetched_only_where_there_is_a_gpu() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    assert_eq!(world.pool.status().gpu, GpuStatus::Unused(EngineProblem::NoWebGpu));
+    assert!(
+        !world
+            .dead
+            .iter()
+            .chain(world.alive.keys())
+            .any(|worker| world.alive.get(worker) == Some(&Role::Gpu))
+    );
+    // Another wish, another question; the answer to the old one does not count.
+    world.event(Event::Choose(Choice::Gpu));
+    assert_eq!(world.seeking, [true]);
+    world.event(Event::Gpu { software: false, found: Err(EngineProblem::NoAdapter) });
+    assert_eq!(world.pool.status().gpu, GpuStatus::Starting);
+    world.machine.gpu = Ok(100.0);
+    world.run();
+    assert_eq!(world.pool.status().gpu, GpuStatus::Running);
+    // Once it is there it is not fetched again.
+    world.event(Event::Choose(Choice::Cpu));
+    world.event(Event::Choose(Choice::Auto));
+    assert!(world.seeking.is_empty());
+    world.run();
+    assert_eq!(world.pool.status().gpu, GpuStatus::Running);
 }
 
 #[test]
@@ -539,7 +578,7 @@ fn whatever_dies_whenever_every_song_ends_once_and_whole() {
                 }
                 3 => world.event(Event::SetModel { model: ModelId(random.below(3) as u32), file: 0 }),
                 _ => {
-                    let place = random.below(world.inbox.len().max(1));
+                    let place = random.below(world.inbox.len() + world.seeking.len().max(1));
                     world.answer(place);
                 }
             }

@@ -2,11 +2,12 @@
 // file of the build into FILES, with its digest, and so no version of the page
 // is ever mixed with another's engine or weights.
 //
-// A version is installed as a whole or not at all, and waits until the page
+// A version is installed as a whole or not at all (but for the GPU's engine, which
+// most never need and which is kept once it was asked for), and waits until the page
 // asks it to take over ("take-over") or the last page of the old one is closed.
 // A page that has just started asks it to forget older ones ("tidy").
 
-const FILES = [/* [address, digest, whether its name changes with its content], ... */];
+const FILES = [/* [address, digest, whether its name changes with its content, whether it is kept only once asked for], ... */];
 const VERSION = "";
 
 // Several such pages may live on one origin, under different paths.
@@ -42,7 +43,7 @@ async function find(url, names) {
 async function install() {
   try {
     const cache = await caches.open(CACHE);
-    for (const file of FILES) await cache.put(...await obtain(file));
+    for (const file of FILES.filter(([, , , onDemand]) => !onDemand)) await cache.put(...await obtain(file));
   } catch (error) {
     await caches.delete(CACHE);
     throw error;
@@ -66,7 +67,13 @@ async function answer(request) {
   const found = await find(url.href, names);
   if (found) return found;
   const root = request.mode === "navigate" && await find(self.registration.scope, names);
-  return root || fetch(request);
+  if (root) return root;
+  const onDemand = FILES.find(([path, , , onDemand]) =>
+    onDemand && new URL(path, self.registration.scope).href === url.href);
+  if (!onDemand) return fetch(request);
+  const [, response] = await obtain(onDemand);
+  await (await caches.open(CACHE)).put(url.href, response.clone());
+  return response;
 }
 
 self.addEventListener("install", (event) => event.waitUntil(install()));

@@ -11,8 +11,9 @@ use burn::tensor::Device;
 use js_sys::{ArrayBuffer, Float32Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
+#[cfg(feature = "gpu")]
+use super::device;
 use super::{
-    device,
     protocol::{EngineProblem, ModelId, Reply, Request, Role, Ticket},
     serve::{Message, now, post},
 };
@@ -50,7 +51,10 @@ impl Classifying {
         flex: bool,
     ) -> Result<(Self, String), EngineProblem> {
         let (device, name) = match role {
+            #[cfg(feature = "gpu")]
             Role::Gpu => device::gpu(software).await.map(|(device, name)| (Some(device), name))?,
+            #[cfg(not(feature = "gpu"))]
+            Role::Gpu => return Err(EngineProblem::NoWebGpu),
             _ if flex => (Some(Device::flex()), "Flex".to_owned()),
             Role::Cpu | Role::Decoder | Role::Microphone => (None, String::new()),
         };

@@ -7,19 +7,24 @@
 //! 1. `serve`: the loop of a worker, and what it does by its role
 //! 2. `file`: a `File` as a stream of bytes, `browser_codec`: WebCodecs
 //! 3. `decoder`: songs to clips, `microphone`: live sound to clips
-//! 4. `device`: the GPU, `classifying`: clips to verdicts, there or on the
-//!    processor
+//! 4. `adapter` and `device`: the GPU, `classifying`: clips to verdicts, there or
+//!    on the processor
+//!
+//! The engine is built twice: as `engine`, for the processor alone, and with the
+//! GPU's part as `gpu`, which is fetched only where there is an adapter for it.
 
 pub mod pool;
 pub mod protocol;
 
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+pub mod adapter;
 #[cfg(all(feature = "engine", target_arch = "wasm32"))]
 mod browser_codec;
 #[cfg(all(feature = "engine", target_arch = "wasm32"))]
 mod classifying;
 #[cfg(all(feature = "engine", target_arch = "wasm32"))]
 mod decoder;
-#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+#[cfg(all(feature = "gpu", target_arch = "wasm32"))]
 mod device;
 #[cfg(all(feature = "engine", target_arch = "wasm32"))]
 mod file;

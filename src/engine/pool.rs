@@ -133,6 +133,13 @@ pub enum Event<P> {
         /// What is known of it.
         detail: String,
     },
+    /// What came of [`Action::SeekGpu`].
+    Gpu {
+        /// As it was asked.
+        software: bool,
+        /// Nothing, if the GPU's engine is there; or why not.
+        found: Result<(), EngineProblem>,
+    },
     /// Some time passed.
     Tick,
 }
@@ -146,6 +153,12 @@ pub enum Action<P> {
         worker: WorkerId,
         /// What for.
         role: Role,
+    },
+    /// See whether there is a GPU, and fetch the engine that runs on it. Answered
+    /// by [`Event::Gpu`].
+    SeekGpu {
+        /// Whether a software adapter counts.
+        software: bool,
     },
     /// Send a request.
     Send {
@@ -413,6 +426,8 @@ pub struct Pool<P> {
     /// Clips that a worker has, in the order of its verdicts to come.
     jobs: BTreeMap<Ticket, (WorkerId, VecDeque<Clip<P>>)>,
     gpu: GpuStatus,
+    /// Whether the engine that runs on it has been fetched.
+    has_gpu_engine: bool,
     cpu_milliseconds: Option<f64>,
     gpu_milliseconds: Option<f64>,
     problem: Option<EngineProblem>,
@@ -442,6 +457,7 @@ impl<P: Clone> Pool<P> {
             clips: VecDeque::new(),
             jobs: BTreeMap::new(),
             gpu: GpuStatus::Off,
+            has_gpu_engine: false,
             cpu_milliseconds: None,
             gpu_milliseconds: None,
             problem: None,
@@ -487,6 +503,7 @@ impl<P: Clone> Pool<P> {
             Event::StopListening { song } => self.stop_listening(song),
             Event::Reply { worker, reply, attachments } => self.reply(worker, reply, attachments),
             Event::Died { worker, detail } => self.bury(worker, EngineProblem::Failed { detail }),
+            Event::Gpu { software, found } => self.gpu_found(software, found),
             Event::Tick => self.watch(slept),
         }
         self.schedule();
@@ -599,7 +616,29 @@ impl<P: Clone> Pool<P> {
         }
         if self.choice != Choice::Cpu && self.gpu == GpuStatus::Off {
             self.gpu = GpuStatus::Starting;
-            self.spawn(Role::Gpu);
+            if self.has_gpu_engine {
+                self.spawn(Role::Gpu);
+            } else {
+                self.actions.push(Action::SeekGpu { software: self.choice == Choice::Gpu });
+            }
+        }
+    }
+
+    /// Starts the GPU's worker, now that its engine is there, if it is still
+    /// wanted. An answer to a question that was put otherwise since is passed
+    /// over: the new one is on its way.
+    fn gpu_found(&mut self, software: bool, found: Result<(), EngineProblem>) {
+        self.has_gpu_engine |= found.is_ok();
+        let wanted = self.choice != Choice::Cpu && self.gpu == GpuStatus::Starting;
+        if !wanted || !self.of_role(Role::Gpu).is_empty() {
+            return;
+        }
+        match found {
+            Ok(()) => _ = self.spawn(Role::Gpu),
+            Err(problem) if software == (self.choice == Choice::Gpu) => {
+                self.gpu = GpuStatus::Unused(problem);
+            }
+            Err(_) => {}
         }
     }
 

@@ -13,7 +13,7 @@ pub use crate::sound::song::{ClipFormat, SongInfo, SongNotice, SongProblem};
 
 /// Version of this protocol. Page and engine check each other's, because a
 /// service worker may serve one of them from an older visit.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Mel bands of the [display columns](Reply::Verdict), few enough for the page
 /// to keep for a whole song.
@@ -292,6 +292,9 @@ pub enum EngineProblem {
         /// Its description.
         adapter: String,
     },
+    /// The engine with the GPU's part would not come.
+    #[error("the GPU's engine could not be loaded")]
+    Unreachable,
     /// The adapter would not start, or its answers were wrong.
     #[error("the GPU failed: {detail}")]
     Failed {

@@ -227,12 +227,13 @@ impl Desk {
 
     fn act(self, action: Action<JsValue>) {
         let (worker, result) = match action {
-            Action::Spawn { worker, .. } => {
+            Action::Spawn { worker, role } => {
                 let spawned = self.with(|held| {
-                    held.crew.as_mut().map(|crew| crew.spawn(worker, move |event| self.tell(event)))
+                    held.crew.as_mut().map(|crew| crew.spawn(worker, role, move |event| self.tell(event)))
                 });
                 (worker, spawned)
             }
+            Action::SeekGpu { software } => return spawn_local(self.seek_gpu(software)),
             Action::Send { worker, request, attachments, transfer } => {
                 let sent = self.with(|held| {
                     held.crew.as_ref().map(|crew| crew.send(worker, &request, &attachments, transfer))
@@ -254,6 +255,19 @@ impl Desk {
             // does not fill the stack.
             set_timeout(move || self.tell(Event::Died { worker, detail }), Duration::ZERO);
         }
+    }
+
+    /// Fetches what a GPU needs, where there is one.
+    async fn seek_gpu(self, software: bool) {
+        let Some(address) = self.with(|held| held.crew.as_ref().map(Crew::address)) else { return };
+        let found = workers::load_gpu_engine(&address, software).await.map(|module| {
+            self.with(|held| {
+                if let Some(crew) = &mut held.crew {
+                    crew.equip(module);
+                }
+            });
+        });
+        self.tell(Event::Gpu { software, found });
     }
 
     fn hear(self, news: News<JsValue>) {

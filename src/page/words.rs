@@ -295,6 +295,7 @@ pub(crate) fn engine_problem(problem: &EngineProblem) -> String {
         EngineProblem::Software { adapter } => {
             format!("WebGPU has only a software adapter ({adapter}), and the CPU is faster than that")
         }
+        EngineProblem::Unreachable => "its part of the engine could not be loaded".into(),
         EngineProblem::Failed { detail } => format!("the GPU failed ({detail})"),
         EngineProblem::Silent { seconds } => {
             format!("the GPU gave no answer for {}", duration(seconds * 1000.0))

@@ -14,8 +14,9 @@ use web_sys::{ErrorEvent, MessageEvent, MessagePort, Url, Worker, WorkerOptions,
 
 use super::browser;
 use super::download::{self, DownloadProblem};
+use crate::engine::adapter::adapter;
 use crate::engine::pool::{Event, WorkerId};
-use crate::engine::protocol::{self, Request};
+use crate::engine::protocol::{self, EngineProblem, Request, Role};
 
 /// Where the engine lies, by the `needledrop-engine` tag that the build writes.
 #[derive(Clone, Debug)]
@@ -62,10 +63,27 @@ pub(crate) fn cores() -> usize {
     if cores.is_finite() && cores >= 1.0 { cores as usize } else { 1 }
 }
 
+/// Sees whether there is a GPU and loads the engine that runs on it.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) async fn load_gpu_engine(
+    address: &EngineAddress,
+    software: bool,
+) -> Result<WebAssembly::Module, EngineProblem> {
+    let (adapter, is_software) = adapter(&window().navigator()).await?;
+    if is_software && !software {
+        return Err(EngineProblem::Software { adapter });
+    }
+    let module = download::module(&address.file("gpu_bg.wasm"), |_| {}).await;
+    module.map_err(|_| EngineProblem::Unreachable)
+}
+
 /// The engine, compiled, and every worker that runs it.
 pub(crate) struct Crew {
     address: EngineAddress,
     module: WebAssembly::Module,
+    gpu_module: Option<WebAssembly::Module>,
     workers: HashMap<WorkerId, Hired>,
 }
 
@@ -78,7 +96,17 @@ struct Hired {
 impl Crew {
     /// Nobody yet.
     pub(crate) fn new(address: EngineAddress, module: WebAssembly::Module) -> Self {
-        Self { address, module, workers: HashMap::new() }
+        Self { address, module, gpu_module: None, workers: HashMap::new() }
+    }
+
+    /// Where the engine lies.
+    pub(crate) fn address(&self) -> EngineAddress {
+        self.address.clone()
+    }
+
+    /// Takes the engine that runs on a GPU.
+    pub(crate) fn equip(&mut self, gpu_module: WebAssembly::Module) {
+        self.gpu_module = Some(gpu_module);
     }
 
     /// Starts a worker; `happened` gets all it says.
@@ -88,13 +116,18 @@ impl Crew {
     pub(crate) fn spawn(
         &mut self,
         id: WorkerId,
+        role: Role,
         happened: impl Fn(Event<JsValue>) + Clone + 'static,
     ) -> Result<(), JsValue> {
+        let (loader, module) = match (role, &self.gpu_module) {
+            (Role::Gpu, Some(module)) => ("gpu-loader.js", module.clone()),
+            _ => ("engine-loader.js", self.module.clone()),
+        };
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options(&self.address.file("engine-loader.js"), &options)?;
+        let worker = Worker::new_with_options(&self.address.file(loader), &options)?;
         let ears = ears(&worker, id, happened);
-        let first = browser::object(&[("module", self.module.clone().into())]);
+        let first = browser::object(&[("module", module.into())]);
         worker.post_message(&first)?;
         self.workers.insert(id, Hired { worker, _ears: ears });
         Ok(())

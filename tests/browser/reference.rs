@@ -26,8 +26,9 @@ const INFER: &str = r#"
 (async (start, first, count) => {
   window.outcome = null;
   const folder = new URL(document.querySelector('meta[name=needledrop-engine]').content, document.baseURI);
-  const module = await WebAssembly.compileStreaming(fetch(new URL('engine_bg.wasm', folder)));
-  const worker = new Worker(new URL('engine-loader.js', folder), { type: 'module' });
+  const engine = start.role === 'gpu' ? 'gpu' : 'engine';
+  const module = await WebAssembly.compileStreaming(fetch(new URL(`${engine}_bg.wasm`, folder)));
+  const worker = new Worker(new URL(`${engine}-loader.js`, folder), { type: 'module' });
   const answers = [], waiting = [];
   worker.onmessage = ({ data }) => (waiting.length ? waiting.shift()(data) : answers.push(data));
   worker.onerror = (event) => { window.outcome = 'error: ' + event.message; };
@@ -37,7 +38,7 @@ const INFER: &str = r#"
     const answer = await next();
     return { ...JSON.parse(answer.body), attachments: answer.attachments };
   };
-  worker.postMessage({ module, script: new URL('engine.js', folder).href });
+  worker.postMessage({ module });
   const bytes = async (name) => (await fetch(name)).arrayBuffer();
   const steps = [await ask({ ask: 'start', ...start })];
   steps.push(await ask({ ask: 'model', model: 0 }, [await bytes('reference/model.safetensors')]));

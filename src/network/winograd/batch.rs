@@ -17,14 +17,16 @@
 //! Sums are taken over fixed groups of images in a fixed order: the result does
 //! not depend on the number of threads.
 
-use pulp::Arch;
+#![allow(clippy::needless_range_loop, reason = "rows and columns of two squares at once")]
+
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
     NetworkSpec, multiply,
     transforms::{
-        PATCH, PLACES, add, evaluate, evaluate_adjoint, interpolate, interpolate_adjoint, transform_kernel,
-        transform_kernel_adjoint,
+        PATCH, PLACES, add, column, evaluate, evaluate_adjoint, interpolate, interpolate_adjoint,
+        transform_kernel, transform_kernel_adjoint,
     },
 };
 use crate::network::experiment::{ConvBlock, Padding};
@@ -208,6 +210,56 @@ impl ConvStack {
     }
 }
 
+/// What a thread does forward, compiled for each width of registers.
+struct Forward<'a> {
+    block: &'a Block,
+    map: &'a [f32],
+    pooled: &'a mut [f32],
+    routes: &'a mut [u8],
+    first_cell: u32,
+    dropout: Dropout,
+    scratch: &'a mut Scratch,
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { block, map, pooled, routes, first_cell, dropout, scratch } = self;
+        if block.tile() == 4 {
+            block.forward_images::<4>(map, pooled, routes, first_cell, dropout, scratch);
+        } else {
+            block.forward_images::<6>(map, pooled, routes, first_cell, dropout, scratch);
+        }
+    }
+}
+
+/// What a thread does back, compiled for each width of registers.
+struct Backward<'a> {
+    block: &'a Block,
+    map: &'a [f32],
+    routes: &'a [u8],
+    gradient: &'a [f32],
+    scale: f32,
+    of_map: &'a mut [f32],
+    sums: (&'a mut [f32], &'a mut [[f32; LANES]]),
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { block, map, routes, gradient, scale, of_map, sums } = self;
+        if block.tile() == 4 {
+            block.backward_images::<4>(map, routes, gradient, scale, of_map, sums);
+        } else {
+            block.backward_images::<6>(map, routes, gradient, scale, of_map, sums);
+        }
+    }
+}
+
 impl Block {
     /// Side of a patch's outputs.
     fn tile(&self) -> usize {
@@ -243,16 +295,7 @@ impl Block {
             images.zip(pooled.par_chunks_mut(together * to)).zip(routes.par_chunks_mut(together * to));
         images.enumerate().for_each_init(Scratch::default, |scratch, (index, ((map, pooled), routes))| {
             let first_cell = (index * together * to) as u32;
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    if self.tile() == 4 {
-                        self.forward_images::<4>(map, pooled, routes, first_cell, dropout, scratch);
-                    } else {
-                        self.forward_images::<6>(map, pooled, routes, first_cell, dropout, scratch);
-                    }
-                },
-            );
+            Arch::new().dispatch(Forward { block: self, map, pooled, routes, first_cell, dropout, scratch });
         });
     }
 
@@ -325,15 +368,16 @@ impl Block {
                         cells[row][column] = map[(start + column - self.padding) * groups + group];
                     }
                 }
-                for column in 0..PATCH {
-                    let values = evaluate(std::array::from_fn(|row| cells[row][column]));
-                    for (row, value) in values.into_iter().enumerate() {
-                        cells[row][column] = value;
+                for at in 0..PATCH {
+                    let values = evaluate(column(&cells, at));
+                    for row in 0..PATCH {
+                        cells[row][at] = values[row];
                     }
                 }
-                for (row, cells) in cells.into_iter().enumerate() {
-                    for (column, value) in evaluate(cells).into_iter().enumerate() {
-                        patches[((row * PATCH + column) * count + patch) * groups + group] = value;
+                for row in 0..PATCH {
+                    let values = evaluate(cells[row]);
+                    for at in 0..PATCH {
+                        patches[((row * PATCH + at) * count + patch) * groups + group] = values[at];
                     }
                 }
             }
@@ -362,22 +406,26 @@ impl Block {
             let (top, left) = (top / 2, left / 2);
             for group in 0..groups {
                 let mut cells = [[[0.0; LANES]; PATCH]; TILE];
-                for column in 0..PATCH {
-                    let product = |row| products[((row * PATCH + column) * count + patch) * groups + group];
-                    let values = interpolate::<LANES, TILE>(std::array::from_fn(product));
-                    for (row, value) in values.into_iter().enumerate() {
-                        cells[row][column] = value;
+                for at in 0..PATCH {
+                    let mut values = [[0.0; LANES]; PATCH];
+                    for row in 0..PATCH {
+                        values[row] = products[((row * PATCH + at) * count + patch) * groups + group];
+                    }
+                    let values = interpolate::<LANES, TILE>(values);
+                    for row in 0..TILE {
+                        cells[row][at] = values[row];
                     }
                 }
                 let mut tile = [[[0.0; LANES]; TILE]; TILE];
-                for (outputs, cells) in tile.iter_mut().zip(cells) {
-                    *outputs = interpolate::<LANES, TILE>(cells);
+                for row in 0..TILE {
+                    tile[row] = interpolate::<LANES, TILE>(cells[row]);
                 }
                 for row in 0..(height - top).min(TILE / 2) {
                     for column in 0..(width - left).min(TILE / 2) {
                         let to = ((image * height + top + row) * width + left + column) * groups + group;
-                        let four: [[f32; LANES]; 4] =
-                            std::array::from_fn(|at| tile[2 * row + at / 2][2 * column + at % 2]);
+                        let [upper, lower] = [&tile[2 * row], &tile[2 * row + 1]];
+                        let (left, right) = (2 * column, 2 * column + 1);
+                        let four = [upper[left], upper[right], lower[left], lower[right]];
                         let first_lane = first_cell.wrapping_add((to * LANES) as u32);
                         (pooled[to], routes[to]) = win(four, bias[group], first_lane, dropout);
                     }
@@ -409,17 +457,8 @@ impl Block {
             let (map, routes, gradient) = (&map[range(from)], &routes[range(to)], &gradient[range(to)]);
             let mut of_kernel = vec![0.0; PLACES * self.inputs * self.outputs];
             let mut of_bias = vec![[0.0; LANES]; self.outputs / LANES];
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    let sums = (&mut of_kernel[..], &mut of_bias[..]);
-                    if self.tile() == 4 {
-                        self.backward_images::<4>(map, routes, gradient, scale, of_map, sums);
-                    } else {
-                        self.backward_images::<6>(map, routes, gradient, scale, of_map, sums);
-                    }
-                },
-            );
+            let sums = (&mut of_kernel[..], &mut of_bias[..]);
+            Arch::new().dispatch(Backward { block: self, map, routes, gradient, scale, of_map, sums });
             (of_kernel, of_bias)
         });
         let mut groups = groups.collect::<Vec<_>>().into_iter();
@@ -510,16 +549,16 @@ impl Block {
                     }
                 }
                 let mut cells = [[[0.0; LANES]; TILE]; PATCH];
-                for column in 0..TILE {
-                    let values =
-                        interpolate_adjoint::<LANES, TILE>(std::array::from_fn(|row| tile[row][column]));
-                    for (row, value) in values.into_iter().enumerate() {
-                        cells[row][column] = value;
+                for at in 0..TILE {
+                    let values = interpolate_adjoint::<LANES, TILE>(column(&tile, at));
+                    for row in 0..PATCH {
+                        cells[row][at] = values[row];
                     }
                 }
-                for (row, cells) in cells.into_iter().enumerate() {
-                    for (column, value) in interpolate_adjoint::<LANES, TILE>(cells).into_iter().enumerate() {
-                        products[((row * PATCH + column) * count + patch) * groups + group] = value;
+                for row in 0..PATCH {
+                    let values = interpolate_adjoint::<LANES, TILE>(cells[row]);
+                    for at in 0..PATCH {
+                        products[((row * PATCH + at) * count + patch) * groups + group] = values[at];
                     }
                 }
             }
@@ -537,15 +576,18 @@ impl Block {
             let (rows, columns) = (self.inside(top, height), self.inside(left, width));
             for group in 0..groups {
                 let mut cells = [[[0.0; L]; PATCH]; PATCH];
-                for (row, cells) in cells.iter_mut().enumerate() {
-                    let value = |column| patches[((row * PATCH + column) * count + patch) * groups + group];
-                    *cells = evaluate_adjoint(std::array::from_fn(value));
+                for row in 0..PATCH {
+                    let mut values = [[0.0; L]; PATCH];
+                    for at in 0..PATCH {
+                        values[at] = patches[((row * PATCH + at) * count + patch) * groups + group];
+                    }
+                    cells[row] = evaluate_adjoint(values);
                 }
-                for column in columns.clone() {
-                    let values = evaluate_adjoint(std::array::from_fn(|row| cells[row][column]));
+                for at in columns.clone() {
+                    let values = evaluate_adjoint(column(&cells, at));
                     for row in rows.clone() {
                         let start = (image * height + top + row - self.padding) * width + left;
-                        let cell = &mut of_map[(start + column - self.padding) * groups + group];
+                        let cell = &mut of_map[(start + at - self.padding) * groups + group];
                         *cell = add(*cell, values[row]);
                     }
                 }

@@ -11,19 +11,31 @@ pub(crate) const PLACES: usize = PATCH * PATCH;
 /// Where the polynomials are evaluated, ∞ apart.
 const POINTS: [f64; PATCH - 1] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
 
+// Loops and no closures: what `array::from_fn` calls is not inlined into code for
+// wider registers, and then computes in narrow ones.
+
 #[inline(always)]
-pub(crate) fn add<const L: usize>(a: [f32; L], b: [f32; L]) -> [f32; L] {
-    std::array::from_fn(|lane| a[lane] + b[lane])
+pub(crate) fn add<const L: usize>(mut a: [f32; L], b: [f32; L]) -> [f32; L] {
+    for lane in 0..L {
+        a[lane] += b[lane];
+    }
+    a
 }
 
 #[inline(always)]
-fn subtract<const L: usize>(a: [f32; L], b: [f32; L]) -> [f32; L] {
-    std::array::from_fn(|lane| a[lane] - b[lane])
+fn subtract<const L: usize>(mut a: [f32; L], b: [f32; L]) -> [f32; L] {
+    for lane in 0..L {
+        a[lane] -= b[lane];
+    }
+    a
 }
 
 #[inline(always)]
-fn scale<const L: usize>(factor: f32, a: [f32; L]) -> [f32; L] {
-    std::array::from_fn(|lane| factor * a[lane])
+fn scale<const L: usize>(factor: f32, mut a: [f32; L]) -> [f32; L] {
+    for value in &mut a {
+        *value *= factor;
+    }
+    a
 }
 
 #[inline(always)]
@@ -87,11 +99,12 @@ pub(crate) fn interpolate<const L: usize, const TILE: usize>(
 ) -> [[f32; L]; TILE] {
     let even = [add(m1, m2), add(m3, m4), add(m5, m6)];
     let odd = [subtract(m1, m2), subtract(m3, m4), subtract(m5, m6)];
-    let mut outputs: [[f32; L]; TILE] = std::array::from_fn(|power| {
+    let mut outputs = [[0.0; L]; TILE];
+    for (power, output) in outputs.iter_mut().enumerate() {
         let [ones, twos, halves] = if power % 2 == 0 { even } else { odd };
         let two = (1_u32 << power) as f32;
-        add(ones, add(scale(two, twos), scale(1.0 / two, halves)))
-    });
+        *output = add(ones, add(scale(two, twos), scale(1.0 / two, halves)));
+    }
     outputs[0] = add(outputs[0], zero);
     outputs[TILE - 1] = add(outputs[TILE - 1], infinity);
     outputs
@@ -103,17 +116,32 @@ pub(crate) fn interpolate<const L: usize, const TILE: usize>(
 pub(crate) fn interpolate_adjoint<const L: usize, const TILE: usize>(
     outputs: [[f32; L]; TILE],
 ) -> [[f32; L]; PATCH] {
-    let sum = |parity: usize, base: f32| {
-        let mut sum = [0.0; L];
-        for (power, &output) in outputs.iter().enumerate().filter(|(power, _)| power % 2 == parity) {
-            sum = add(sum, scale(base.powi(power as i32), output));
-        }
-        sum
-    };
-    let (m1, m2) = both(sum(0, 1.0), sum(1, 1.0));
-    let (m3, m4) = both(sum(0, 2.0), sum(1, 2.0));
-    let (m5, m6) = both(sum(0, 0.5), sum(1, 0.5));
+    let mut sums = [[[0.0; L]; 3]; 2];
+    for (power, &output) in outputs.iter().enumerate() {
+        let [ones, twos, halves] = &mut sums[power % 2];
+        let two = (1_u32 << power) as f32;
+        *ones = add(*ones, output);
+        *twos = add(*twos, scale(two, output));
+        *halves = add(*halves, scale(1.0 / two, output));
+    }
+    let [even, odd] = sums;
+    let (m1, m2) = both(even[0], odd[0]);
+    let (m3, m4) = both(even[1], odd[1]);
+    let (m5, m6) = both(even[2], odd[2]);
     [outputs[0], m1, m2, m3, m4, m5, m6, outputs[TILE - 1]]
+}
+
+/// A column of a square of cells.
+#[inline(always)]
+pub(crate) fn column<const L: usize, const ROWS: usize, const COLUMNS: usize>(
+    cells: &[[[f32; L]; COLUMNS]; ROWS],
+    column: usize,
+) -> [[f32; L]; ROWS] {
+    let mut values = [[0.0; L]; ROWS];
+    for row in 0..ROWS {
+        values[row] = cells[row][column];
+    }
+    values
 }
 
 /// The matrix `G` for kernels of `side`, `[PATCH, side]`: row `j` has the powers
