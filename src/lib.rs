@@ -14,15 +14,15 @@
 //!
 //! 1. [`dataset`]: recordings with known genres, and which of them judge
 //! 2. [`training`]: clips and genres to weights
+//! 3. [`report`]: what these scored, as JSON, figures and a table
 
 pub mod classify;
-#[cfg(feature = "training")]
 pub mod dataset;
 pub mod engine;
 pub mod network;
 #[cfg(feature = "page")]
 pub mod page;
+pub mod report;
 pub mod sound;
 pub mod spectrogram;
-#[cfg(feature = "training")]
 pub mod training;

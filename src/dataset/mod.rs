@@ -4,5 +4,9 @@
 //! [`MelArchive`](archive::MelArchive) in memory, its clips, and a
 //! [`Split`](split::Split) of them into training, validation and test.
 
+pub mod choice;
+
+#[cfg(feature = "training")]
 pub mod archive;
+#[cfg(feature = "training")]
 pub mod split;

@@ -17,8 +17,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::archive::{Clip, MelArchive};
+use super::{
+    archive::{Clip, MelArchive},
+    choice::{PartSizes, SplitChoice},
+};
 
 /// What a clip is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -183,6 +187,26 @@ impl Split {
             return Err(SplitError::Empty(part.name()));
         }
         Ok(Self { name: name.into(), seed, parts })
+    }
+
+    /// The split as a checkpoint and a result remember it.
+    pub fn choice(&self, archive: &MelArchive, clips: &[Clip]) -> SplitChoice {
+        let mut digest = Sha256::new();
+        for part in Part::ALL {
+            digest.update(part.name());
+            for &clip in self.part(part) {
+                let Clip { track, position, .. } = clips[clip];
+                digest.update(format!("\n{} {position}", archive.tracks[track].name));
+            }
+            digest.update("\n");
+        }
+        let [train, validation, test] = Part::ALL.map(|part| self.part(part).len());
+        SplitChoice {
+            name: self.name.clone(),
+            seed: self.seed,
+            clips: PartSizes { train, validation, test },
+            fingerprint: format!("{:x}", digest.finalize()),
+        }
     }
 
     /// Indices of a part's clips.

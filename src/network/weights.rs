@@ -231,6 +231,15 @@ impl Weights {
         &self.card
     }
 
+    /// The same tensors with another card.
+    ///
+    /// # Errors
+    /// [`WeightsError`] where they do not fit it.
+    #[cfg(feature = "training")]
+    pub fn with_card(self, card: ModelCard) -> Result<Self, WeightsError> {
+        Self::new(card, self.tensors)
+    }
+
     /// A tensor's values, row-major, if it has that shape.
     ///
     /// # Errors

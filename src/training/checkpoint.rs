@@ -19,12 +19,16 @@ use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    fit::{Best, Epoch, Running},
+    fit::{Best, Running},
+    history::{Epoch, Session},
     recipe::Recipe,
 };
-use crate::network::{
-    card::{CARD_KEY, ModelCard},
-    weights::{Bytes, Weights, WeightsError},
+use crate::{
+    dataset::choice::SplitChoice,
+    network::{
+        card::{CARD_KEY, ModelCard},
+        weights::{Bytes, Weights, WeightsError},
+    },
 };
 
 /// Version of the format that this build writes and reads.
@@ -67,6 +71,13 @@ pub struct State {
     pub seed: u64,
     /// Name, seed and sizes of the split.
     pub split: String,
+    /// The same, so that it can be drawn again; absent in files of before it was
+    /// written down.
+    #[serde(default)]
+    pub choice: Option<SplitChoice>,
+    /// The calls that trained so far.
+    #[serde(default)]
+    pub sessions: Vec<Session>,
     /// Epochs that are over.
     pub epoch: usize,
     /// Steps of the next one that are.
@@ -89,6 +100,8 @@ impl State {
             recipe,
             seed,
             split,
+            choice: None,
+            sessions: Vec::new(),
             epoch: 0,
             step: 0,
             running: Running::default(),

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     checkpoint::{Checkpoint, CheckpointError, State},
+    history::Epoch,
     inputs::Inputs,
     recipe::RecipeError,
 };
@@ -95,22 +96,6 @@ impl Running {
     pub fn accuracy(&self) -> f64 {
         self.right as f64 / (self.clips.max(1)) as f64
     }
-}
-
-/// What an epoch came to, as Keras tells it: the training's numbers are means
-/// over its steps, with dropout on and the weights of the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// Training loss, with the penalty.
-    pub train_loss: f64,
-    /// Training accuracy, 0 to 1.
-    pub train_accuracy: f64,
-    /// Validation loss, with the penalty.
-    pub validation_loss: f64,
-    /// Validation accuracy, 0 to 1.
-    pub validation_accuracy: f64,
-    /// How long it took, in seconds.
-    pub seconds: f64,
 }
 
 /// The epoch whose weights are kept.
@@ -281,11 +266,17 @@ impl Job<'_> {
         Ok(Checkpoint { state, now, best, optimiser: record(&optimizer)? })
     }
 
-    /// What the network says of a part's clips.
+    /// What the network says of a part's clips. `observer` is told how many were
+    /// answered.
     ///
     /// # Errors
     /// [`TrainingError`] where the weights misfit or the device fails.
-    pub fn predict(&self, weights: &Weights, part: Part) -> Result<Predictions, TrainingError> {
+    pub fn predict(
+        &self,
+        weights: &Weights,
+        part: Part,
+        observer: &mut dyn FnMut(usize),
+    ) -> Result<Predictions, TrainingError> {
         let network = weights.card().network.init(self.device)?.load(weights, self.device)?;
         let mut stack = self.stack(&weights.card().network);
         let mut predictions = Predictions::default();
@@ -293,6 +284,7 @@ impl Job<'_> {
             let output = self.forward(&network, &mut stack, batch)?;
             predictions.logits.extend(read(output.logits)?);
             predictions.embedding.extend(read(output.embedding)?);
+            observer(batch.len());
         }
         Ok(predictions)
     }
@@ -696,7 +688,7 @@ mod tests {
             let end = job.fit(start, &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
             let last = end.state.history.last().unwrap();
             assert!(last.validation_accuracy > 0.9, "{last:?}");
-            let said = job.predict(end.best.as_ref().unwrap(), Part::Test).unwrap();
+            let said = job.predict(end.best.as_ref().unwrap(), Part::Test, &mut |_| {}).unwrap();
             let test = job.split.part(Part::Test);
             assert_eq!((said.logits.len(), said.embedding.len()), (2 * test.len(), 8 * test.len()));
             let right = said

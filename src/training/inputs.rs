@@ -16,6 +16,64 @@ use crate::{
     spectrogram::picture::{Picture, VIRIDIS},
 };
 
+/// Why an archive cannot be shown to a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MisfitError {
+    /// Other genres, or another order of them.
+    #[error("the archive has the genres {archive}, the model was trained on {model}")]
+    Genres {
+        /// The archive's.
+        archive: String,
+        /// The model's.
+        model: String,
+    },
+    /// Another front end.
+    #[error(
+        "the archive's spectrograms are not made as the model's card says: its {setting} is {archive}, \
+         the card's {card}; make it again by `needledrop prepare`"
+    )]
+    FrontEnd {
+        /// The first setting that differs.
+        setting: &'static str,
+        /// The archive's.
+        archive: String,
+        /// The card's.
+        card: String,
+    },
+}
+
+/// Whether clips of this archive are what the card's model was made for.
+///
+/// # Errors
+/// [`MisfitError`] with the first thing that differs.
+pub fn fits(archive: &MelArchive, card: &ModelCard) -> Result<(), MisfitError> {
+    if archive.genres != card.genres {
+        let [archive, model] = [&archive.genres, &card.genres].map(|genres| genres.join(", "));
+        return Err(MisfitError::Genres { archive, model });
+    }
+    let (of_archive, of_card) = (&archive.spectrogram, &card.spectrogram);
+    let frames = archive.clip_frames(of_card.clip_seconds);
+    let settings = [
+        ("sample rate", of_archive.sample_rate.to_string(), of_card.sample_rate.to_string()),
+        ("n_fft", of_archive.n_fft.to_string(), of_card.n_fft.to_string()),
+        ("hop length", of_archive.hop_length.to_string(), of_card.hop_length.to_string()),
+        ("centring", of_archive.center.to_string(), of_card.center.to_string()),
+        ("number of mel bands", of_archive.n_mels.to_string(), of_card.n_mels.to_string()),
+        ("fmin", of_archive.fmin.to_string(), of_card.fmin.to_string()),
+        ("fmax", of_archive.fmax.to_string(), of_card.fmax.to_string()),
+        ("number of frames in a clip", frames.to_string(), of_card.clip_frames().to_string()),
+    ];
+    match settings.into_iter().find(|(_, archive, card)| archive != card) {
+        Some((setting, archive, card)) => Err(MisfitError::FrontEnd { setting, archive, card }),
+        None if of_card.center && of_archive.pad_mode != of_card.pad_mode => Err(MisfitError::FrontEnd {
+            setting: "padding",
+            archive: format!("{:?}", of_archive.pad_mode).to_lowercase(),
+            card: format!("{:?}", of_card.pad_mode).to_lowercase(),
+        }),
+        None => Ok(()),
+    }
+}
+
 /// All clips of a data set.
 #[derive(Debug)]
 pub struct Inputs {

@@ -2,13 +2,22 @@
 //!
 //! In: a data set and its split, a network and a [`Recipe`](recipe::Recipe).
 //! Out: the weights of the epoch with the least validation loss, the
-//! [`History`](fit::Epoch) of the run, and what the network says of every clip.
+//! [`history`] of the run, and what the network says of every clip.
 //! A run that is stopped, or killed, goes on from its last
-//! [`checkpoint`] to the same weights.
+//! [`checkpoint`] to the same weights. [`evaluate`] says what they are worth.
 
-pub mod checkpoint;
-pub mod device;
-pub mod fit;
-pub mod initial;
-pub mod inputs;
+pub mod history;
 pub mod recipe;
+
+#[cfg(feature = "training")]
+pub mod checkpoint;
+#[cfg(feature = "training")]
+pub mod device;
+#[cfg(feature = "training")]
+pub mod evaluate;
+#[cfg(feature = "training")]
+pub mod fit;
+#[cfg(feature = "training")]
+pub mod initial;
+#[cfg(feature = "training")]
+pub mod inputs;

@@ -5,6 +5,11 @@
 
 mod classify;
 mod convert;
+mod evaluate;
+mod export;
+mod report;
+mod run;
+mod session;
 mod train;
 
 use std::process::ExitCode;
@@ -26,6 +31,12 @@ enum Command {
     Classify(classify::Arguments),
     /// Train a network of the paper on an archive of spectrograms.
     Train(train::Arguments),
+    /// Score a trained network on the parts of its split.
+    Evaluate(evaluate::Arguments),
+    /// Draw figures and one table of what runs scored.
+    Report(report::Arguments),
+    /// Make of a run the model that the page loads.
+    Export(export::Arguments),
     /// Turn weights that Keras's layers were saved in into a model for the page.
     Convert(convert::Arguments),
 }
@@ -34,6 +45,9 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Classify(arguments) => classify::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -18,7 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use needledrop::{
     dataset::{
         archive::{Clip, MelArchive},
-        split::{Part, Split},
+        split::Split,
     },
     network::{
         card::{CARD_VERSION, Combine, Input, ModelCard, Training},
@@ -29,12 +29,15 @@ use needledrop::{
     training::{
         checkpoint::{Checkpoint, State, write_whole},
         device::DeviceKind,
-        fit::{Control, Epoch, Job, Progress, is_over},
+        fit::{Control, Job, Progress, is_over},
+        history::Epoch,
         initial::glorot_uniform,
         inputs::Inputs,
         recipe::{Recipe, Schedule},
     },
 };
+
+use crate::session::session;
 
 /// How often a checkpoint is kept within an epoch.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
@@ -95,21 +98,21 @@ pub(crate) struct Arguments {
 #[derive(Args)]
 pub(crate) struct SplitArguments {
     /// 80/10/10 at random over clips (the paper's, which flatters), over tracks,
-    /// or the fault-filtered lists of names.
-    #[arg(long, value_enum, default_value_t = SplitName::Clips)]
-    split: SplitName,
-    /// What the split is drawn from.
-    #[arg(long, default_value_t = 0)]
-    split_seed: u64,
+    /// or the fault-filtered lists of names. [default: clips]
+    #[arg(long, value_enum)]
+    pub(crate) split: Option<SplitName>,
+    /// What the split is drawn from. [default: 0]
+    #[arg(long)]
+    pub(crate) split_seed: Option<u64>,
     /// For `--split filtered`: the lists of training, validation and test, one
     /// track a line. [default: splits/{train,valid,test}_filtered.txt beside the
     /// archive]
     #[arg(long, num_args = 3, value_names = ["TRAIN", "VALIDATION", "TEST"])]
-    lists: Option<Vec<PathBuf>>,
+    pub(crate) lists: Option<Vec<PathBuf>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum SplitName {
+pub(crate) enum SplitName {
     Clips,
     Tracks,
     Filtered,
@@ -130,12 +133,13 @@ enum ScheduleName {
 impl SplitArguments {
     /// Draws, or reads, the split.
     pub(crate) fn split(&self, archive: &MelArchive, clips: &[Clip], path: &Path) -> anyhow::Result<Split> {
-        if self.lists.is_some() && self.split != SplitName::Filtered {
+        let (name, seed) = (self.split.unwrap_or(SplitName::Clips), self.split_seed.unwrap_or(0));
+        if self.lists.is_some() && name != SplitName::Filtered {
             bail!("--lists is for --split filtered");
         }
-        Ok(match self.split {
-            SplitName::Clips => Split::over_clips(archive, clips, self.split_seed)?,
-            SplitName::Tracks => Split::over_tracks(archive, clips, self.split_seed)?,
+        Ok(match name {
+            SplitName::Clips => Split::over_clips(archive, clips, seed)?,
+            SplitName::Tracks => Split::over_tracks(archive, clips, seed)?,
             SplitName::Filtered => {
                 let beside = path.parent().unwrap_or(Path::new(".")).join("splits");
                 let shipped =
@@ -176,19 +180,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot make the folder {}", arguments.output.display()))?;
     let path = arguments.output.join("checkpoint.safetensors");
-    let split_name = format!(
-        "{} (seed {}; {} clips)",
-        split.name,
-        split.seed.map_or("none".into(), |seed| seed.to_string()),
-        Part::ALL.map(|part| split.part(part).len().to_string()).join(" / "),
-    );
-    let start = if arguments.resume {
+    let choice = split.choice(&archive, &clips);
+    let split_name = choice.to_string();
+    let mut start = if arguments.resume {
         let checkpoint = Checkpoint::load(&path)?;
-        let State { recipe: of_checkpoint, seed, split, .. } = &checkpoint.state;
+        let State { recipe: of_checkpoint, seed, split, choice: of_split, .. } = &checkpoint.state;
         let same = [
             (*of_checkpoint == recipe, "recipe"),
             (*seed == arguments.seed, "--seed"),
-            (*split == split_name, "split"),
+            (*split == split_name && of_split.as_ref().is_none_or(|of_split| *of_split == choice), "split"),
             (checkpoint.now.card().network == card.network, "network"),
             (checkpoint.now.card().genres == card.genres, "data set"),
         ];
@@ -203,7 +203,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if path.exists() {
             bail!("{} exists: go on from it by --resume, or train into another folder", path.display());
         }
-        let state = State::new(recipe, arguments.seed, split_name.clone());
+        let mut state = State::new(recipe, arguments.seed, split_name.clone());
+        state.choice = Some(choice);
         Checkpoint {
             state,
             now: glorot_uniform(card.clone(), arguments.seed)?,
@@ -213,6 +214,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
 
     let device = arguments.device.open()?;
+    start.state.sessions.push(session(arguments.device));
     println!(
         "Row {} of the paper, {} parameters, recipe {}, split {split_name}, device {}",
         experiment.row,

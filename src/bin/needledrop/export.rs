@@ -1,0 +1,87 @@
+//! `needledrop export`: a run to the model that the page loads.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use needledrop::{
+    network::{
+        card::{ModelCard, Score},
+        weights::{Precision, Weights},
+    },
+    report::result::RunResult,
+    training::checkpoint::write_whole,
+};
+
+use crate::{convert::Stored, run};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The folder of the run.
+    run: PathBuf,
+    /// Where to write the model.
+    #[arg(long, short)]
+    output: PathBuf,
+    /// How to store the weights.
+    #[arg(long, value_enum, default_value_t = Stored::F16)]
+    precision: Stored,
+    /// What people shall call the model, in place of the card's name.
+    #[arg(long)]
+    name: Option<String>,
+    /// Who may do what with the weights.
+    #[arg(long)]
+    licence: Option<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let (_, weights) = run::read_run(&arguments.run)?;
+    let mut card = weights.card().clone();
+    card.scores = scores(arguments, &weights)?;
+    if let Some(name) = &arguments.name {
+        card.name.clone_from(name);
+    }
+    if let Some(licence) = &arguments.licence {
+        card.licence.clone_from(licence);
+    }
+    let ModelCard { name, licence, .. } = &card;
+    let output = arguments.output.display();
+    let stored: Precision = arguments.precision.into();
+    println!(
+        "{name}: {} scores, licence {}",
+        card.scores.len(),
+        if licence.is_empty() { "not said" } else { licence }
+    );
+    let bytes = weights.with_card(card)?.to_bytes(stored)?;
+    // As the page will: a weight too large for f16 has become infinite.
+    Weights::from_bytes(&bytes).context("the page would refuse this model; try --precision f32")?;
+    write_whole(&arguments.output, &bytes).with_context(|| format!("cannot write {output}"))?;
+    println!("{} bytes in {output}", bytes.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the run's evaluation says, for the card.
+fn scores(Arguments { run: folder, .. }: &Arguments, weights: &Weights) -> anyhow::Result<Vec<Score>> {
+    let path = run::result(folder);
+    if !path.exists() {
+        eprintln!("The card gets no scores: `needledrop evaluate` was not run on {}.", folder.display());
+        return Ok(Vec::new());
+    }
+    let result = run::read_result(&path)?;
+    if result.weights != run::fingerprint(weights)? {
+        bail!("{} is of other weights than the run has now: evaluate it again", path.display());
+    }
+    Ok(of_result(&result))
+}
+
+fn of_result(result: &RunResult) -> Vec<Score> {
+    let score = |part: &str, per: &str, accuracy: f64| Score {
+        split: result.split.name.clone(),
+        part: part.into(),
+        per: per.into(),
+        accuracy: accuracy as f32,
+    };
+    let of_part = |(part, scores): (&'static str, &needledrop::report::result::Scores)| {
+        [score(part, "clip", scores.accuracy.value), score(part, "track", scores.track_accuracy.value)]
+    };
+    result.parts.scored().flat_map(of_part).collect()
+}

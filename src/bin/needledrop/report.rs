@@ -1,0 +1,142 @@
+//! `needledrop report`: the results of runs to figures, numbers and one table.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use needledrop::{
+    report::{
+        confusion::confusion,
+        curves::curves,
+        embeddings::Embeddings,
+        result::{ResultError, RunResult},
+        table::table,
+        tsne::{map, places},
+    },
+    training::checkpoint::write_whole,
+};
+
+use crate::run;
+
+/// Clips of the paper's map.
+const PAPERS_MAP: usize = 250;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Folders of runs that `needledrop evaluate` has scored.
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Where results, figures and the table go.
+    #[arg(long, short)]
+    output: PathBuf,
+}
+
+pub(crate) fn run(Arguments { runs, output }: &Arguments) -> anyhow::Result<ExitCode> {
+    let mut results = BTreeMap::new();
+    for folder in runs {
+        let path = run::result(folder);
+        if !path.exists() {
+            bail!("{} has no result.json: run `needledrop evaluate` on it first", folder.display());
+        }
+        let result = run::read_result(&path)?;
+        if let Some((other, _)) = results.insert(name(&result), (folder, result)) {
+            bail!("{} and {} are the same row, split, recipe and seed", other.display(), folder.display());
+        }
+    }
+    fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
+    for (name, (folder, result)) in &results {
+        for (file, text) in figures(folder, result)? {
+            write(&output.join(format!("{name}-{file}.svg")), &text)?;
+        }
+        write(&output.join(format!("{name}.json")), &result.to_json()?)?;
+        println!("{name}");
+    }
+    let all = all_results(output)?;
+    let path = output.join("table.md");
+    write(&path, &table(&all))?;
+    println!("Table of {} results in {}", all.len(), path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    write_whole(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// `row8-clips-0`: row, split and seed, and what is unusual.
+fn name(result: &RunResult) -> String {
+    let slug = |text: &str| {
+        let parts = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_lowercase()
+    };
+    let model = result.row.as_ref().map_or_else(|| slug(&result.name), |row| format!("row{row}"));
+    let mut name = format!("{model}-{}", slug(&result.split.name));
+    match &result.training {
+        Some(training) => {
+            name += &format!("-{}", training.seed);
+            if result.split.seed.is_some_and(|seed| seed != training.seed) {
+                name += &format!("-split{}", result.split.seed.unwrap_or_default());
+            }
+            if training.recipe.name != "best" {
+                name += &format!("-{}", slug(&training.recipe.name));
+            }
+        }
+        None => name += &format!("-{}", slug(&result.name)),
+    }
+    name
+}
+
+/// The figures of a run, by name.
+fn figures(folder: &Path, result: &RunResult) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let mut figures = Vec::new();
+    if let Some(text) = curves(result)? {
+        figures.push(("curves", text));
+    }
+    if let Some((part, scores)) = result.parts.scored().last() {
+        figures.push(("confusion", confusion(result, part, scores)?));
+    }
+    let path = run::embeddings(folder);
+    if result.parts.test.is_some() && path.exists() {
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let all = Embeddings::from_bytes(&bytes).with_context(|| path.display().to_string())?;
+        if all.genres != result.genres {
+            bail!("{} is of other genres than the result beside it", path.display());
+        }
+        for (name, embeddings) in [("tsne-250", all.some(PAPERS_MAP)), ("tsne-all", all)] {
+            let places = places(&embeddings)?;
+            if !places.is_empty() {
+                let part = format!("{} clips of test, split {}", embeddings.clips(), result.split.name);
+                figures.push((name, map(result, &embeddings, &places, &part)?));
+            }
+        }
+    }
+    Ok(figures)
+}
+
+/// All results in a folder, by file name; JSON of something else is left alone.
+fn all_results(folder: &Path) -> anyhow::Result<Vec<RunResult>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .filter(|path: &std::io::Result<PathBuf>| {
+            path.as_ref().map_or(true, |path| path.extension().is_some_and(|extension| extension == "json"))
+        })
+        .collect::<std::io::Result<Vec<_>>>()?;
+    paths.sort();
+    let mut results = Vec::new();
+    for path in paths {
+        let json = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        match RunResult::from_json(&json) {
+            Ok(result) => results.push(result),
+            Err(ResultError::Format(_) | ResultError::Unreadable(_)) => {
+                eprintln!("{} is no result and is left out of the table", path.display());
+            }
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+    Ok(results)
+}

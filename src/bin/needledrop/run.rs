@@ -1,0 +1,89 @@
+//! A run's folder, as `train` leaves it and `evaluate` adds to it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use needledrop::{
+    network::{
+        card::ModelCard,
+        experiment::{NetworkSpec, experiments},
+        weights::{Weights, tensor_shapes},
+    },
+    report::result::RunResult,
+    training::{
+        checkpoint::{Checkpoint, State},
+        recipe::Recipe,
+    },
+};
+use sha2::{Digest, Sha256};
+
+/// The checkpoint of a run.
+pub(crate) fn checkpoint(folder: &Path) -> PathBuf {
+    folder.join("checkpoint.safetensors")
+}
+
+/// The scores of a run.
+pub(crate) fn result(folder: &Path) -> PathBuf {
+    folder.join("result.json")
+}
+
+/// What its network made of the test clips.
+pub(crate) fn embeddings(folder: &Path) -> PathBuf {
+    folder.join("embeddings.safetensors")
+}
+
+/// Where a run stands, and its best weights.
+pub(crate) fn read_run(folder: &Path) -> anyhow::Result<(State, Weights)> {
+    let path = checkpoint(folder);
+    if !path.exists() {
+        bail!("{} is no run: it has no checkpoint.safetensors", folder.display());
+    }
+    let Checkpoint { state, best, .. } = Checkpoint::load(&path)?;
+    match best {
+        Some(weights) => Ok((state, weights)),
+        None => bail!("the run in {} has not ended an epoch yet", folder.display()),
+    }
+}
+
+/// The scores in a file.
+pub(crate) fn read_result(path: &Path) -> anyhow::Result<RunResult> {
+    let json = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    RunResult::from_json(&json).with_context(|| path.display().to_string())
+}
+
+/// SHA-256 of all weights as f32, in the order of the network.
+pub(crate) fn fingerprint(weights: &Weights) -> anyhow::Result<String> {
+    let mut digest = Sha256::new();
+    for (name, shape) in tensor_shapes(&weights.card().network)? {
+        let values = weights.tensor(&name, &shape)?;
+        digest.update(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+    }
+    Ok(format!("{:x}", digest.finalize()))
+}
+
+/// The L2 penalty of weights: `l2` times the sum of all squared kernels.
+pub(crate) fn penalty(weights: &Weights, l2: f64) -> anyhow::Result<f64> {
+    let mut squares = 0.0;
+    for (name, shape) in tensor_shapes(&weights.card().network)? {
+        if name.ends_with(".weight") {
+            squares += weights.tensor(&name, &shape)?.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>();
+        }
+    }
+    Ok(l2 * squares)
+}
+
+/// The row of the paper whose network a card has. Two rows share a network where
+/// only the penalty differs: the recipe then says which.
+pub(crate) fn row(card: &ModelCard, recipe: Option<&Recipe>) -> Option<String> {
+    let same = |network: &NetworkSpec| {
+        NetworkSpec { classes: card.network.classes, ..network.clone() } == card.network
+    };
+    let mut rows: Vec<_> = experiments().into_iter().filter(|experiment| same(&experiment.network)).collect();
+    if rows.len() > 1 {
+        rows.retain(|experiment| recipe.is_some_and(|recipe| recipe.l2 == experiment.l2));
+    }
+    rows.pop().map(|experiment| experiment.row)
+}

@@ -1,0 +1,78 @@
+//! Which call this is: with what, on what, when.
+
+use std::{env, fs, thread};
+
+use needledrop::training::{
+    device::DeviceKind,
+    history::{Session, Versions},
+};
+
+/// This call of the command.
+pub(crate) fn session(device: DeviceKind) -> Session {
+    Session {
+        command: command(env::args().skip(1)),
+        device: device.name().into(),
+        machine: machine(device),
+        versions: Versions::of_this_build(),
+        date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+    }
+}
+
+/// As typed, but of every path its last name only, so that a result tells nothing
+/// of the folders of the machine it was made on.
+fn command(arguments: impl Iterator<Item = String>) -> String {
+    let words = arguments.map(|argument| {
+        let (option, value) = match argument.split_once('=') {
+            Some((option, value)) if option.starts_with('-') => (format!("{option}="), value.to_owned()),
+            _ => (String::new(), argument),
+        };
+        let name = value.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
+        if name.contains(char::is_whitespace) {
+            format!("{option}'{name}'")
+        } else {
+            format!("{option}{name}")
+        }
+    });
+    std::iter::once("needledrop".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// The machine in words: the GPU, where one computes and the system names it, and
+/// the processor.
+fn machine(device: DeviceKind) -> String {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let processor = value_of("/proc/cpuinfo", "model name").unwrap_or_else(|| env::consts::ARCH.into());
+    let processor = format!("{cores} cores of {processor}");
+    let on_processor = matches!(device, DeviceKind::Cpu | DeviceKind::Flex);
+    let gpu = (!on_processor).then(gpu).flatten();
+    gpu.map_or(processor.clone(), |gpu| format!("{gpu}; {processor}"))
+}
+
+/// NVIDIA's driver names its GPUs in files.
+fn gpu() -> Option<String> {
+    let mut cards = fs::read_dir("/proc/driver/nvidia/gpus").ok()?.flatten();
+    cards.find_map(|card| value_of(card.path().join("information").to_str()?, "Model"))
+}
+
+/// The value after `key:` in a file of the system's.
+fn value_of(path: &str, key: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim().to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_tells_no_folders() {
+        let typed =
+            ["train", "/home/ann/data/gtzan.safetensors", "--row", "8", "-o", "runs/a b/", "--x=/y/z"];
+        assert_eq!(
+            command(typed.map(String::from).into_iter()),
+            "needledrop train gtzan.safetensors --row 8 -o 'a b' --x=z"
+        );
+    }
+}

@@ -1,0 +1,43 @@
+//! Which split a run was trained and judged by, as it is written down.
+//!
+//! In: a [`Split`](super::split::Split). Out: a [`SplitChoice`], in every
+//! checkpoint and every result, by which the split can be drawn again, and known
+//! for the same.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A split, by name and by what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitChoice {
+    /// `clips`, `tracks` or `filtered`.
+    pub name: String,
+    /// What it was drawn with; `None` where nothing was drawn.
+    pub seed: Option<u64>,
+    /// How many clips each part has.
+    pub clips: PartSizes,
+    /// SHA-256, in hexadecimal, of each part's clips, by name of the track and
+    /// position in it: another archive, other lists of names or another way to
+    /// draw give another one.
+    pub fingerprint: String,
+}
+
+/// Clips in each part of a split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartSizes {
+    /// Learned from.
+    pub train: usize,
+    /// Chooses epoch, recipe and threshold.
+    pub validation: usize,
+    /// Judges, once.
+    pub test: usize,
+}
+
+impl fmt::Display for SplitChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PartSizes { train, validation, test } = self.clips;
+        let seed = self.seed.map_or("none".into(), |seed| seed.to_string());
+        write!(formatter, "{} (seed {seed}; {train} / {validation} / {test} clips)", self.name)
+    }
+}

@@ -1,0 +1,22 @@
+//! What a training was worth, for people.
+//!
+//! In: the [`RunResult`](result::RunResult) of each run and what its network made
+//! of the test clips. Out: figures as SVG and one table of all the
+//! [`paper`]'s experiments beside ours.
+
+pub mod palette;
+pub mod paper;
+pub mod result;
+
+#[cfg(feature = "training")]
+pub mod confusion;
+#[cfg(feature = "training")]
+pub mod curves;
+#[cfg(feature = "training")]
+pub mod embeddings;
+#[cfg(feature = "training")]
+mod figure;
+#[cfg(feature = "training")]
+pub mod table;
+#[cfg(feature = "training")]
+pub mod tsne;

@@ -1,0 +1,213 @@
+//! What is known of a model: how it was trained and what it scored.
+//!
+//! In: the JSON that `needledrop evaluate` writes and `docs/results/` holds. Out:
+//! a [`RunResult`]. It needs no burn, so that the page draws the same numbers as
+//! the report. `docs/results/README.md` describes the shape for readers of the
+//! JSON.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    dataset::choice::SplitChoice,
+    training::{
+        history::{Epoch, Session},
+        recipe::Recipe,
+    },
+};
+
+/// The `format` of a result.
+pub const FORMAT: &str = "needledrop result";
+/// Version of the shape that this build writes and reads.
+pub const VERSION: u32 = 1;
+
+/// Why a result is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResultError {
+    /// No JSON, or not the fields of a result.
+    #[error("the result cannot be read: {0}")]
+    Unreadable(String),
+    /// JSON of something else.
+    #[error("this is no {FORMAT:?}, its format is {0:?}")]
+    Format(String),
+    /// Written by another version of needledrop.
+    #[error("the result has version {0}, this build reads version {VERSION}; evaluate the run again")]
+    Version(u32),
+    /// Its numbers contradict each other.
+    #[error("the result contradicts itself: {0}")]
+    Contradiction(String),
+}
+
+/// A model's training and its scores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`VERSION`].
+    pub version: u32,
+    /// The paper's row whose network (and penalty) this is, if any.
+    pub row: Option<String>,
+    /// What the card calls the model.
+    pub name: String,
+    /// Genres in the order of the logits, and of every list and matrix here.
+    pub genres: Vec<String>,
+    /// Weights and biases of the network.
+    pub parameters: usize,
+    /// SHA-256, in hexadecimal, of the weights as f32.
+    pub weights: String,
+    /// Which clips are in which part.
+    pub split: SplitChoice,
+    /// How the weights came about; `None` for weights without their run.
+    pub training: Option<TrainingRecord>,
+    /// The call that measured the scores.
+    pub evaluation: Session,
+    /// What it scored.
+    pub parts: Parts,
+}
+
+/// How the weights came about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingRecord {
+    /// Every number of the recipe.
+    pub recipe: Recipe,
+    /// What first weights, order and dropout were drawn from.
+    pub seed: u64,
+    /// Sum of the epochs' seconds, each with its judging on validation: the
+    /// paper's build time.
+    pub seconds: f64,
+    /// The epoch with the least validation loss, from 1; its weights are scored.
+    pub best_epoch: usize,
+    /// What each epoch came to.
+    pub history: Vec<Epoch>,
+    /// The calls that trained; empty where they were not written down.
+    pub sessions: Vec<Session>,
+}
+
+/// The scores of each part that was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Parts {
+    /// On the clips it learned from.
+    pub train: Option<Scores>,
+    /// On those that chose the epoch.
+    pub validation: Option<Scores>,
+    /// On those that judge.
+    pub test: Option<Scores>,
+}
+
+impl Parts {
+    /// The parts that were scored, by name, in order.
+    pub fn scored(&self) -> impl Iterator<Item = (&'static str, &Scores)> {
+        [("train", &self.train), ("validation", &self.validation), ("test", &self.test)]
+            .into_iter()
+            .filter_map(|(name, scores)| Some((name, scores.as_ref()?)))
+    }
+}
+
+/// A number, and where it would lie in 95 of 100 draws of tracks like these: the
+/// percentile bootstrap over tracks (B. Efron and R. Tibshirani, "An Introduction
+/// to the Bootstrap", 1993, ch. 13).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// As measured.
+    pub value: f64,
+    /// Lower end of the 95 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// What a model scored on one part. How each number is computed is told in
+/// `training/evaluate.rs`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Clips judged.
+    pub clips: usize,
+    /// Tracks that they are of.
+    pub tracks: usize,
+    /// Mean cross-entropy of a clip, in nats, with [`Self::penalty`] added, as
+    /// Keras reports it.
+    pub loss: f64,
+    /// The L2 penalty within the loss; 0 where the recipe has none.
+    pub penalty: f64,
+    /// Share of clips that are right.
+    pub accuracy: Estimate,
+    /// Share of tracks whose verdict, over their clips in this part, is right.
+    pub track_accuracy: Estimate,
+    /// By genre, over clips.
+    pub genres: Vec<GenreScore>,
+    /// Clips by `[truth][said]`.
+    pub confusion: Vec<Vec<u32>>,
+    /// Expected calibration error over clips, 15 bins of equal mass.
+    pub ece: Estimate,
+    /// Debiased expected calibration error over tracks, 15 bins of equal mass;
+    /// can be a little below 0.
+    pub track_ece_debiased: f64,
+}
+
+/// What a model scored on one genre.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GenreScore {
+    /// Share of what it called so that is so; `None` where it called nothing so.
+    pub precision: Option<f64>,
+    /// Share of what is so that it called so; `None` where nothing is.
+    pub recall: Option<f64>,
+    /// Harmonic mean of the two; `None` where nothing is or was called so.
+    pub f1: Option<f64>,
+    /// Clips of the genre.
+    pub support: u32,
+}
+
+impl RunResult {
+    /// Reads and checks a result.
+    ///
+    /// # Errors
+    /// [`ResultError`] with the first thing that is wrong.
+    pub fn from_json(json: &str) -> Result<Self, ResultError> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: String,
+            version: u32,
+        }
+        let unreadable = |error: serde_json::Error| ResultError::Unreadable(error.to_string());
+        // Format and version first: another's fields need not be ours.
+        let Head { format, version } = serde_json::from_str(json).map_err(unreadable)?;
+        if format != FORMAT {
+            return Err(ResultError::Format(format));
+        }
+        if version != VERSION {
+            return Err(ResultError::Version(version));
+        }
+        let result: Self = serde_json::from_str(json).map_err(unreadable)?;
+        result.validate()?;
+        Ok(result)
+    }
+
+    /// The result as JSON, for people too.
+    ///
+    /// # Errors
+    /// [`ResultError::Unreadable`] where a number of it has no JSON form.
+    pub fn to_json(&self) -> Result<String, ResultError> {
+        let json = serde_json::to_string_pretty(self);
+        json.map(|json| json + "\n").map_err(|error| ResultError::Unreadable(error.to_string()))
+    }
+
+    /// Whoever draws a matrix relies on its size, whoever marks the best epoch on
+    /// its being there.
+    fn validate(&self) -> Result<(), ResultError> {
+        let contradiction = |message: String| Err(ResultError::Contradiction(message));
+        let genres = self.genres.len();
+        for (part, scores) in self.parts.scored() {
+            let square = scores.confusion.len() == genres
+                && scores.confusion.iter().all(|row| row.len() == genres)
+                && scores.genres.len() == genres;
+            if !square {
+                return contradiction(format!("the scores of {part} are not of {genres} genres"));
+            }
+        }
+        match &self.training {
+            Some(training) if !(1..=training.history.len()).contains(&training.best_epoch) => contradiction(
+                format!("epoch {} of {} is the best", training.best_epoch, training.history.len()),
+            ),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! All of the paper's experiments, the paper's numbers beside ours.
+//!
+//! In: the results there are. Out: Markdown. A row that nobody ran says so.
+
+use std::fmt::Write;
+
+use super::{
+    paper::{PAPER, PaperRow},
+    result::{Estimate, RunResult, Scores},
+};
+
+/// The split of the paper, in which its rows can be compared.
+const PAPERS_SPLIT: &str = "clips";
+
+/// Writes the table, and below it the runs that the paper has not.
+pub fn table(results: &[RunResult]) -> String {
+    let mut text = String::from(
+        "# The paper's experiments, run again\n\n\
+         Written by `needledrop report`; [README.md](README.md) says what each number is. Accuracies in \
+         percent, that on the test part with its 95 % interval over tracks; losses in nats, with \
+         the L2 penalty where the recipe has one. Build times are of different machines.\n\n\
+         The split is `clips`, the paper's: clips of one track stand in training and test, so these \
+         accuracies flatter.\n\n\
+         | row | who | train acc | train loss | valid acc | valid loss | test acc | test loss | \
+         build s | epochs | device |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    let (of_paper, others): (Vec<&RunResult>, Vec<&RunResult>) =
+        results.iter().partition(|result| row_of(result).is_some());
+    for row in &PAPER {
+        text += &paper_line(row);
+        let mut runs = of_paper.iter().filter(|result| row_of(result) == Some(row.row)).peekable();
+        if runs.peek().is_none() {
+            text += "| | not run | | | | | | | | | |\n";
+        }
+        runs.for_each(|result| text += &line("", result));
+    }
+    if !others.is_empty() {
+        text += "\n## Other splits and networks\n\n\
+                 | model | who | train acc | train loss | valid acc | valid loss | test acc | test loss | \
+                 build s | epochs | device |\n\
+                 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
+        others.iter().for_each(|result| text += &line(&escaped(&result.name), result));
+    }
+    text += &on_test(results);
+    text
+}
+
+/// The row of the paper that a result stands beside.
+fn row_of(result: &RunResult) -> Option<&str> {
+    (result.split.name == PAPERS_SPLIT && result.training.is_some()).then_some(result.row.as_deref())?
+}
+
+fn paper_line(paper: &PaperRow) -> String {
+    let part = |(accuracy, loss): (f64, f64)| format!("{:.1} | {loss:.2}", 100.0 * accuracy);
+    let [train, validation, test] = [paper.train, paper.validation, paper.test].map(part);
+    format!("| {} | paper | {train} | {validation} | {test} | {:.0} | | |\n", paper.row, paper.seconds)
+}
+
+fn line(model: &str, result: &RunResult) -> String {
+    let part = |scores: &Option<Scores>| {
+        scores.as_ref().map_or("– | –".into(), |scores| {
+            format!("{:.1} | {:.2}", 100.0 * scores.accuracy.value, scores.loss)
+        })
+    };
+    let [train, validation] = [&result.parts.train, &result.parts.validation].map(part);
+    let test =
+        result.parts.test.as_ref().map_or("– | –".into(), |scores| {
+            format!("{} | {:.2}", percent(&scores.accuracy), scores.loss)
+        });
+    let (build, epochs, device) = match &result.training {
+        Some(training) => (
+            format!("{:.0}", training.seconds),
+            training.history.len().to_string(),
+            training.sessions.last().map_or("–".into(), |session| escaped(&session.machine)),
+        ),
+        None => ("–".into(), "–".into(), "–".into()),
+    };
+    format!(
+        "| {model} | {} | {train} | {validation} | {test} | {build} | {epochs} | {device} |\n",
+        who(result)
+    )
+}
+
+/// Recipe, split where it is not the paper's, seed.
+fn who(result: &RunResult) -> String {
+    let mut who = match &result.training {
+        Some(training) => format!("recipe {}, seed {}", escaped(&training.recipe.name), training.seed),
+        None => "weights without their run".into(),
+    };
+    if result.split.name != PAPERS_SPLIT {
+        // Writing to a String cannot fail.
+        let _ = write!(who, ", split `{}`", result.split.name);
+    }
+    who
+}
+
+/// What else the test part says: per track, and how far the numbers can be
+/// believed.
+fn on_test(results: &[RunResult]) -> String {
+    let mut rows = String::new();
+    for result in results {
+        let Some(scores) = &result.parts.test else { continue };
+        let _ = writeln!(
+            rows,
+            "| {} | {} | {} | {} | {} | {} | {} | {:.3} |",
+            escaped(&result.name),
+            who(result),
+            result.split.name,
+            scores.clips,
+            scores.tracks,
+            percent(&scores.track_accuracy),
+            thousandths(&scores.ece),
+            scores.track_ece_debiased,
+        );
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    format!(
+        "\n## On the test part, per track, and calibration\n\n\
+         | model | who | split | clips | tracks | accuracy per track | ECE per clip | debiased ECE per \
+         track |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- |\n{rows}"
+    )
+}
+
+fn percent(estimate: &Estimate) -> String {
+    let [value, low, high] = [estimate.value, estimate.low, estimate.high].map(|share| 100.0 * share);
+    format!("{value:.1} ({low:.1} to {high:.1})")
+}
+
+fn thousandths(estimate: &Estimate) -> String {
+    format!("{:.3} ({:.3} to {:.3})", estimate.value, estimate.low, estimate.high)
+}
+
+/// A name that cannot end a cell or a line.
+fn escaped(name: &str) -> String {
+    name.replace('|', "\\|").replace(['\n', '\r'], " ")
+}

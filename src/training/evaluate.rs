@@ -1,0 +1,388 @@
+//! What a network's answers are worth.
+//!
+//! In: an [`Answer`] for each clip of a part. Out: [`Scores`]. Nothing here knows
+//! a device or a file, so every number can be checked by hand.
+//!
+//! - *Loss*: mean cross-entropy in nats, plus the L2 penalty of the weights, as
+//!   Keras's `evaluate` reports it.
+//! - *A track's verdict*: the [song's](crate::classify::verdict) as the page has
+//!   it, over those of its clips that are in the part: all ten where the split is
+//!   over tracks, few where it is over clips. Silent clips, which the page leaves
+//!   out, are judged like any other.
+//! - *Precision, recall, F1*: per genre, over clips (C. J. van Rijsbergen,
+//!   "Information Retrieval", 1979, ch. 7). F1 = 2 TP / (2 TP + FP + FN).
+//! - *Calibration error* (ECE): answers sorted by the probability of what they
+//!   say, cut into 15 bins of equal mass, differing by at most one answer; the
+//!   mean over answers of |share that is right − mean probability| of their bin
+//!   (C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017; bins
+//!   of equal mass: K. Nguyen and B. O'Connor, "Posterior calibration and
+//!   exploratory analysis", EMNLP 2015).
+//! - *Debiased*: with few answers in a bin the ECE is above 0 even for a perfectly
+//!   calibrated network. A. Kumar, P. Liang and T. Ma ("Verified Uncertainty
+//!   Calibration", NeurIPS 2019; the ℓ1 form is that of their library and of
+//!   R. Roelofs et al., "Mitigating Bias in Calibration Error Estimation",
+//!   AISTATS 2022) take the share of right answers in a bin as normal around what
+//!   was seen, and subtract by how much the ECE grows on average when it is drawn
+//!   again. They draw; the mean of a folded normal is known, so we compute it. Of a
+//!   perfectly calibrated network's ECE that takes away 41 % and leaves the factor
+//!   2 − √2: what was seen is itself one draw.
+//! - *Intervals*: 95 %, percentile bootstrap over tracks, because clips of one
+//!   track are not independent. An interval of the ECE inherits its bias, so that
+//!   it can lie above the value.
+
+use std::f64::consts::{PI, SQRT_2};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    classify::verdict::{ClipVerdict, argmax, softmax, song_verdict},
+    report::result::{Estimate, GenreScore, Scores},
+};
+
+/// Bins of the calibration error.
+const BINS: usize = 15;
+/// Draws of tracks that an interval is taken from.
+const DRAWS: usize = 1000;
+/// What they are drawn with: the same answers give the same interval.
+const SEED: u64 = 0;
+
+/// What the network said of a clip, and what is so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Probability of each genre.
+    pub probabilities: Vec<f32>,
+    /// Index of the genre that it is.
+    pub genre: usize,
+    /// Which track it is of.
+    pub track: usize,
+    /// Cross-entropy, in nats.
+    pub loss: f64,
+}
+
+impl Answer {
+    /// Of a clip's logits, at the card's temperature.
+    pub fn new(logits: &[f32], temperature: f32, genre: usize, track: usize) -> Self {
+        let logits: Vec<f32> = logits.iter().map(|logit| logit / temperature).collect();
+        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        // Of the logits: a probability too small for f32 still has a finite loss.
+        let sum: f64 = logits.iter().map(|logit| f64::from(logit - max).exp()).sum();
+        let own = logits.get(genre).copied().unwrap_or(f32::NEG_INFINITY);
+        Self { loss: sum.ln() - f64::from(own - max), probabilities: softmax(&logits), genre, track }
+    }
+
+    fn trial(&self) -> Trial {
+        Trial::new(&self.probabilities, self.genre)
+    }
+}
+
+/// What counts of an answer once it is given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Trial {
+    said: usize,
+    right: bool,
+    confidence: f64,
+}
+
+impl Trial {
+    fn new(probabilities: &[f32], genre: usize) -> Self {
+        let said = argmax(probabilities).unwrap_or(0);
+        let confidence = probabilities.get(said).copied().map_or(0.0, f64::from);
+        Self { said, right: said == genre, confidence }
+    }
+}
+
+/// Judges answers among `genres` genres. `penalty` is the L2 penalty of the
+/// weights, 0 where there is none. `None` where there is no answer, or one about a
+/// genre that is none of these.
+pub fn score(answers: &[Answer], genres: usize, penalty: f64) -> Option<Scores> {
+    let fits = |answer: &Answer| answer.genre < genres && answer.probabilities.len() == genres;
+    if answers.is_empty() || !answers.iter().all(fits) {
+        return None;
+    }
+    let tracks = by_track(answers);
+    let clips: Vec<Vec<Trial>> =
+        tracks.iter().map(|clips| clips.iter().map(|clip| clip.trial()).collect()).collect();
+    let verdicts: Vec<Trial> = tracks.iter().filter_map(|clips| verdict(clips)).collect();
+
+    let mut confusion = vec![vec![0; genres]; genres];
+    for (answer, trial) in tracks.iter().flatten().zip(clips.iter().flatten()) {
+        confusion[answer.genre][trial.said] += 1;
+    }
+    let all: Vec<Trial> = clips.concat();
+    let cross_entropy = answers.iter().map(|answer| answer.loss).sum::<f64>() / answers.len() as f64;
+    let mut draws = Draws::new(tracks.len());
+    let drawn: Vec<[f64; 3]> = (0..DRAWS)
+        .map(|_| {
+            let draw = draws.next();
+            let drawn: Vec<Trial> = draw.iter().flat_map(|&track| clips[track].iter().copied()).collect();
+            let right = draw.iter().filter(|&&track| verdicts[track].right).count();
+            [accuracy(&drawn), right as f64 / draw.len() as f64, calibration_error(&drawn)]
+        })
+        .collect();
+    let estimate = |value: f64, at: usize| interval(value, drawn.iter().map(|numbers| numbers[at]).collect());
+    Some(Scores {
+        clips: answers.len(),
+        tracks: tracks.len(),
+        loss: cross_entropy + penalty,
+        penalty,
+        accuracy: estimate(accuracy(&all), 0),
+        track_accuracy: estimate(accuracy(&verdicts), 1),
+        genres: genre_scores(&confusion),
+        confusion,
+        ece: estimate(calibration_error(&all), 2),
+        track_ece_debiased: debiased_calibration_error(&verdicts),
+    })
+}
+
+/// Answers on the clips of each track, tracks in their order.
+fn by_track(answers: &[Answer]) -> Vec<Vec<&Answer>> {
+    let mut tracks = std::collections::BTreeMap::<usize, Vec<&Answer>>::new();
+    for answer in answers {
+        tracks.entry(answer.track).or_default().push(answer);
+    }
+    tracks.into_values().collect()
+}
+
+/// The song's verdict over a track's clips.
+fn verdict(clips: &[&Answer]) -> Option<Trial> {
+    let genre = clips.first()?.genre;
+    let verdicts: Vec<ClipVerdict> = clips
+        .iter()
+        .enumerate()
+        .map(|(clip, answer)| ClipVerdict { clip, probabilities: answer.probabilities.clone() })
+        .collect();
+    Some(Trial::new(song_verdict(&verdicts).probabilities(), genre))
+}
+
+fn accuracy(trials: &[Trial]) -> f64 {
+    trials.iter().filter(|trial| trial.right).count() as f64 / trials.len().max(1) as f64
+}
+
+fn genre_scores(confusion: &[Vec<u32>]) -> Vec<GenreScore> {
+    let share = |part: u32, whole: u32| (whole > 0).then(|| f64::from(part) / f64::from(whole));
+    (0..confusion.len())
+        .map(|genre| {
+            let right = confusion[genre][genre];
+            let support: u32 = confusion[genre].iter().sum();
+            let said: u32 = confusion.iter().map(|row| row[genre]).sum();
+            GenreScore {
+                precision: share(right, said),
+                recall: share(right, support),
+                f1: share(2 * right, said + support),
+                support,
+            }
+        })
+        .collect()
+}
+
+/// A bin's share of all answers, how many of them are right, how sure they are.
+struct Bin {
+    answers: f64,
+    mass: f64,
+    right: f64,
+    confidence: f64,
+}
+
+/// [`BINS`] bins of equal mass, or one an answer where there are fewer.
+fn bins(trials: &[Trial]) -> Vec<Bin> {
+    let mut sorted = trials.to_vec();
+    sorted.sort_by(|a, b| a.confidence.total_cmp(&b.confidence));
+    let count = BINS.min(sorted.len());
+    (0..count)
+        .map(|bin| {
+            let trials = &sorted[bin * sorted.len() / count..(bin + 1) * sorted.len() / count];
+            let answers = trials.len() as f64;
+            Bin {
+                answers,
+                mass: answers / sorted.len() as f64,
+                right: accuracy(trials),
+                confidence: trials.iter().map(|trial| trial.confidence).sum::<f64>() / answers,
+            }
+        })
+        .collect()
+}
+
+fn calibration_error(trials: &[Trial]) -> f64 {
+    bins(trials).iter().map(|bin| bin.mass * (bin.right - bin.confidence).abs()).sum()
+}
+
+fn debiased_calibration_error(trials: &[Trial]) -> f64 {
+    let debiased = |bin: &Bin| {
+        let gap = bin.right - bin.confidence;
+        let deviation = (bin.right * (1.0 - bin.right) / bin.answers).sqrt();
+        bin.mass * (2.0 * gap.abs() - folded_normal_mean(gap, deviation))
+    };
+    bins(trials).iter().map(debiased).sum()
+}
+
+/// Mean of |x| where x is normal (F. C. Leone, L. S. Nelson and R. B. Nottingham,
+/// "The Folded Normal Distribution", Technometrics 1961).
+fn folded_normal_mean(mean: f64, deviation: f64) -> f64 {
+    if deviation == 0.0 {
+        return mean.abs();
+    }
+    let ratio = mean / deviation;
+    deviation * (2.0 / PI).sqrt() * (-0.5 * ratio * ratio).exp() + mean * libm::erf(ratio / SQRT_2)
+}
+
+/// Draws of as many tracks as there are, with replacement.
+struct Draws {
+    rng: ChaCha8Rng,
+    tracks: usize,
+}
+
+impl Draws {
+    fn new(tracks: usize) -> Self {
+        Self { rng: ChaCha8Rng::seed_from_u64(SEED), tracks }
+    }
+
+    fn next(&mut self) -> Vec<usize> {
+        (0..self.tracks).map(|_| self.rng.random_range(0..self.tracks)).collect()
+    }
+}
+
+/// The 2.5th and 97.5th percentile of what was drawn.
+fn interval(value: f64, mut drawn: Vec<f64>) -> Estimate {
+    drawn.sort_by(f64::total_cmp);
+    let percentile = |share: f64| {
+        let at = (share * drawn.len().saturating_sub(1) as f64).round() as usize;
+        drawn.get(at).copied().unwrap_or(value)
+    };
+    Estimate { value, low: percentile(0.025), high: percentile(0.975) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(probabilities: &[f32], genre: usize, track: usize) -> Answer {
+        let logits: Vec<f32> = probabilities.iter().map(|probability| probability.ln()).collect();
+        Answer::new(&logits, 1.0, genre, track)
+    }
+
+    fn trial(confidence: f64, right: bool) -> Trial {
+        Trial { said: 0, right, confidence }
+    }
+
+    fn near(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-6, "{a} is not {b}");
+    }
+
+    /// Two tracks of genre 0, one of genre 1; four clips.
+    fn four() -> Vec<Answer> {
+        vec![
+            answer(&[0.8, 0.2], 0, 0),
+            // Wrong, but the track is right by the mean: 0.6 to 0.4.
+            answer(&[0.4, 0.6], 0, 0),
+            answer(&[0.3, 0.7], 0, 1),
+            answer(&[0.1, 0.9], 1, 2),
+        ]
+    }
+
+    #[test]
+    fn every_number_is_what_the_hand_computes() {
+        let scores = score(&four(), 2, 0.25).unwrap();
+        assert_eq!((scores.clips, scores.tracks), (4, 3));
+        near(scores.accuracy.value, 0.5);
+        near(scores.track_accuracy.value, 2.0 / 3.0);
+        let nats = -(0.8_f64.ln() + 0.4_f64.ln() + 0.3_f64.ln() + 0.9_f64.ln()) / 4.0;
+        near(scores.loss, nats + 0.25);
+        assert_eq!(scores.confusion, [[1, 2], [0, 1]]);
+        let [zero, one] = scores.genres[..] else { panic!("{:?}", scores.genres) };
+        assert_eq!((zero.precision, zero.support), (Some(1.0), 3));
+        near(zero.recall.unwrap(), 1.0 / 3.0);
+        near(zero.f1.unwrap(), 0.5);
+        near(one.precision.unwrap(), 1.0 / 3.0);
+        assert_eq!((one.recall, one.support), (Some(1.0), 1));
+        // A bin to an answer: |right − confidence| of each.
+        near(scores.ece.value, (0.2 + 0.6 + 0.7 + 0.1) / 4.0);
+        assert!(scores.accuracy.low < 0.5 && scores.accuracy.high > 0.5, "{:?}", scores.accuracy);
+    }
+
+    #[test]
+    fn a_genre_that_nobody_names_has_no_precision() {
+        let scores = score(&[answer(&[0.9, 0.05, 0.05], 0, 0)], 3, 0.0).unwrap();
+        assert_eq!(scores.genres[1], GenreScore { precision: None, recall: None, f1: None, support: 0 });
+    }
+
+    #[test]
+    fn bins_have_equal_mass() {
+        // Fifteen bins of two: one right, one wrong, both sure to 0.7.
+        let trials: Vec<Trial> = (0..30).map(|at| trial(0.7, at % 2 == 0)).collect();
+        near(calibration_error(&trials), 0.2);
+        // 31 answers: one bin has three.
+        let sizes: Vec<f64> =
+            bins(&[trials, vec![trial(0.9, true)]].concat()).iter().map(|bin| bin.answers).collect();
+        assert_eq!(sizes.len(), 15);
+        assert_eq!((sizes.iter().sum::<f64>(), sizes.iter().filter(|size| **size == 3.0).count()), (31.0, 1));
+    }
+
+    #[test]
+    fn debiasing_takes_away_what_it_can_and_leaves_what_is_there() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        // Coins, 20 to a bin, that fall by `gap` less often than they say.
+        let mut mean_errors = |gap: f64| {
+            let [mut plain, mut debiased] = [0.0; 2];
+            for _ in 0..200 {
+                let trials: Vec<Trial> = (0..300)
+                    .map(|_| {
+                        let confidence = rng.random_range(0.4..0.95);
+                        trial(confidence, rng.random_bool(confidence - gap))
+                    })
+                    .collect();
+                plain += calibration_error(&trials) / 200.0;
+                debiased += debiased_calibration_error(&trials) / 200.0;
+            }
+            [plain, debiased]
+        };
+        let [plain, debiased] = mean_errors(0.0);
+        assert!(plain > 0.06 && (debiased / plain - (2.0 - SQRT_2)).abs() < 0.06, "{debiased} of {plain}");
+        let [plain, debiased] = mean_errors(0.3);
+        assert!((debiased - 0.3).abs() < 0.01 && (plain - 0.3).abs() < 0.02, "{debiased} of {plain}");
+    }
+
+    #[test]
+    fn the_mean_of_a_folded_normal_is_what_drawing_gives() {
+        near(folded_normal_mean(-0.3, 0.0), 0.3);
+        near(folded_normal_mean(0.0, 1.0), (2.0 / PI).sqrt());
+        // By numerical integration of |x| over the density of N(0.5, 1).
+        let step = 1e-3;
+        let integral: f64 = (-8000..=9000)
+            .map(|at| f64::from(at) * step)
+            .map(|x| x.abs() * (-0.5 * (x - 0.5).powi(2)).exp() / (2.0 * PI).sqrt() * step)
+            .sum();
+        near(folded_normal_mean(0.5, 1.0), integral);
+    }
+
+    #[test]
+    fn an_interval_over_tracks_is_wider_than_over_clips() {
+        // Ten clips a track, all right or all wrong.
+        let clips: Vec<Answer> = (0..400)
+            .map(|clip| answer(if clip / 10 % 4 == 0 { &[0.2, 0.8] } else { &[0.9, 0.1] }, 0, clip / 10))
+            .collect();
+        let alone: Vec<Answer> =
+            clips.iter().enumerate().map(|(track, clip)| Answer { track, ..clip.clone() }).collect();
+        let [over_tracks, over_clips] =
+            [clips, alone].map(|answers| score(&answers, 2, 0.0).unwrap().accuracy);
+        near(over_tracks.value, 0.75);
+        let width = |estimate: Estimate| estimate.high - estimate.low;
+        // √10 times, for a normal: 0.27 to 0.085.
+        let ratio = width(over_tracks) / width(over_clips);
+        assert!((2.5..4.0).contains(&ratio), "{over_tracks:?}, {over_clips:?}");
+    }
+
+    #[test]
+    fn a_hopeless_probability_has_a_finite_loss() {
+        let answer = Answer::new(&[0.0, 400.0], 2.0, 0, 0);
+        assert_eq!(answer.probabilities[0], 0.0);
+        near(answer.loss, 200.0);
+    }
+
+    #[test]
+    fn nothing_and_nonsense_have_no_score() {
+        assert_eq!(score(&[], 2, 0.0), None);
+        assert_eq!(score(&[answer(&[0.5, 0.5], 2, 0)], 2, 0.0), None);
+        assert_eq!(score(&[answer(&[0.5, 0.5], 0, 0)], 3, 0.0), None);
+    }
+}

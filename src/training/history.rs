@@ -1,0 +1,69 @@
+//! What is remembered of a training beside its weights.
+//!
+//! In: what the [loop](super::fit) and the command see. Out: plain records, in
+//! checkpoint and result, that the page reads too.
+
+use serde::{Deserialize, Serialize};
+
+/// What an epoch came to, as Keras tells it: the training's numbers are means
+/// over its steps, with dropout on and the weights of the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Training loss, with the penalty.
+    pub train_loss: f64,
+    /// Training accuracy, 0 to 1.
+    pub train_accuracy: f64,
+    /// Validation loss, with the penalty.
+    pub validation_loss: f64,
+    /// Validation accuracy, 0 to 1.
+    pub validation_accuracy: f64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// One call of the command: with what, on what, when. A training that was
+/// stopped and went on has several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// As it was typed, but of every path only the last name: where files lay is
+    /// the machine's own business.
+    pub command: String,
+    /// `cpu`, `cuda` or `wgpu`.
+    pub device: String,
+    /// Processor and, where the system names it, GPU.
+    pub machine: String,
+    /// Versions of what computed, by name.
+    pub versions: Versions,
+    /// Day it began, `YYYY-MM-DD`, UTC.
+    pub date: String,
+}
+
+/// Versions of what computed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// This crate's.
+    pub needledrop: String,
+    /// burn's.
+    pub burn: String,
+}
+
+/// The version of burn that Cargo.toml pins.
+const BURN: &str = "0.22.1";
+
+impl Versions {
+    /// Of this build.
+    pub fn of_this_build() -> Self {
+        Self { needledrop: env!("CARGO_PKG_VERSION").into(), burn: BURN.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_burn_is_the_pinned_one() {
+        let manifest = include_str!("../../Cargo.toml");
+        assert!(manifest.contains(&format!("burn = {{ version = \"={BURN}\"")));
+    }
+}

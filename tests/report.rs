@@ -1,0 +1,313 @@
+//! From an archive to the model on the page: train, evaluate, report, export,
+//! classify, as a person calls them; and what is said where that cannot be.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what is not as it should be"
+)]
+
+use std::{
+    f32::consts::TAU,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::OnceLock,
+};
+
+use needledrop::{
+    dataset::archive::{Item, MelArchive, Track},
+    network::weights::Weights,
+    report::{embeddings::Embeddings, result::RunResult},
+    sound::wav,
+    spectrogram::config::SpectrogramConfig,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const TRACKS: usize = 12;
+const FRAMES: usize = 70;
+const BANDS: usize = 128;
+
+fn needledrop(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_needledrop")).args(arguments).output().unwrap()
+}
+
+/// Runs a command that must succeed; what it prints.
+fn succeeds(arguments: &[&str]) -> String {
+    let output = needledrop(arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a command that must fail; what it says.
+fn fails(arguments: &[&str]) -> String {
+    let output = needledrop(arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && !said.contains("panicked"), "{arguments:?}: {said}");
+    said
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Two genres that a straight line tells apart: bass, and treble.
+fn archive(genres: [&str; 2]) -> MelArchive {
+    let tracks: Vec<Track> = (0..TRACKS)
+        .map(|at| Track { name: format!("{}.{:05}", genres[at % 2], at / 2), genre: at % 2 })
+        .collect();
+    let items = (0..TRACKS).map(|track| Item { track, frames: FRAMES }).collect();
+    let loud = |track: usize, band: usize| if track % 2 == 0 { band < 40 } else { band > 80 };
+    let cell = |at: usize| {
+        let (track, band) = (at / (BANDS * FRAMES), at / FRAMES % BANDS);
+        if loud(track, band) { 200 + (at * 7 % 50) as u8 } else { 30 + (at * 13 % 50) as u8 }
+    };
+    let mel = (0..TRACKS * BANDS * FRAMES).map(cell).collect();
+    let spectrogram = SpectrogramConfig { hop_length: 1920, center: false, ..SpectrogramConfig::default() };
+    MelArchive::new(genres.map(String::from).to_vec(), tracks, spectrogram, items, mel).unwrap()
+}
+
+/// A folder with an archive and a run of row 1, trained and scored once for all
+/// tests.
+struct Trained {
+    folder: PathBuf,
+}
+
+impl Trained {
+    fn get() -> &'static Self {
+        static TRAINED: OnceLock<Trained> = OnceLock::new();
+        TRAINED.get_or_init(|| {
+            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
+            // What an earlier run of the tests left.
+            _ = fs::remove_dir_all(&folder);
+            fs::create_dir(&folder).unwrap();
+            let trained = Self { folder };
+            fs::write(trained.archive(), archive(["bass", "treble"]).to_bytes().unwrap()).unwrap();
+            trained.train(&trained.run());
+            succeeds(&["evaluate", text(&trained.run()), "--archive", text(&trained.archive())]);
+            trained
+        })
+    }
+
+    fn archive(&self) -> PathBuf {
+        self.folder.join("archive.safetensors")
+    }
+
+    fn run(&self) -> PathBuf {
+        self.folder.join("run")
+    }
+
+    fn train(&self, run: &Path) {
+        succeeds(&[
+            "train",
+            text(&self.archive()),
+            "--row=1",
+            "--split=tracks",
+            "--seed=3",
+            "--epochs=4",
+            "--learning-rate=0.0001",
+            "--batch-size=8",
+            "-o",
+            text(run),
+        ]);
+    }
+
+    /// A folder of its own with a file of the run replaced by `bytes`.
+    fn with(&self, file: &str, bytes: &[u8]) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(self.run()).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+        }
+        fs::write(copy.path().join(file), bytes).unwrap();
+        copy
+    }
+
+    fn result(&self) -> RunResult {
+        let json = fs::read_to_string(self.run().join("result.json")).unwrap();
+        RunResult::from_json(&json).unwrap()
+    }
+}
+
+#[test]
+fn a_result_tells_the_run_and_scores_every_part() {
+    let result = Trained::get().result();
+    assert_eq!((result.row.as_deref(), result.split.name.as_str()), (Some("1"), "tracks"));
+    let sizes = result.split.clips;
+    // Ten tracks of two clips are learned from, and one of each genre judges.
+    assert_eq!((sizes.train, sizes.validation, sizes.test), (16, 4, 4));
+    let training = result.training.as_ref().unwrap();
+    assert_eq!((training.seed, training.history.len(), training.recipe.epochs), (3, 4, 4));
+    assert_eq!(training.sessions.len(), 1);
+    assert!(training.sessions[0].command.starts_with("needledrop train archive.safetensors --row=1"));
+    assert!(training.seconds > 0.0);
+    let parts: Vec<_> = result.parts.scored().collect();
+    assert_eq!(parts.iter().map(|(part, _)| *part).collect::<Vec<_>>(), ["train", "validation", "test"]);
+    for ((_, scores), clips) in parts.iter().zip([sizes.train, sizes.validation, sizes.test]) {
+        assert_eq!(scores.clips, clips);
+        assert_eq!(scores.confusion.iter().flatten().sum::<u32>() as usize, clips);
+        assert!(scores.accuracy.value > 0.9, "bass and treble are told apart: {:?}", scores.accuracy);
+    }
+    // The loop judged the same weights on the same clips.
+    let judged = training.history[training.best_epoch - 1];
+    let validation = result.parts.validation.as_ref().unwrap();
+    assert!((judged.validation_loss - validation.loss).abs() < 1e-4, "{judged:?}, {}", validation.loss);
+    assert!((judged.validation_accuracy - validation.accuracy.value).abs() < 1e-9);
+    let bytes = fs::read(Trained::get().run().join("embeddings.safetensors")).unwrap();
+    let embeddings = Embeddings::from_bytes(&bytes).unwrap();
+    assert_eq!((embeddings.clips(), embeddings.length), (4, 128));
+}
+
+#[test]
+fn a_part_scored_later_joins_those_before() {
+    let trained = Trained::get();
+    let run = trained.with("result.json", b"{}");
+    let (folder, archive) = (text(run.path()), trained.archive());
+    let read = || RunResult::from_json(&fs::read_to_string(run.path().join("result.json")).unwrap()).unwrap();
+    succeeds(&["evaluate", folder, "--archive", text(&archive), "--parts", "validation"]);
+    assert!(read().parts.test.is_none());
+    succeeds(&["evaluate", folder, "--archive", text(&archive), "--parts", "test,train"]);
+    assert_eq!(read().parts, trained.result().parts);
+}
+
+#[test]
+fn a_report_has_figures_and_a_row_for_every_experiment() {
+    let trained = Trained::get();
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("results");
+    fs::create_dir(&output).unwrap();
+    fs::write(output.join("other.json"), "{\"bench\": 1}").unwrap();
+    succeeds(&["report", text(&trained.run()), "-o", text(&output)]);
+    let name = "row1-tracks-3-split0-best-changed";
+    for figure in ["curves", "confusion", "tsne-250", "tsne-all"] {
+        let svg = fs::read_to_string(output.join(format!("{name}-{figure}.svg"))).unwrap();
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{figure}");
+        assert!(svg.contains("Experiment 1"), "{figure}");
+    }
+    let kept = fs::read_to_string(output.join(format!("{name}.json"))).unwrap();
+    assert_eq!(RunResult::from_json(&kept).unwrap(), trained.result());
+    let table = fs::read_to_string(output.join("table.md")).unwrap();
+    // Split `tracks` does not stand beside the paper's numbers.
+    assert_eq!(table.matches("not run").count(), 12, "{table}");
+    assert!(table.contains("| 8 | paper | 95.0 | 0.19 | 89.9 | 0.37 | 88.5 | 0.37 | 1343 |"), "{table}");
+    assert!(table.contains("| Experiment 1 | recipe best, changed, seed 3, split `tracks` |"), "{table}");
+}
+
+#[test]
+fn an_exported_model_classifies() {
+    let trained = Trained::get();
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.safetensors");
+    succeeds(&["export", text(&trained.run()), "-o", text(&model), "--name=Ours", "--licence=CC0-1.0"]);
+    let weights = Weights::from_bytes(&fs::read(&model).unwrap()).unwrap();
+    let card = weights.card();
+    assert_eq!((card.name.as_str(), card.licence.as_str()), ("Ours", "CC0-1.0"));
+    let test = trained.result().parts.test.unwrap();
+    let said = card.scores.iter().find(|score| (score.part.as_str(), score.per.as_str()) == ("test", "clip"));
+    assert_eq!(said.unwrap().accuracy, test.accuracy.value as f32);
+    assert_eq!(card.scores.len(), 6);
+
+    let song = folder.path().join("song.wav");
+    let samples: Vec<f32> =
+        (0..4 * 22_050).map(|at| 0.5 * (at as f32 / 22_050.0 * 90.0 * TAU).sin()).collect();
+    let mut bytes = wav::header(22_050, 1, samples.len() as u64).to_vec();
+    wav::append(&samples, &mut bytes);
+    fs::write(&song, bytes).unwrap();
+    let line = succeeds(&["classify", "--json", "--model", text(&model), text(&song)]);
+    let verdict: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(verdict["model"], "Ours");
+    assert_eq!(verdict["genre"], "bass", "{line}");
+}
+
+#[test]
+fn a_model_without_its_run_is_scored_too() {
+    let trained = Trained::get();
+    let folder = tempfile::tempdir().unwrap();
+    let (model, output) = (folder.path().join("model.safetensors"), folder.path().join("scores"));
+    succeeds(&["export", text(&trained.run()), "-o", text(&model), "--precision=f32"]);
+    let archive = trained.archive();
+    let said = fails(&["evaluate", text(&model), "--archive", text(&archive)]);
+    assert!(said.contains("--output"), "{said}");
+    let arguments = ["evaluate", text(&model), "--archive", text(&archive), "--split=tracks", "--parts=test"];
+    succeeds(&[&arguments[..], &["-o", text(&output)]].concat());
+    let result = RunResult::from_json(&fs::read_to_string(output.join("result.json")).unwrap()).unwrap();
+    assert!(result.training.is_none());
+    assert_eq!(result.weights, trained.result().weights);
+    assert_eq!(result.parts.test, trained.result().parts.test);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_the_reason() {
+    let trained = Trained::get();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, archive: &MelArchive| {
+        let path = folder.path().join(name);
+        fs::write(&path, archive.to_bytes().unwrap()).unwrap();
+        path
+    };
+    let run = trained.run();
+    let evaluate = |archive: &Path| fails(&["evaluate", text(&run), "--archive", text(archive)]);
+
+    let said = fails(&["evaluate", text(folder.path()), "--archive", text(&trained.archive())]);
+    assert!(said.contains("is no run: it has no checkpoint"), "{said}");
+
+    let said = evaluate(&write("genres", &archive(["calm", "loud"])));
+    assert!(said.contains("calm, loud") && said.contains("bass, treble"), "{said}");
+
+    let mut other = archive(["bass", "treble"]);
+    other.spectrogram.fmax = 8000.0;
+    let said = evaluate(&write("front end", &other));
+    assert!(said.contains("fmax is 8000, the card's 11025"), "{said}");
+
+    let mut other = archive(["bass", "treble"]);
+    other.tracks[0].name = "bass.90000".into();
+    let said = evaluate(&write("tracks", &other));
+    assert!(said.contains("other clips in its parts"), "{said}");
+
+    let archive = trained.archive();
+    let said = fails(&["evaluate", text(&run), "--archive", text(&archive), "--split=clips"]);
+    assert!(said.contains("judged by the split it was trained with"), "{said}");
+}
+
+#[test]
+fn damaged_and_foreign_files_are_refused_with_the_reason() {
+    let trained = Trained::get();
+    let archive = trained.archive();
+    let checkpoint = fs::read(trained.run().join("checkpoint.safetensors")).unwrap();
+    let cut = trained.with("checkpoint.safetensors", &checkpoint[..checkpoint.len() / 2]);
+    let said = fails(&["evaluate", text(cut.path()), "--archive", text(&archive)]);
+    assert!(said.contains("is not a checkpoint"), "{said}");
+
+    let mut result = trained.result();
+    result.version = 99;
+    let newer = trained.with("result.json", result.to_json().unwrap().as_bytes());
+    let output = text(newer.path()).to_owned() + "/results";
+    for arguments in [
+        ["report", text(newer.path()), "-o", &output],
+        ["export", text(newer.path()), "-o", "no.safetensors"],
+    ] {
+        let said = fails(&arguments);
+        assert!(said.contains("has version 99, this build reads version 1"), "{said}");
+    }
+
+    let mut result = trained.result();
+    result.weights = "0".repeat(64);
+    let stale = trained.with("result.json", result.to_json().unwrap().as_bytes());
+    let said = fails(&["export", text(stale.path()), "-o", "no.safetensors"]);
+    assert!(said.contains("of other weights"), "{said}");
+
+    let mut result = trained.result();
+    result.parts.test.as_mut().unwrap().confusion.pop();
+    let torn = trained.with("result.json", result.to_json().unwrap().as_bytes());
+    let said = fails(&["report", text(torn.path()), "-o", &output]);
+    assert!(said.contains("the scores of test are not of 2 genres"), "{said}");
+
+    let none = trained.with("embeddings.safetensors", b"none");
+    let said = fails(&["report", text(none.path()), "-o", &output]);
+    assert!(said.contains("embeddings cannot be read"), "{said}");
+    let run = trained.run();
+    let said = fails(&["report", text(&run), text(&run), "-o", &output]);
+    assert!(said.contains("the same row, split, recipe and seed"), "{said}");
+}
