@@ -59,7 +59,7 @@ fn archive(genres: [&str; 2]) -> MelArchive {
         .map(|at| Track { name: format!("{}.{:05}", genres[at % 2], at / 2), genre: at % 2 })
         .collect();
     let items = (0..TRACKS).map(|track| Item { track, frames: FRAMES }).collect();
-    let loud = |track: usize, band: usize| if track % 2 == 0 { band < 40 } else { band > 80 };
+    let loud = |track: usize, band: usize| if track.is_multiple_of(2) { band < 40 } else { band > 80 };
     let cell = |at: usize| {
         let (track, band) = (at / (BANDS * FRAMES), at / FRAMES % BANDS);
         if loud(track, band) { 200 + (at * 7 % 50) as u8 } else { 30 + (at * 13 % 50) as u8 }

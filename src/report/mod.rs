@@ -15,7 +15,7 @@ pub mod curves;
 #[cfg(feature = "training")]
 pub mod embeddings;
 #[cfg(feature = "training")]
-mod figure;
+pub mod figure;
 #[cfg(feature = "training")]
 pub mod table;
 #[cfg(feature = "training")]
