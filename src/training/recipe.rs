@@ -70,9 +70,9 @@ impl Recipe {
     pub fn best(experiment: &Experiment) -> Self {
         Self {
             name: "best".into(),
-            learning_rate: 3e-4,
+            learning_rate: 5e-4,
             schedule: Schedule::Cosine,
-            epochs: 30,
+            epochs: 24,
             patience: None,
             ..Self::paper(experiment)
         }

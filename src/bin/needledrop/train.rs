@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -28,8 +29,8 @@ use needledrop::{
     spectrogram::config::SpectrogramConfig,
     training::{
         checkpoint::{Checkpoint, State, write_whole},
-        device::DeviceKind,
-        fit::{Control, Job, Progress, is_over},
+        device::{DeviceKind, panic_message},
+        fit::{Control, Job, Progress, TrainingError, is_over},
         history::Epoch,
         initial::glorot_uniform,
         inputs::Inputs,
@@ -92,6 +93,9 @@ pub(crate) struct Arguments {
     /// Stop after so many minutes, with a checkpoint to resume from.
     #[arg(long)]
     max_minutes: Option<f64>,
+    /// The same after so many steps, to see how fast they are.
+    #[arg(long)]
+    max_steps: Option<usize>,
 }
 
 /// Which split, for every command that needs one.
@@ -225,10 +229,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let inputs = Inputs::new(&archive, &clips, &card, &device);
     let own_convolutions = arguments.device == DeviceKind::Cpu;
     let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions };
-    let mut pace = Pace::new(arguments.max_minutes, start.state.recipe.epochs)?;
-    let end =
-        job.fit(start, &mut |checkpoint| checkpoint.save(&path), &mut |progress| pace.observe(progress))?;
+    let mut pace = Pace::new(arguments, start.state.recipe.epochs)?;
+    // A GPU's runtime panics where its memory is full.
+    let fit = AssertUnwindSafe(|| {
+        job.fit(start, &mut |checkpoint| checkpoint.save(&path), &mut |progress| pace.observe(progress))
+    });
+    let end = catch_unwind(fit).unwrap_or_else(|panic| Err(TrainingError::Device(panic_message(&*panic))));
     pace.bar.finish_and_clear();
+    let end = end?;
 
     if let (Some(best), Some(weights)) = (end.state.best, &end.best) {
         let weights = weights.to_bytes(Precision::F32)?;
@@ -244,7 +252,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         );
     }
     if !is_over(&end.state) {
-        println!("Stopped within epoch {}; the same command with --resume goes on", end.state.epoch + 1);
+        let State { epoch, step, epoch_seconds, .. } = end.state;
+        println!("Stopped after {step} steps of epoch {}; the same command with --resume goes on", epoch + 1);
+        if step > 0 {
+            println!("{:.2} s a step", epoch_seconds / step as f64);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -332,11 +344,13 @@ struct Pace {
     epochs: usize,
     last_save: Instant,
     deadline: Option<Instant>,
+    steps_left: usize,
+    last_step: usize,
     interrupted: Arc<AtomicBool>,
 }
 
 impl Pace {
-    fn new(max_minutes: Option<f64>, epochs: usize) -> anyhow::Result<Self> {
+    fn new(&Arguments { max_minutes, max_steps, .. }: &Arguments, epochs: usize) -> anyhow::Result<Self> {
         let interrupted = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&interrupted);
         ctrlc::set_handler(move || {
@@ -359,7 +373,8 @@ impl Pace {
             Some(minutes) => bail!("--max-minutes {minutes} must be above 0"),
             None => None,
         };
-        Ok(Self { bar, epochs, last_save: Instant::now(), deadline, interrupted })
+        let steps_left = max_steps.unwrap_or(usize::MAX);
+        Ok(Self { bar, epochs, last_save: Instant::now(), deadline, steps_left, last_step: 0, interrupted })
     }
 
     fn observe(&mut self, progress: Progress<'_>) -> Control {
@@ -368,6 +383,8 @@ impl Pace {
                 if step <= 8 {
                     self.bar.reset_eta();
                 }
+                self.steps_left = self.steps_left.saturating_sub(step.saturating_sub(self.last_step));
+                self.last_step = step % steps;
                 self.bar.set_prefix(format!("Epoch {:>3}/{}", epoch + 1, self.epochs));
                 self.bar.set_length(steps as u64);
                 self.bar.set_position(step as u64);
@@ -389,7 +406,9 @@ impl Pace {
                 });
             }
         }
-        if self.interrupted.load(Ordering::Relaxed) || self.deadline.is_some_and(|end| Instant::now() >= end)
+        if self.steps_left == 0
+            || self.interrupted.load(Ordering::Relaxed)
+            || self.deadline.is_some_and(|end| Instant::now() >= end)
         {
             return Control::Stop;
         }
