@@ -16,7 +16,7 @@
 //! 2. [`training`]: clips and genres to weights
 
 pub mod classify;
-#[cfg(feature = "training")]
+#[cfg(feature = "dataset")]
 pub mod dataset;
 pub mod engine;
 pub mod network;
