@@ -5,6 +5,7 @@
 
 mod classify;
 mod convert;
+mod prepare;
 mod train;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Command {
     /// Say the genre of each file (WAV, MP3, FLAC, Ogg Vorbis, AAC/M4A, ALAC, AIFF).
     Classify(classify::Arguments),
+    /// Make an archive of spectrograms of a folder of genres.
+    Prepare(prepare::Arguments),
     /// Train a network of the paper on an archive of spectrograms.
     Train(train::Arguments),
     /// Turn weights that Keras's layers were saved in into a model for the page.
@@ -33,6 +36,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Classify(arguments) => classify::run(&arguments),
+        Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
     };
