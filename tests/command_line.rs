@@ -89,3 +89,72 @@ fn weights_that_are_none_are_refused_with_the_reason() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("cannot use the model") && said.contains("safetensors"), "{said}");
 }
+
+/// `needledrop prepare` in a folder of the test's own.
+fn prepare(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_needledrop"))
+        .current_dir(folder)
+        .arg("prepare")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// A new folder, with copies of a chord in folders of their genres.
+fn genres(name: &str, copies: &[&str]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder).unwrap();
+    let chord = sound(&format!("{name}.wav"), 4, 0.5);
+    for copy in copies {
+        let path = folder.join("music").join(copy);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::copy(&chord, path).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn prepare_writes_an_archive_and_names_what_it_left_out() {
+    let songs = ["a/x/1.wav", "a/x/2.wav", "a/x/3.wav", "a/y/1.wav", "a/y/4.wav", "a/y/5.wav"];
+    let folder = genres("prepare", &songs);
+    fs::write(folder.join("music/a/y/jazz.00054.wav"), "RIFF and nothing more").unwrap();
+    for (options, frames) in [(&[][..], 130), (&["--no-center", "--hop-length", "1920"], 34)] {
+        let arguments = [&["music", "-o", "a.safetensors"], options].concat();
+        let output = prepare(&folder, &arguments);
+        let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(output.status.success(), "{err}");
+        let expected = format!("6 recordings of 2 genres, 6 clips of {frames} frames");
+        assert!(out.contains(&expected), "{out}");
+        assert!(err.contains("jazz.00054.wav: "), "{err}");
+        assert_eq!(err.lines().count(), 2, "{err}");
+        let bytes = fs::read(folder.join("a.safetensors")).unwrap();
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let tracks = &header.metadata().as_ref().unwrap()["tracks"];
+        assert_eq!(tracks, r#"["a/x/1.wav","2","3","a/y/1.wav","4","5"]"#);
+    }
+}
+
+#[test]
+fn prepare_says_beforehand_what_cannot_be() {
+    let folder = genres("unprepared", &["jazz/a.wav", "none/letter.txt"]);
+    fs::create_dir(folder.join("empty")).unwrap();
+    let refuse = |arguments: &[&str], reason: &str| {
+        let output = prepare(&folder, arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(reason), "{arguments:?}: {error}");
+    };
+    refuse(&["empty", "-o", "a"], "no sound in folders below empty");
+    refuse(&["music/none", "-o", "a"], "no sound");
+    refuse(&["absent", "-o", "a"], "cannot read the folder absent");
+    refuse(&["music", "-o", "absent/a"], "the folder absent does not exist");
+    refuse(&["music", "-o", "empty"], "empty is a folder");
+    refuse(&["music", "-o", "a", "--hop-length", "0"], "hop_length");
+    refuse(&["music", "-o", "a", "--fmax", "20000"], "fmax");
+    refuse(&["music", "-o", "a", "--seconds", "0.5"], "--seconds");
+    refuse(&["music", "-o", "a", "--sample-rate", "4000"], "4000 Hz");
+    assert!(!folder.join("a").exists());
+    let output = prepare(&folder, &["music", "-o", "a"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && error.contains("one genre only, jazz"), "{error}");
+}

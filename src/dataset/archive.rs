@@ -13,14 +13,11 @@
 //! - Metadata, each a string: `format`, `tracks` and `genres` (JSON lists, a
 //!   genre for each track), and the front end's settings.
 
-use std::{borrow::Cow, collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops::Range, path::Path};
 
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 
-use crate::{
-    network::weights::Bytes,
-    spectrogram::config::{ConfigError, PadMode, SpectrogramConfig},
-};
+use crate::spectrogram::config::{ConfigError, PadMode, SpectrogramConfig};
 
 /// The `format` that this build writes and reads.
 pub const FORMAT: &str = "log-mel archive 1";
@@ -128,6 +125,10 @@ impl MelArchive {
             return wrong("mel", format!("has {} cells for {} items", mel.len(), items.len()));
         }
         let frames = mel.len() / cells;
+        if spectrogram.center && frames != spectrogram.clip_frames() {
+            let expected = spectrogram.clip_frames();
+            return wrong("mel", format!("has {frames} frames a clip, its settings make {expected}"));
+        }
         if let Some(item) = items.iter().find(|item| item.frames > frames) {
             return wrong("frames", format!("says {} of {frames} frames are filled", item.frames));
         }
@@ -196,6 +197,44 @@ impl MelArchive {
     /// # Errors
     /// [`ArchiveError::File`] where safetensors cannot hold it.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ArchiveError> {
+        self.with_tensors(|tensors| safetensors::serialize(tensors, Some(self.metadata())))
+    }
+
+    /// Writes the file, without another copy of it in memory. A file that was
+    /// there stays until the new one is whole.
+    ///
+    /// # Errors
+    /// [`ArchiveError::File`] with what the system says.
+    pub fn save(&self, path: &Path) -> Result<(), ArchiveError> {
+        self.with_tensors(|tensors| safetensors::serialize_to_file(tensors, Some(self.metadata()), path))
+    }
+
+    /// Hands the tensors to one of safetensors' writers.
+    fn with_tensors<T>(
+        &self,
+        write: impl FnOnce(Vec<(&'static str, TensorView<'_>)>) -> Result<T, SafeTensorError>,
+    ) -> Result<T, ArchiveError> {
+        let integers = |value: fn(&Item) -> usize| -> Vec<u8> {
+            self.items.iter().flat_map(|item| (value(item) as i32).to_le_bytes()).collect()
+        };
+        let (frames, of_track) = (integers(|item| item.frames), integers(|item| item.track));
+        let count = self.items.len();
+        let mut tensors = vec![
+            ("mel", Dtype::U8, vec![count, self.spectrogram.n_mels, self.frames], &self.mel),
+            ("frames", Dtype::I32, vec![count], &frames),
+        ];
+        if self.spectrogram.center {
+            tensors.push(("track", Dtype::I32, vec![count], &of_track));
+        }
+        tensors
+            .into_iter()
+            .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(dtype, shape, bytes)?)))
+            .collect::<Result<_, _>>()
+            .and_then(write)
+            .map_err(|error| ArchiveError::File(error.to_string()))
+    }
+
+    fn metadata(&self) -> HashMap<String, String> {
         let SpectrogramConfig { sample_rate, n_fft, hop_length, center, n_mels, fmin, fmax, .. } =
             self.spectrogram;
         let list = |names: Vec<&str>| serde_json::Value::from(names).to_string();
@@ -220,26 +259,7 @@ impl MelArchive {
             metadata.insert("pad_mode".into(), pad_mode.into());
             metadata.insert("clip_seconds".into(), self.spectrogram.clip_seconds.to_string());
         }
-        let integers = |values: Vec<usize>| Bytes {
-            dtype: Dtype::I32,
-            shape: vec![values.len()],
-            bytes: values.iter().flat_map(|&value| (value as i32).to_le_bytes()).collect(),
-        };
-        let mut tensors = vec![
-            (
-                "mel",
-                Bytes {
-                    dtype: Dtype::U8,
-                    shape: vec![self.items.len(), n_mels, self.frames],
-                    bytes: Cow::Borrowed(&self.mel),
-                },
-            ),
-            ("frames", integers(self.items.iter().map(|item| item.frames).collect())),
-        ];
-        if center {
-            tensors.push(("track", integers(self.items.iter().map(|item| item.track).collect())));
-        }
-        safetensors::serialize(tensors, Some(metadata)).map_err(|error| ArchiveError::File(error.to_string()))
+        metadata
     }
 
     /// Cuts every track into clips of `seconds`: as many as there are whole ones
@@ -263,6 +283,9 @@ impl MelArchive {
         }
         let length = spectrogram.clip_frames();
         let samples = spectrogram.clip_samples();
+        if length == 0 {
+            return clips;
+        }
         for (item, &Item { frames, .. }) in self.items.iter().enumerate() {
             let Some(room) = frames.checked_sub(length) else { continue };
             // What the frames cover, and the hop that the end of the track may lack.
@@ -349,8 +372,12 @@ impl Metadata<'_> {
         let center = self.parse("center")?;
         let default = SpectrogramConfig::default();
         let (pad_mode, clip_seconds) = if center {
-            let reflect = self.0.get("pad_mode").is_none_or(|mode| mode == "reflect");
-            (if reflect { PadMode::Reflect } else { PadMode::Constant }, self.parse("clip_seconds")?)
+            let pad_mode = match self.0.get("pad_mode").map(String::as_str) {
+                Some("reflect") => PadMode::Reflect,
+                Some("constant") => PadMode::Constant,
+                _ => return Err(ArchiveError::Metadata { setting: "pad_mode" }),
+            };
+            (pad_mode, self.parse("clip_seconds")?)
         } else {
             (default.pad_mode, default.clip_seconds)
         };

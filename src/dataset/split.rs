@@ -102,7 +102,7 @@ impl Split {
         let mut order: Vec<usize> = (0..clips.len()).collect();
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         let [train, held_out] = tenths(order.len());
-        let test = order.split_off(train + held_out);
+        let test = order.split_off((train + held_out).min(order.len()));
         let validation = order.split_off(train);
         Self::new(archive, "clips", Some(seed), [order, validation, test])
     }

@@ -14,7 +14,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::{
     decoder::mix,
-    device::get,
+    adapter::get,
     protocol::{SongNotice, SongProblem},
 };
 use crate::sound::packets::{EncodedPacket, PacketReader};

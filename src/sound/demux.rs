@@ -4,7 +4,7 @@
 //! symphonia reads the container; here its outcomes become those that a
 //! listener can be told.
 
-use std::{collections::VecDeque, io};
+use std::{collections::VecDeque, io, sync::LazyLock};
 
 use symphonia::core::{
     codecs::{
@@ -12,7 +12,11 @@ use symphonia::core::{
         audio::{AudioCodecParameters, well_known::CODEC_ID_MP3},
     },
     errors::Error,
-    formats::{FormatOptions, FormatReader, Track, TrackType, probe::Hint, well_known::FORMAT_ID_OGG},
+    formats::{
+        FormatOptions, FormatReader, Track, TrackType,
+        probe::{Hint, Probe},
+        well_known::FORMAT_ID_OGG,
+    },
     io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions},
     meta::{
         MetadataOptions, MetadataRevision, StandardTag,
@@ -22,6 +26,7 @@ use symphonia::core::{
 };
 
 use super::{
+    au::AuReader,
     headers::Headers,
     song::{SongInfo, SongProblem},
     source::{Source, Watch, from_io},
@@ -39,6 +44,14 @@ const MOST_FOREIGN_PACKETS: usize = 1 << 16;
 
 /// Characters of a tag that are kept.
 const LONGEST_TAG: usize = 300;
+
+/// What tells containers apart: symphonia's readers, and ours.
+static PROBE: LazyLock<Probe> = LazyLock::new(|| {
+    let mut probe = Probe::default();
+    symphonia::default::register_enabled_formats(&mut probe);
+    probe.register_format::<AuReader<'_>>();
+    probe
+});
 
 /// What comes next in a file.
 pub(super) enum Step {
@@ -83,7 +96,7 @@ impl Demuxer {
         let watch = source.watch();
         let stream =
             MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions { buffer_len: BUFFER_LENGTH });
-        let reader = symphonia::default::get_probe()
+        let reader = PROBE
             .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(|error| watch.failure().unwrap_or_else(|| from_probe(&error)))?;
         let (track, parameters) = audio_track(reader.as_ref()).ok_or(SongProblem::NoTrack)?;

@@ -13,6 +13,8 @@ use std::io::{self, Read, SeekFrom};
 
 use symphonia::core::io::MediaSource;
 
+use super::au;
+
 /// Chunks or boxes that are looked at.
 const MOST_CHUNKS: usize = 256;
 
@@ -61,6 +63,11 @@ impl Headers {
                 headers.read_aiff(source, length)?;
             }
             Some([_, _, _, _, b'f', b't', b'y', b'p', ..]) => headers.read_mp4(source, length)?,
+            Some([m, a, g, i, b, c, d, e, w, x, y, z]) if [m, a, g, i] == au::MAGIC => {
+                let (start, samples) = (u32::from_be_bytes([b, c, d, e]), u32::from_be_bytes([w, x, y, z]));
+                let end = u64::from(start) + u64::from(samples);
+                headers.is_cut = samples != au::UNKNOWN_LENGTH && end > length;
+            }
             _ => {}
         }
         Ok(headers)

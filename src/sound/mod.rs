@@ -4,7 +4,8 @@
 //!
 //! 1. [`song`]: what is said of a song, with or without a decoder
 //! 2. `source`: the bytes of a file, with `headers` that tell the truth
-//! 3. `demux`: the bytes to the packets of one audio track, and the tags
+//! 3. `demux`: the bytes to the packets of one audio track, and the tags; `au`
+//!    for the one container that symphonia does not know
 //! 4. `decode`: packets to mono blocks at the file's own rate
 //! 5. `packets`: packets for a decoder that is not ours
 //! 6. `resample`: blocks from one rate to another
@@ -17,6 +18,8 @@ pub mod wav;
 
 #[cfg(feature = "sound")]
 mod aac;
+#[cfg(feature = "sound")]
+mod au;
 #[cfg(feature = "sound")]
 pub mod clips;
 #[cfg(feature = "sound")]

@@ -101,7 +101,7 @@ const fn lossless(
 const AAC_DELAY: usize = 1024;
 
 /// Every format of the promise, each with the quality that it can have.
-pub(crate) const FORMATS: [Format; 15] = [
+pub(crate) const FORMATS: [Format; 22] = [
     lossless("wav-8", "wav", &["-c:a", "pcm_u8"], 28.0),
     lossless("wav-16", "wav", &["-c:a", "pcm_s16le"], 75.0),
     lossless("wav-24", "wav", &["-c:a", "pcm_s24le"], 120.0),
@@ -110,6 +110,13 @@ pub(crate) const FORMATS: [Format; 15] = [
     lossless("wav-double", "wav", &["-c:a", "pcm_f64le"], 120.0),
     lossless("aiff-16", "aiff", &["-c:a", "pcm_s16be"], 75.0),
     lossless("aiff-24", "aiff", &["-c:a", "pcm_s24be"], 120.0),
+    lossless("au-8", "au", &["-c:a", "pcm_s8"], 28.0),
+    lossless("au-16", "au", &["-c:a", "pcm_s16be"], 75.0),
+    lossless("au-24", "au", &["-c:a", "pcm_s24be"], 120.0),
+    lossless("au-32", "au", &["-c:a", "pcm_s32be"], 120.0),
+    lossless("au-float", "au", &["-c:a", "pcm_f32be"], 120.0),
+    lossless("au-mulaw", "au", &["-c:a", "pcm_mulaw"], 30.0),
+    lossless("au-alaw", "au", &["-c:a", "pcm_alaw"], 30.0),
     lossless("flac-16", "flac", &["-c:a", "flac", "-sample_fmt", "s16"], 75.0),
     lossless("flac-24", "flac", &["-c:a", "flac", "-sample_fmt", "s32"], 120.0),
     lossless("alac", "m4a", &["-c:a", "alac", "-sample_fmt", "s16p"], 75.0),

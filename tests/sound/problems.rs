@@ -132,6 +132,39 @@ fn a_wav_whose_header_was_never_finished_is_read_to_its_end() {
     }
 }
 
+/// An `.au` of 16-bit samples at 8 kHz that says it has `length` bytes of them.
+fn au(length: u32, encoding: u32, channels: u32, samples: &[u8]) -> Vec<u8> {
+    let mut file = b".snd".to_vec();
+    file.extend([32, length, encoding, 8_000, channels].map(u32::to_be_bytes).concat());
+    file.extend(b"a text\0\0");
+    file.extend(samples);
+    file
+}
+
+#[test]
+fn an_au_ends_where_it_says_or_with_its_file() {
+    let samples = [64; 40_000];
+    // The length unknown, right, and followed by something else.
+    for (length, heard) in [(u32::MAX, 20_000), (40_000, 20_000), (20_001, 10_000)] {
+        let song = decode(au(length, 3, 1, &samples)).unwrap();
+        assert_eq!((song.mono.len(), &song.notices[..]), (heard, &[][..]), "{length}");
+        assert!(song.mono.iter().all(|&sample| sample == f32::from(0x4040_i16) / 32_768.0));
+    }
+    let cut = decode(au(64_000, 3, 1, &samples)).unwrap();
+    assert_eq!(cut.notices, [SongNotice::Truncated { heard: 2.5, declared: Some(4.0) }]);
+}
+
+#[test]
+fn an_au_of_another_kind_is_refused() {
+    // ADPCM, no channels, too many, and samples that begin within the header.
+    let mut early = au(40_000, 3, 1, &[0; 40_000]);
+    early[7] = 16;
+    for file in [au(100, 23, 1, &[0; 100]), au(100, 3, 0, &[0; 100]), au(100, 3, u32::MAX, &[0; 100]), early]
+    {
+        assert!(matches!(decode(file), Err(SongProblem::Damaged { .. } | SongProblem::NotAudio)));
+    }
+}
+
 #[test]
 fn samples_that_are_no_numbers_are_silent() {
     let mut samples = vec![0.5; 24_000];

@@ -168,7 +168,8 @@ fn row(file: &Path, width: usize, outcome: &Outcome, genres: &[String]) -> Strin
     }
 }
 
-fn remark(notice: &SongNotice) -> String {
+/// What there is to say of a song that has a verdict.
+pub(crate) fn remark(notice: &SongNotice) -> String {
     match notice {
         SongNotice::Truncated { heard, declared: Some(declared) } => {
             format!("cut off after {heard:.1} of {declared:.1} s")

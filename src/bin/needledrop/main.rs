@@ -7,6 +7,7 @@ mod classify;
 mod convert;
 mod evaluate;
 mod export;
+mod prepare;
 mod report;
 mod run;
 mod session;
@@ -29,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Say the genre of each file (WAV, MP3, FLAC, Ogg Vorbis, AAC/M4A, ALAC, AIFF).
     Classify(classify::Arguments),
+    /// Make an archive of spectrograms of a folder of genres.
+    Prepare(prepare::Arguments),
     /// Train a network of the paper on an archive of spectrograms.
     Train(train::Arguments),
     /// Score a trained network on the parts of its split.
@@ -44,6 +47,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Classify(arguments) => classify::run(&arguments),
+        Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

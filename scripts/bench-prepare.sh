@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Times `needledrop prepare` on 30,000 s of sound as WAV at hop 512, and prints
+# its peak memory.
+#
+#   scripts/bench-prepare.sh [FOLDER]
+#
+# FOLDER holds recordings in folders of genres (default: ../shared/data/audio).
+# They are decoded by ffmpeg to mono 16-bit WAV at 22,050 Hz, and repeated until
+# there are 30,000 s, 1.3 GB, in a temporary folder.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=${1:-../shared/data/audio}
+seconds_wanted=30000
+[ -d "$folder" ] || { echo "$folder is not here; name a folder of genres" >&2; exit 1; }
+
+cargo build --locked --release --bin needledrop
+needledrop=${CARGO_TARGET_DIR:-target}/release/needledrop
+corpus=$(mktemp -d)
+trap 'rm -rf "$corpus"' EXIT
+
+echo "Decoding $folder ..." >&2
+# What 30 s take as 16-bit WAV.
+bytes_wanted=$((seconds_wanted * 22050 * 2))
+while IFS= read -r -d '' file; do
+    genre=$(basename "$(dirname "$file")")
+    mkdir -p "$corpus/0/$genre"
+    ffmpeg -nostdin -v error -i "$file" -ac 1 -ar 22050 -t 30 -c:a pcm_s16le \
+        "$corpus/0/$genre/$(basename "${file%.*}").wav"
+done < <(find "$folder" -type f \( -name '*.flac' -o -name '*.wav' -o -name '*.au' -o -name '*.mp3' \) -print0)
+bytes=$(find "$corpus/0" -name '*.wav' -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }')
+[ "$bytes" -gt 0 ] || { echo "there is no sound in $folder" >&2; exit 1; }
+for copy in $(seq 1 $(((bytes_wanted + bytes - 1) / bytes - 1))); do
+    cp -r "$corpus/0" "$corpus/$copy"
+done
+
+grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | sed "s/^ */$(date +%F), /; s/\$/, $(nproc) cores/"
+echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
+/usr/bin/time -f '%e s elapsed, %U s user, %S s system, %M kB at most' \
+    "$needledrop" prepare "$corpus" --output "$corpus/archive.safetensors" --hop-length 512

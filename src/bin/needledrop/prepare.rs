@@ -1,0 +1,188 @@
+//! `needledrop prepare`: a folder of genres to a log-mel archive.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use needledrop::{
+    dataset::{
+        archive::MelArchive,
+        folders::{Skipped, find_recordings},
+        prepare::{PrepareError, prepare},
+    },
+    spectrogram::config::{PadMode, SpectrogramConfig},
+};
+
+use crate::classify::remark;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A folder of folders of sound, at any depth; the genre of a file is the
+    /// name of the folder it lies in.
+    folder: PathBuf,
+    /// Where to write the archive.
+    #[arg(long, short, value_name = "SAFETENSORS")]
+    output: PathBuf,
+    /// Seconds from the start of each recording; 0 for all of it.
+    #[arg(long, default_value_t = 30.0)]
+    seconds: f64,
+    /// Rate that everything is resampled to, in Hz.
+    #[arg(long, default_value_t = 22_050, value_name = "HZ")]
+    sample_rate: u32,
+    /// Length of a frame, in samples.
+    #[arg(long, default_value_t = 2048, value_name = "SAMPLES")]
+    n_fft: usize,
+    /// Distance between two frames, in samples.
+    #[arg(long, default_value_t = 512, value_name = "SAMPLES")]
+    hop_length: usize,
+    /// Number of mel bands.
+    #[arg(long, default_value_t = 128)]
+    n_mels: usize,
+    /// Lower edge of the lowest band, in Hz.
+    #[arg(long, default_value_t = 0.0, value_name = "HZ")]
+    fmin: f32,
+    /// Upper edge of the highest band, in Hz. [default: half the sample rate]
+    #[arg(long, value_name = "HZ")]
+    fmax: Option<f32>,
+    /// Centre each frame at its time, and keep clips (the default).
+    #[arg(long, overrides_with = "no_center")]
+    center: bool,
+    /// Start each frame at its time, and keep whole tracks.
+    #[arg(long)]
+    no_center: bool,
+    /// What lies before and behind a clip whose frames are centred: its mirror
+    /// image (librosa before 0.9, and the paper) or silence (librosa since).
+    #[arg(long, value_enum, default_value_t = Padding::Reflect)]
+    pad_mode: Padding,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Padding {
+    Reflect,
+    Constant,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let Arguments { folder, output, .. } = arguments;
+    let settings = arguments.settings();
+    settings.validate()?;
+    let seconds = arguments.seconds()?;
+    let found = find_recordings(folder)?;
+    check_output(output)?;
+
+    let begun = Instant::now();
+    let bar = ProgressBar::new(found.recordings.len() as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} recordings, {eta} left") {
+        bar.set_style(style);
+    }
+    let outcome = prepare(&found.recordings, &settings, seconds, &|| bar.inc(1));
+    bar.finish_and_clear();
+    let mut skipped = found.skipped;
+    let prepared = match outcome {
+        Ok(prepared) => prepared,
+        Err(PrepareError::Nothing(unheard)) => {
+            skipped.extend(unheard.iter().cloned());
+            list(&skipped);
+            return Err(PrepareError::Nothing(unheard).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    prepared.archive.save(output).with_context(|| format!("cannot write {}", output.display()))?;
+
+    for (path, notices) in &prepared.remarkable {
+        let remarks: Vec<String> = notices.iter().map(remark).collect();
+        eprintln!("Used as it is: {}: {}", path.display(), remarks.join(", "));
+    }
+    skipped.extend(prepared.skipped);
+    list(&skipped);
+    warn(&prepared.archive);
+    let took = begun.elapsed().as_secs_f64();
+    println!("{}", summary(&prepared.archive, output));
+    println!("{:.0} s of sound in {took:.1} s, {:.0} x real time", prepared.seconds, prepared.seconds / took);
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    fn settings(&self) -> SpectrogramConfig {
+        SpectrogramConfig {
+            sample_rate: self.sample_rate,
+            n_fft: self.n_fft,
+            hop_length: self.hop_length,
+            center: self.center || !self.no_center,
+            pad_mode: match self.pad_mode {
+                Padding::Reflect => PadMode::Reflect,
+                Padding::Constant => PadMode::Constant,
+            },
+            n_mels: self.n_mels,
+            fmin: self.fmin,
+            fmax: self.fmax.unwrap_or(self.sample_rate as f32 / 2.0),
+            ..SpectrogramConfig::default()
+        }
+    }
+
+    fn seconds(&self) -> anyhow::Result<Option<f64>> {
+        match self.seconds {
+            0.0 => Ok(None),
+            seconds if seconds >= 1.0 && seconds.is_finite() => Ok(Some(seconds)),
+            seconds => bail!("--seconds {seconds} must be 0 or at least 1"),
+        }
+    }
+}
+
+/// Says before the long work that its result can be kept nowhere.
+fn check_output(output: &Path) -> anyhow::Result<()> {
+    if output.is_dir() {
+        bail!("{} is a folder; name a file in it", output.display());
+    }
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        bail!("the folder {} does not exist; make it first", folder.display());
+    }
+    let probe = folder.join(format!(".needledrop-{}", std::process::id()));
+    File::create_new(&probe)
+        .and_then(|_| fs::remove_file(&probe))
+        .with_context(|| format!("cannot write into the folder {}", folder.display()))
+}
+
+fn list(skipped: &[Skipped]) {
+    if !skipped.is_empty() {
+        eprintln!("Left out:");
+    }
+    for Skipped { path, reason } in skipped {
+        eprintln!("  {}: {reason}", path.display());
+    }
+}
+
+/// What a training on this archive will meet.
+fn warn(archive: &MelArchive) {
+    if let [genre] = &archive.genres[..] {
+        eprintln!("Warning: there is one genre only, {genre}; a classifier needs at least two.");
+        return;
+    }
+    for (genre, name) in archive.genres.iter().enumerate() {
+        let tracks = archive.tracks.iter().filter(|track| track.genre == genre).count();
+        if tracks < 3 {
+            eprintln!("Warning: {name} has {tracks} of the 3 recordings that a split over tracks needs.");
+        }
+    }
+}
+
+fn summary(archive: &MelArchive, output: &Path) -> String {
+    let bytes = output.metadata().map_or(0, |metadata| metadata.len());
+    let clip_seconds = archive.spectrogram.clip_seconds;
+    format!(
+        "{}: {} recordings of {} genres, {} clips of {} frames, {:.1} MB",
+        output.display(),
+        archive.tracks.len(),
+        archive.genres.len(),
+        archive.clips(clip_seconds).len(),
+        archive.clip_frames(clip_seconds),
+        bytes as f64 / 1e6,
+    )
+}
