@@ -99,7 +99,9 @@ compress
 write_headers
 write_htaccess
 report page "$PAGE_BUDGET" index.html boot-*.css boot-*.js style-*.css page-*.js page-*.wasm manifest.webmanifest icons/icon.svg
-report engine "$ENGINE_BUDGET" engine-*/*.js engine-*/*.wasm
+report engine "$ENGINE_BUDGET" engine-*/engine*.js engine-*/engine*.wasm engine-*/capture-worklet.js
+# Only who has a GPU downloads it, beside the engine.
+report gpu "$ENGINE_BUDGET" engine-*/gpu*.js engine-*/gpu*.wasm
 report weights "$WEIGHTS_BUDGET" model/*.safetensors
 if [ "$within" = false ]; then
   echo "compress: more than a visitor should have to download" >&2

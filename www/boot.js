@@ -144,7 +144,13 @@ async function boot() {
     say("The page could not be loaded. Is the connection there? Reloading may help.");
     throw error;
   }
-  if (can.secure && can.offline) await keepForOffline();
+  if (!can.secure || !can.offline) return;
+  try {
+    await keepForOffline();
+  } catch {
+    // So do browsers that were told to trust a certificate only this once.
+    note(["The browser does not keep the page for offline use here: it does not trust this site's certificate, or has no room."]);
+  }
 }
 
 boot();

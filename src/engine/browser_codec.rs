@@ -13,8 +13,8 @@ use wasm_bindgen::{JsValue, prelude::*};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::{
-    decoder::mix,
     adapter::get,
+    decoder::mix,
     protocol::{SongNotice, SongProblem},
 };
 use crate::sound::packets::{EncodedPacket, PacketReader};
