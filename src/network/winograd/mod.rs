@@ -19,7 +19,7 @@
 pub(crate) mod batch;
 mod transforms;
 
-use self::transforms::{PATCH, PLACES, add, evaluate, interpolate, transform_kernel};
+use self::transforms::{PATCH, PLACES, add, column, evaluate, interpolate, transform_kernel};
 use super::{
     experiment::{ConvBlock, NetworkSpec, Padding},
     weights::{Weights, WeightsError},
@@ -259,10 +259,9 @@ impl Block {
                     cells[row][column] = map.cells[(start + column - self.padding) * groups + group];
                 }
             }
-            for column in columns.clone() {
-                let values = evaluate(std::array::from_fn(|row| cells[row][column]));
-                for (row, value) in values.into_iter().enumerate() {
-                    cells[row][column] = value;
+            for at in columns.clone() {
+                for (row, value) in evaluate(column(&cells, at)).into_iter().enumerate() {
+                    cells[row][at] = value;
                 }
             }
             for (row, cells) in cells.into_iter().enumerate() {
