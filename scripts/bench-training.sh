@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Times a training step of row 8 (batch 64) on the processor: our own convolutions,
+# burn's Flex, and Keras, one after the other.
+#
+#   scripts/bench-training.sh ARCHIVE [FOLDER]
+#
+# ARCHIVE is a log-mel archive (`needledrop prepare`). FOLDER takes the Python
+# environment with Keras; it is made where absent (default: .cache/keras).
+set -euo pipefail
+archive=$(realpath "${1:?usage: scripts/bench-training.sh ARCHIVE [FOLDER]}")
+cd "$(dirname "$0")/.."
+python_home=${2:-.cache/keras}
+
+if [ ! -x "$python_home/bin/python" ] || ! "$python_home/bin/python" -c 'import keras' 2>/dev/null; then
+    echo "Installing Keras into $python_home ..." >&2
+    python3 -m venv "$python_home"
+    "$python_home/bin/pip" install --quiet keras tensorflow-cpu
+fi
+
+cargo build --locked --release --bin needledrop
+needledrop=${CARGO_TARGET_DIR:-target}/release/needledrop
+run=$(mktemp -d)
+trap 'rm -rf "$run"' EXIT
+
+grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | sed "s/^ */$(date +%F), /; s/\$/, $(nproc) cores/"
+echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
+for device in cpu flex; do
+    step=$("$needledrop" train "$archive" --row 8 --device "$device" --max-steps 8 -o "$run/$device" | grep 'a step')
+    printf 'needledrop --device %-5s %s\n' "$device" "$step"
+done
+
+TF_CPP_MIN_LOG_LEVEL=3 "$python_home/bin/python" - <<'PYTHON'
+import time
+
+import keras
+import numpy as np
+
+STEPS = 6
+rng = np.random.default_rng(0)
+pictures = rng.random((64, 128, 128, 3), dtype=np.float32)
+genres = rng.integers(0, 10, 64)
+
+for policy in ("float32", "mixed_bfloat16"):
+    keras.mixed_precision.set_global_policy(policy)
+    layers = [keras.Input((128, 128, 3))]
+    for _ in range(6):
+        layers += [
+            keras.layers.Conv2D(128, 5, padding="same", activation="relu"),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Dropout(0.3),
+        ]
+    layers += [
+        keras.layers.Flatten(),
+        keras.layers.Dense(128, activation="relu"),
+        keras.layers.Dense(10, activation="softmax", dtype="float32"),
+    ]
+    network = keras.Sequential(layers)
+    network.compile("adam", "sparse_categorical_crossentropy")
+    network.train_on_batch(pictures, genres)
+    start = time.perf_counter()
+    for _ in range(STEPS):
+        network.train_on_batch(pictures, genres)
+    print(f"Keras {keras.__version__}, {policy:<15} {(time.perf_counter() - start) / STEPS:.2f} s a step")
+PYTHON
