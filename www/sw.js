@@ -44,6 +44,12 @@ async function install() {
   try {
     const cache = await caches.open(CACHE);
     for (const file of FILES.filter(([, , , onDemand]) => !onDemand)) await cache.put(...await obtain(file));
+    // Of what is kept on demand, what an older version has is taken over.
+    for (const [path] of FILES.filter(([, , , onDemand]) => onDemand)) {
+      const url = new URL(path, self.registration.scope).href;
+      const kept = await find(url, await ours());
+      if (kept) await cache.put(url, kept);
+    }
   } catch (error) {
     await caches.delete(CACHE);
     throw error;
@@ -59,7 +65,8 @@ async function tidy() {
   await Promise.all(others.map((name) => caches.delete(name)));
 }
 
-async function answer(request) {
+async function answer(event) {
+  const { request } = event;
   const url = new URL(request.url);
   url.search = "";
   url.hash = "";
@@ -72,7 +79,9 @@ async function answer(request) {
     onDemand && new URL(path, self.registration.scope).href === url.href);
   if (!onDemand) return fetch(request);
   const [, response] = await obtain(onDemand);
-  await (await caches.open(CACHE)).put(url.href, response.clone());
+  const copy = response.clone();
+  // Where there is no room for it, it is fetched again next time.
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.put(url.href, copy)).catch(() => {}));
   return response;
 }
 
@@ -81,7 +90,7 @@ self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim(
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method === "GET" && request.url.startsWith(self.registration.scope)) {
-    event.respondWith(answer(request));
+    event.respondWith(answer(event));
   }
 });
 self.addEventListener("message", (event) => {

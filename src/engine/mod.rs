@@ -10,25 +10,26 @@
 //! 4. `adapter` and `device`: the GPU, `classifying`: clips to verdicts, there or
 //!    on the processor
 //!
-//! The engine is built twice: as `engine`, for the processor alone, and with the
-//! GPU's part as `gpu`, which is fetched only where there is an adapter for it.
+//! The engine is built twice: as `engine`, for the processor alone, and as `gpu`,
+//! which has burn's shaders in place of the decoders and is fetched only where
+//! there is an adapter for it.
 
 pub mod pool;
 pub mod protocol;
 
 #[cfg(all(feature = "web", target_arch = "wasm32"))]
 pub mod adapter;
-#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+#[cfg(all(feature = "engine", not(feature = "gpu"), target_arch = "wasm32"))]
 mod browser_codec;
 #[cfg(all(feature = "engine", target_arch = "wasm32"))]
 mod classifying;
-#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+#[cfg(all(feature = "engine", not(feature = "gpu"), target_arch = "wasm32"))]
 mod decoder;
 #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
 mod device;
-#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+#[cfg(all(feature = "engine", not(feature = "gpu"), target_arch = "wasm32"))]
 mod file;
-#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+#[cfg(all(feature = "engine", not(feature = "gpu"), target_arch = "wasm32"))]
 mod microphone;
 #[cfg(all(feature = "engine", target_arch = "wasm32"))]
 pub mod serve;

@@ -629,12 +629,17 @@ impl<P: Clone> Pool<P> {
     /// over: the new one is on its way.
     fn gpu_found(&mut self, software: bool, found: Result<(), EngineProblem>) {
         self.has_gpu_engine |= found.is_ok();
-        let wanted = self.choice != Choice::Cpu && self.gpu == GpuStatus::Starting;
+        // Its engine may come after all: the connection broke, then it was back.
+        let sought = matches!(self.gpu, GpuStatus::Starting | GpuStatus::Unused(EngineProblem::Unreachable));
+        let wanted = self.choice != Choice::Cpu && sought && self.problem.is_none();
         if !wanted || !self.of_role(Role::Gpu).is_empty() {
             return;
         }
         match found {
-            Ok(()) => _ = self.spawn(Role::Gpu),
+            Ok(()) => {
+                self.gpu = GpuStatus::Starting;
+                self.spawn(Role::Gpu);
+            }
             Err(problem) if software == (self.choice == Choice::Gpu) => {
                 self.gpu = GpuStatus::Unused(problem);
             }

@@ -13,10 +13,10 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::{
     classifying::Classifying,
-    decoder::Decoding,
-    microphone::Listening,
     protocol::{self, EngineProblem, PROTOCOL_VERSION, Reply, Request, Role},
 };
+#[cfg(not(feature = "gpu"))]
+use super::{decoder::Decoding, microphone::Listening};
 
 /// A request with what came with it.
 pub(super) struct Message {
@@ -59,9 +59,12 @@ async fn answer_all(mut messages: UnboundedReceiver<JsValue>) {
     }
 }
 
-/// What a worker is, by its role.
+/// What a worker is, by its role. The engine with the GPU's part has no decoders:
+/// it is never asked for what the other can do.
 enum Worker {
+    #[cfg(not(feature = "gpu"))]
     Decoding(Decoding),
+    #[cfg(not(feature = "gpu"))]
     Listening(Listening),
     Classifying(Box<Classifying>),
 }
@@ -70,8 +73,16 @@ impl Worker {
     async fn start(role: Role, software: bool, flex: bool) -> Option<Self> {
         let started = now();
         let (worker, device) = match role {
+            #[cfg(not(feature = "gpu"))]
             Role::Decoder => (Self::Decoding(Decoding::default()), String::new()),
+            #[cfg(not(feature = "gpu"))]
             Role::Microphone => (Self::Listening(Listening::default()), String::new()),
+            #[cfg(feature = "gpu")]
+            Role::Decoder | Role::Microphone => {
+                let detail = "it has no decoders".to_owned();
+                post(&Reply::Unavailable(EngineProblem::Failed { detail }), &[]);
+                return None;
+            }
             Role::Cpu | Role::Gpu => match Classifying::start(role, software, flex).await {
                 Ok((classifying, device)) => (Self::Classifying(Box::new(classifying)), device),
                 Err(problem) => {
@@ -86,7 +97,9 @@ impl Worker {
 
     async fn answer(&mut self, message: Message) {
         match self {
+            #[cfg(not(feature = "gpu"))]
             Self::Decoding(decoding) => decoding.answer(message).await,
+            #[cfg(not(feature = "gpu"))]
             Self::Listening(listening) => listening.answer(message),
             Self::Classifying(classifying) => classifying.answer(message).await,
         }

@@ -173,6 +173,10 @@ impl Checkpoint {
         if state.version != VERSION {
             return Err(unreadable(format!("it has version {}", state.version)));
         }
+        let epochs = state.history.len();
+        if state.epoch != epochs || state.best.is_some_and(|best| best.epoch >= epochs) {
+            return Err(unreadable(format!("it tells of {epochs} epochs and is in epoch {}", state.epoch)));
+        }
         let card = ModelCard::from_json(entry(CARD_KEY)?).map_err(WeightsError::from)?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| unreadable(error.to_string()))?;
         let optimiser = file.tensor("optimiser").map_err(|error| unreadable(error.to_string()))?;
@@ -193,16 +197,18 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = Path::new(&beside);
-    let written = (|| {
+    let written = (|| -> io::Result<()> {
         let mut file = File::create(beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(beside, path)?;
-        // The rename itself is on the disk only with its folder.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        fs::rename(beside, path)
     })();
-    if written.is_err() {
+    if written.is_ok() {
+        // The rename itself is on the disk only with its folder; not every system
+        // lets a folder be opened, and the file is whole either way.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+    } else {
         // What a full disk left of it only takes room.
         let _ = fs::remove_file(beside);
     }

@@ -240,6 +240,10 @@ impl Job<'_> {
             }
 
             let judged = self.judge(&network.valid(), &mut stack, Part::Validation, recipe.l2)?;
+            if !judged.loss.is_finite() {
+                let (epoch, step) = (state.epoch + 1, batches.len());
+                return Err(TrainingError::Diverged { epoch, step, loss: judged.loss as f32 });
+            }
             let result = Epoch {
                 train_loss: state.running.mean_loss(),
                 train_accuracy: state.running.accuracy(),
@@ -407,7 +411,7 @@ fn mix(parts: [u64; 3]) -> u64 {
 
 /// Whether the recipe has run its course.
 pub fn is_over(state: &State) -> bool {
-    let waited = state.best.map_or(0, |best| state.epoch.saturating_sub(best.epoch + 1));
+    let waited = state.best.map_or(0, |best| state.epoch.saturating_sub(best.epoch.saturating_add(1)));
     state.epoch >= state.recipe.epochs || state.recipe.patience.is_some_and(|patience| waited >= patience)
 }
 
@@ -658,9 +662,7 @@ mod tests {
                 let mut parts = start();
                 let mut stops = 0;
                 while !is_over(&parts.state) {
-                    parts = job
-                        .fit(parts, &mut |checkpoint| checkpoint.save(&path), &mut |_| Control::Stop)
-                        .unwrap();
+                    job.fit(parts, &mut |checkpoint| checkpoint.save(&path), &mut |_| Control::Stop).unwrap();
                     parts = Checkpoint::load(&path).unwrap();
                     stops += 1;
                 }

@@ -33,7 +33,7 @@ use needledrop::{
         fit::{Control, Job, Progress, TrainingError, is_over},
         history::Epoch,
         initial::glorot_uniform,
-        inputs::Inputs,
+        inputs::{Inputs, fits},
         recipe::{Recipe, Schedule},
     },
 };
@@ -180,6 +180,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     recipe.validate()?;
     let card = card(&archive, &experiment, &split, &recipe, arguments.seed);
     card.validate()?;
+    fits(&archive, &card).with_context(|| arguments.archive.display().to_string())?;
 
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot make the folder {}", arguments.output.display()))?;
@@ -194,6 +195,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             (*seed == arguments.seed, "--seed"),
             (*split == split_name && of_split.as_ref().is_none_or(|of_split| *of_split == choice), "split"),
             (checkpoint.now.card().network == card.network, "network"),
+            (checkpoint.now.card().spectrogram == card.spectrogram, "front end"),
             (checkpoint.now.card().genres == card.genres, "data set"),
         ];
         if let Some((_, what)) = same.iter().find(|(same, _)| !same) {
@@ -229,7 +231,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let inputs = Inputs::new(&archive, &clips, &card, &device);
     let own_convolutions = arguments.device == DeviceKind::Cpu;
     let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions };
-    let mut pace = Pace::new(arguments, start.state.recipe.epochs)?;
+    let mut pace = Pace::new(arguments, &start.state)?;
     // A GPU's runtime panics where its memory is full.
     let fit = AssertUnwindSafe(|| {
         job.fit(start, &mut |checkpoint| checkpoint.save(&path), &mut |progress| pace.observe(progress))
@@ -242,13 +244,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let weights = weights.to_bytes(Precision::F32)?;
         let model = arguments.output.join("best.safetensors");
         write_whole(&model, &weights).with_context(|| format!("cannot write {}", model.display()))?;
-        let epoch = &end.state.history[best.epoch];
         println!(
-            "Best epoch {}: validation accuracy {:.1} %, loss {:.3}; weights in {}",
+            "Weights of epoch {}, validation loss {:.3}, in {}",
             best.epoch + 1,
-            100.0 * epoch.validation_accuracy,
-            epoch.validation_loss,
-            model.display(),
+            best.validation_loss,
+            model.display()
         );
     }
     if !is_over(&end.state) {
@@ -350,7 +350,7 @@ struct Pace {
 }
 
 impl Pace {
-    fn new(&Arguments { max_minutes, max_steps, .. }: &Arguments, epochs: usize) -> anyhow::Result<Self> {
+    fn new(&Arguments { max_minutes, max_steps, .. }: &Arguments, start: &State) -> anyhow::Result<Self> {
         let interrupted = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&interrupted);
         ctrlc::set_handler(move || {
@@ -374,7 +374,15 @@ impl Pace {
             None => None,
         };
         let steps_left = max_steps.unwrap_or(usize::MAX);
-        Ok(Self { bar, epochs, last_save: Instant::now(), deadline, steps_left, last_step: 0, interrupted })
+        Ok(Self {
+            bar,
+            epochs: start.recipe.epochs,
+            last_save: Instant::now(),
+            deadline,
+            steps_left,
+            last_step: start.step,
+            interrupted,
+        })
     }
 
     fn observe(&mut self, progress: Progress<'_>) -> Control {

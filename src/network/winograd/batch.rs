@@ -11,8 +11,8 @@
 //! patches at the points, `M = U W` their products, a step back has
 //! `dW = Uᵀ dM` and `dU = dM Wᵀ`, and the transforms are transposed. So one step
 //! costs three times the forward's matrix products, as with any convolution, and
-//! each of them a sixth of what the plain one costs. `tests/training.rs` holds
-//! it against burn's automatic differentiation.
+//! each of them a sixth of what the plain one costs. The tests of
+//! `training::fit` hold it against burn's automatic differentiation.
 //!
 //! Sums are taken over fixed groups of images in a fixed order: the result does
 //! not depend on the number of threads.
@@ -150,7 +150,7 @@ impl ConvStack {
         block.bias = bias;
     }
 
-    /// Runs a batch: `pixel` gives the channels of each pixel, in order. Dropout
+    /// Runs a batch: `inputs` is `[batch, height, width, channels]`. Dropout
     /// acts where there is a `draw`. Returns `[batch, features]`, features as
     /// (channel, row, column).
     pub(crate) fn forward(&mut self, batch: usize, inputs: &[f32], draw: Option<u64>) -> Vec<f32> {
