@@ -1,0 +1,165 @@
+//! Training as a person calls it: interrupted, and on what cannot be trained on.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what is not as it should be"
+)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use needledrop::{
+    dataset::archive::{Item, MelArchive, Track},
+    spectrogram::config::SpectrogramConfig,
+    training::checkpoint::Checkpoint,
+};
+use tempfile::TempDir;
+
+const BANDS: usize = 128;
+const FRAMES: usize = 34;
+
+/// Tracks of one clip, of each genre so many: the first loud below, the second
+/// above, and so on.
+fn archive(tracks_of: &[usize]) -> MelArchive {
+    let genres = (0..tracks_of.len()).map(|genre| format!("genre {genre}")).collect();
+    let tracks: Vec<Track> = (0..tracks_of.len())
+        .flat_map(|genre| {
+            (0..tracks_of[genre]).map(move |at| Track { name: format!("{genre}.{at:05}"), genre })
+        })
+        .collect();
+    let items = (0..tracks.len()).map(|track| Item { track, frames: FRAMES }).collect();
+    let cell = |at: usize| {
+        let (track, band) = (at / (BANDS * FRAMES), at / FRAMES % BANDS);
+        let loud = band * tracks_of.len() / BANDS == tracks[track].genre;
+        if loud { 200 + (at * 7 % 50) as u8 } else { 30 + (at * 13 % 50) as u8 }
+    };
+    let mel = (0..tracks.len() * BANDS * FRAMES).map(cell).collect();
+    let spectrogram = SpectrogramConfig { hop_length: 1920, center: false, ..SpectrogramConfig::default() };
+    MelArchive::new(genres, tracks, spectrogram, items, mel).unwrap()
+}
+
+/// A folder with an archive in it.
+fn prepared(tracks_of: &[usize]) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("small.safetensors");
+    fs::write(&path, archive(tracks_of).to_bytes().unwrap()).unwrap();
+    (folder, path)
+}
+
+fn needledrop(words: &str, archive: &Path, output: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_needledrop"));
+    command.args(words.split(' ')).arg(archive).arg("-o").arg(output);
+    command
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What the command answers to what it cannot do.
+fn refused(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    // 2 is clap's, for an option.
+    assert!(matches!(output.status.code(), Some(1 | 2)), "{}", told(&output));
+    told(&output)
+}
+
+fn done(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+}
+
+/// Killed in its second epoch, on our own convolutions and on burn's.
+#[test]
+fn a_killed_training_ends_with_the_weights_of_one_that_was_not() {
+    for words in [
+        "train --row 8 --device cpu --epochs 2 --batch-size 2 --seed 4",
+        "train --row 7 --device flex --epochs 2 --batch-size 2 --seed 4",
+    ] {
+        let (folder, archive) = prepared(&[11, 11]);
+        let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
+        done(&mut needledrop(words, &archive, &whole));
+
+        let mut child = needledrop(words, &archive, &killed).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.map(Result::unwrap).find(|line| line.contains("1/2"));
+        child.kill().unwrap();
+        assert!(first.is_some());
+        assert!(!child.wait().unwrap().success(), "it was over before it was killed");
+        let checkpoint = |folder: &Path| Checkpoint::load(&folder.join("checkpoint.safetensors")).unwrap();
+        assert_eq!(checkpoint(&killed).state.epoch, 1);
+
+        // Not by mistake anew, nor with anything else.
+        let again = refused(&mut needledrop(words, &archive, &killed));
+        assert!(again.contains("--resume"), "{again}");
+        let other = refused(needledrop(words, &archive, &killed).args(["--resume", "--l2", "0.5"]));
+        assert!(other.contains("another recipe"), "{other}");
+
+        done(needledrop(words, &archive, &killed).arg("--resume"));
+        let (whole, killed) = (checkpoint(&whole), checkpoint(&killed));
+        assert_eq!(killed.state.epoch, 2);
+        assert_eq!(killed.now, whole.now);
+        assert_eq!(killed.best, whole.best);
+        assert_eq!(killed.state.sessions.len(), 2);
+    }
+}
+
+#[test]
+fn what_cannot_be_trained_on_is_refused_with_the_reason() {
+    let (folder, small) = prepared(&[11, 11]);
+    let output = folder.path().join("run");
+    let cases = [
+        (prepared(&[9]), "train --row 1", "genre"),
+        (prepared(&[9, 1]), "train --row 1 --split tracks", "genre 1"),
+    ];
+    for ((_folder, archive), words, reason) in &cases {
+        let told = refused(&mut needledrop(words, archive, &output));
+        assert!(told.contains(reason), "{told}");
+    }
+    for (words, reason) in [
+        ("train --row 11", "3R"),
+        ("train --row 1 --learning-rate 0", "learning rate"),
+        ("train --row 1 --max-minutes 0", "--max-minutes"),
+        ("train --row 1 --split filtered", "train_filtered.txt"),
+        ("train --row 1 --resume", "checkpoint.safetensors"),
+        #[cfg(not(feature = "cuda"))]
+        ("train --row 1 --device cuda", "--features cuda"),
+    ] {
+        let told = refused(&mut needledrop(words, &small, &output));
+        assert!(told.contains(reason), "{words}: {told}");
+    }
+
+    let mut bytes = fs::read(&small).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    let cut = folder.path().join("cut.safetensors");
+    fs::write(&cut, bytes).unwrap();
+    let told = refused(&mut needledrop("train --row 1", &cut, &output));
+    assert!(told.contains("cut.safetensors"), "{told}");
+    assert!(!output.join("checkpoint.safetensors").exists());
+}
+
+/// A limit on the size of files stands for the full disk: no room for the next
+/// checkpoint, and the last one stays.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_the_last_checkpoint() {
+    let (folder, archive) = prepared(&[11, 11]);
+    let run = folder.path().join("run");
+    let words = "train --row 8 --epochs 2 --batch-size 8";
+    done(needledrop(words, &archive, &run).args(["--max-steps", "1"]));
+    let before = fs::read(run.join("checkpoint.safetensors")).unwrap();
+
+    let program = needledrop(words, &archive, &run);
+    let limited = "trap '' XFSZ; ulimit -f 1000; exec \"$@\"";
+    let mut limited_command = Command::new("bash");
+    limited_command.args(["-c", limited, "bash"]).arg(program.get_program()).args(program.get_args());
+    let told = refused(limited_command.arg("--resume"));
+    assert!(told.contains("checkpoint.safetensors cannot be written"), "{told}");
+    assert_eq!(fs::read(run.join("checkpoint.safetensors")).unwrap(), before);
+    assert_eq!(fs::read_dir(&run).unwrap().count(), 1);
+}
