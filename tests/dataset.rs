@@ -673,12 +673,17 @@ fn recordings_of_one_name_are_called_by_their_paths() {
     archive.tracks[0].name = "rock/01 Intro.mp3".into();
     archive.tracks[2].name = "jazz/01 Intro.mp3".into();
     let clips = archive.clips(3.0);
-    let lists = ["rock/01 Intro.mp3", "jazz/01 Intro.mp3", "g1.00001\ng0.00001"];
+    let lists = ["rock/01 Intro.mp3\ng1.00001", "jazz/01 Intro.mp3", "g0.00001"];
     let split = Split::by_names(&archive, &clips, "mine", lists).unwrap();
-    assert_eq!(tracks_of(&clips, &split, Part::Train), BTreeSet::from([0]));
+    assert_eq!(tracks_of(&clips, &split, Part::Train), BTreeSet::from([0, 3]));
     let lists = ["01 Intro.mp3", "g0.00001", "g1.00001"];
     let refused = Split::by_names(&archive, &clips, "mine", lists).unwrap_err();
     assert!(matches!(refused, SplitError::UnknownTrack { part: "train", .. }));
+
+    archive.tracks[2].name = "rock/01 Intro.mp3".into();
+    let lists = ["g0.00001\ng1.00001", "rock/01 Intro.mp3", ""];
+    let refused = Split::by_names(&archive, &clips, "mine", lists).unwrap_err();
+    assert!(matches!(refused, SplitError::Ambiguous(name) if name == "rock/01 Intro.mp3"));
 }
 
 #[test]
@@ -701,4 +706,6 @@ fn splits_that_cannot_be_are_refused() {
     let twice = by_names(["g0.00000", "g0.00001", "g0.00000"]);
     assert!(matches!(twice, SplitError::Twice(name) if name == "g0.00000"));
     assert!(matches!(by_names(["g0.00000", "", "g1.00000"]), SplitError::Empty("validation")));
+    let unlearned = by_names(["g0.00000\ng0.00001", "g0.00002", "g1.00000"]);
+    assert!(matches!(unlearned, SplitError::Unlearned(genre) if genre == "genre 1"));
 }

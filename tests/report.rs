@@ -180,7 +180,7 @@ fn a_report_has_figures_and_a_row_for_every_experiment() {
     fs::create_dir(&output).unwrap();
     fs::write(output.join("other.json"), "{\"bench\": 1}").unwrap();
     succeeds(&["report", text(&trained.run()), "-o", text(&output)]);
-    let name = "row1-tracks-3-split0-best-changed";
+    let name = "row1-tracks-3-split0-best-learning-rate-0-0001-batch-8-4-epochs";
     for figure in ["curves", "confusion", "tsne-250", "tsne-all"] {
         let svg = fs::read_to_string(output.join(format!("{name}-{figure}.svg"))).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{figure}");
@@ -192,7 +192,12 @@ fn a_report_has_figures_and_a_row_for_every_experiment() {
     // Split `tracks` does not stand beside the paper's numbers.
     assert_eq!(table.matches("not run").count(), 12, "{table}");
     assert!(table.contains("| 8 | paper | 95.0 | 0.19 | 89.9 | 0.37 | 88.5 | 0.37 | 1343 |"), "{table}");
-    assert!(table.contains("| Experiment 1 | recipe best, changed, seed 3, split `tracks` |"), "{table}");
+    assert!(
+        table.contains(
+            "| Experiment 1 | recipe best, learning rate 0.0001, batch 8, 4 epochs, seed 3, split `tracks` |"
+        ),
+        "{table}"
+    );
 }
 
 #[test]

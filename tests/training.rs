@@ -15,9 +15,20 @@ use std::{
 
 use needledrop::{
     dataset::archive::{Item, MelArchive, Track},
+    network::{
+        card::{CARD_VERSION, Combine, Input, ModelCard, Training},
+        experiment::{NetworkSpec, experiment},
+    },
     spectrogram::config::SpectrogramConfig,
-    training::checkpoint::Checkpoint,
+    training::{
+        checkpoint::{Checkpoint, State},
+        fit::Best,
+        history::Epoch,
+        initial::glorot_uniform,
+        recipe::Recipe,
+    },
 };
+use proptest::{prelude::*, sample::Index};
 use tempfile::TempDir;
 
 const BANDS: usize = 128;
@@ -162,4 +173,61 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     assert!(told.contains("checkpoint.safetensors cannot be written"), "{told}");
     assert_eq!(fs::read(run.join("checkpoint.safetensors")).unwrap(), before);
     assert_eq!(fs::read_dir(&run).unwrap().count(), 1);
+}
+
+/// A small network with the checkpoint of a run that has begun.
+fn checkpoint() -> Checkpoint {
+    let archive = archive(&[3, 3]);
+    let card = ModelCard {
+        version: CARD_VERSION,
+        name: "small".into(),
+        genres: archive.genres.clone(),
+        spectrogram: SpectrogramConfig { clip_seconds: 3.0, ..archive.spectrogram },
+        input: Input::Viridis { height: 4, width: 4 },
+        embedding_length: 3,
+        network: NetworkSpec { input: [3, 4, 4], blocks: vec![], dense: vec![3], classes: 2 },
+        combine: Combine::MeanProbability,
+        temperature: 1.0,
+        rejection_threshold: None,
+        training: Training::default(),
+        scores: vec![],
+        licence: String::new(),
+        date: String::new(),
+    };
+    let recipe = Recipe::paper(&experiment("1").unwrap());
+    let weights = glorot_uniform(card, 1).unwrap();
+    let mut state = State::new(recipe, 1, "clips".into());
+    state.epoch = 1;
+    state.best = Some(Best { epoch: 0, validation_loss: 2.0 });
+    state.history.push(Epoch {
+        train_loss: 2.5,
+        train_accuracy: 0.25,
+        validation_loss: 2.0,
+        validation_accuracy: 0.5,
+        seconds: 1.0,
+    });
+    Checkpoint { state, now: weights.clone(), best: Some(weights), optimiser: vec![1, 2, 3] }
+}
+
+proptest! {
+    /// A checkpoint that was cut off or written over is refused or read, and never
+    /// a panic.
+    #[test]
+    fn a_damaged_checkpoint_is_refused(at in any::<Index>(), byte: u8, cut: bool) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        let checkpoint = checkpoint();
+        checkpoint.save(&path).unwrap();
+        prop_assert_eq!(&Checkpoint::load(&path).unwrap().state, &checkpoint.state);
+        let mut bytes = fs::read(&path).unwrap();
+        let at = at.index(bytes.len());
+        if cut {
+            bytes.truncate(at);
+        } else {
+            bytes[at] = byte;
+        }
+        fs::write(&path, bytes).unwrap();
+        let read = Checkpoint::load(&path);
+        prop_assert!(!cut || read.is_err());
+    }
 }

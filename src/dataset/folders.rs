@@ -96,7 +96,8 @@ pub fn find_recordings(folder: &Path) -> Result<Folders, FolderError> {
     {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
-            Ok(entry) if !is_sound(entry.path()) => other_files += 1,
+            // A pipe would be waited for.
+            Ok(entry) if !entry.file_type().is_file() || !is_sound(entry.path()) => other_files += 1,
             Ok(entry) => match recording(folder, &entry) {
                 Ok(recording) => found.recordings.push(recording),
                 Err(reason) => {

@@ -81,12 +81,21 @@ pub enum SplitError {
     /// A part without clips.
     #[error("the split leaves nothing for {0}")]
     Empty(&'static str),
+    /// A genre that nothing is learned from.
+    #[error(
+        "the split leaves no clip of the genre `{0}` to train on; give it more recordings, or leave it out \
+         of the archive"
+    )]
+    Unlearned(String),
+    /// A name in a list that several tracks have.
+    #[error("several tracks are called `{0}`; a list names them by their paths")]
+    Ambiguous(String),
 }
 
 /// Clips in three parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// `clips`, `tracks`, `filtered` or another name for files of names.
+    /// `clips`, `tracks`, `filtered`, or `lists` for other files of names.
     pub name: String,
     /// What it was drawn with; `None` where nothing was drawn.
     pub seed: Option<u64>,
@@ -97,20 +106,20 @@ impl Split {
     /// 80/10/10 at random over clips.
     ///
     /// # Errors
-    /// [`SplitError::Genres`] and [`SplitError::Empty`].
+    /// [`SplitError::Genres`], [`SplitError::Empty`] and [`SplitError::Unlearned`].
     pub fn over_clips(archive: &MelArchive, clips: &[Clip], seed: u64) -> Result<Self, SplitError> {
         let mut order: Vec<usize> = (0..clips.len()).collect();
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         let [train, held_out] = tenths(order.len());
         let test = order.split_off((train + held_out).min(order.len()));
         let validation = order.split_off(train);
-        Self::new(archive, "clips", Some(seed), [order, validation, test])
+        Self::new(archive, clips, "clips", Some(seed), [order, validation, test])
     }
 
     /// 80/10/10 at random over the tracks of each genre.
     ///
     /// # Errors
-    /// [`SplitError::FewTracks`], [`SplitError::Genres`] and [`SplitError::Empty`].
+    /// [`SplitError::FewTracks`], and those of [`Self::over_clips`].
     pub fn over_tracks(archive: &MelArchive, clips: &[Clip], seed: u64) -> Result<Self, SplitError> {
         let mut of_genre: BTreeMap<usize, BTreeSet<usize>> =
             (0..archive.genres.len()).map(|genre| (genre, BTreeSet::new())).collect();
@@ -139,12 +148,12 @@ impl Split {
                 .map(|(at, _)| at)
                 .collect()
         });
-        Self::new(archive, "tracks", Some(seed), parts)
+        Self::new(archive, clips, "tracks", Some(seed), parts)
     }
 
     /// The tracks that three lists name, one a line, for training, validation
-    /// and test. Folders and extensions do not count; tracks in no list are left
-    /// out.
+    /// and test. A line is the name of a track, or ends in it: folders and
+    /// extensions do not count. Tracks in no list are left out.
     ///
     /// # Errors
     /// [`SplitError`] naming the first track that is unknown or stands twice.
@@ -154,14 +163,19 @@ impl Split {
         name: &str,
         lists: [&str; 3],
     ) -> Result<Self, SplitError> {
-        let tracks: BTreeMap<&str, usize> =
-            archive.tracks.iter().enumerate().map(|(at, track)| (track.name.as_str(), at)).collect();
+        let mut tracks: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, track) in archive.tracks.iter().enumerate() {
+            tracks.entry(&track.name).or_default().push(at);
+        }
         let mut part_of = vec![None; archive.tracks.len()];
         for (part, list) in Part::ALL.into_iter().zip(lists) {
             for line in list.lines().map(str::trim).filter(|line| !line.is_empty()) {
-                let track = tracks.get(track_name(line)).or_else(|| tracks.get(line));
-                let unknown = || SplitError::UnknownTrack { part: part.name(), name: line.into() };
-                let &track = track.ok_or_else(unknown)?;
+                let track = match tracks.get(line).or_else(|| tracks.get(track_name(line))).map(Vec::as_slice)
+                {
+                    Some(&[track]) => track,
+                    Some(_) => return Err(SplitError::Ambiguous(line.into())),
+                    None => return Err(SplitError::UnknownTrack { part: part.name(), name: line.into() }),
+                };
                 if part_of[track].replace(part).is_some_and(|other| other != part) {
                     return Err(SplitError::Twice(archive.tracks[track].name.clone()));
                 }
@@ -171,11 +185,12 @@ impl Split {
             let here = |(at, clip): (usize, &Clip)| (part_of[clip.track] == Some(part)).then_some(at);
             clips.iter().enumerate().filter_map(here).collect()
         });
-        Self::new(archive, name, None, parts)
+        Self::new(archive, clips, name, None, parts)
     }
 
     fn new(
         archive: &MelArchive,
+        clips: &[Clip],
         name: &str,
         seed: Option<u64>,
         parts: [Vec<usize>; 3],
@@ -185,6 +200,11 @@ impl Split {
         }
         if let Some((part, _)) = Part::ALL.iter().zip(&parts).find(|(_, clips)| clips.is_empty()) {
             return Err(SplitError::Empty(part.name()));
+        }
+        let learned: BTreeSet<usize> =
+            parts[Part::Train as usize].iter().map(|&at| clips[at].genre).collect();
+        if let Some(genre) = (0..archive.genres.len()).find(|genre| !learned.contains(genre)) {
+            return Err(SplitError::Unlearned(archive.genres[genre].clone()));
         }
         Ok(Self { name: name.into(), seed, parts })
     }

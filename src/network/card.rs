@@ -64,8 +64,16 @@ pub enum Combine {
 pub struct Training {
     /// The data set.
     pub data: String,
-    /// The split's name: `clips`, `tracks` or `filtered`.
+    /// The split's name: `clips`, `tracks`, `filtered`, or another for lists of
+    /// names.
     pub split: String,
+    /// What the split was drawn with, where it was drawn.
+    #[serde(default)]
+    pub split_seed: Option<u64>,
+    /// SHA-256 of which clips stand in which part, where it is known: see
+    /// `dataset::choice`.
+    #[serde(default)]
+    pub split_fingerprint: Option<String>,
     /// Optimiser, learning rate, epochs and what else matters.
     pub recipe: String,
     /// Seed of the run, where there is one.

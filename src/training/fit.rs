@@ -554,24 +554,23 @@ mod tests {
         .unwrap()
     }
 
-    fn card(archive: &MelArchive, dropout: f64) -> ModelCard {
+    /// Kernels of both sizes on maps of few tiles; with `large`, on a map of more
+    /// tiles than are transformed together.
+    fn card(archive: &MelArchive, dropout: f64, large: bool) -> ModelCard {
         let block = |filters, kernel, padding| ConvBlock { filters, kernel, padding, dropout };
-        let network = NetworkSpec {
-            input: [3, BANDS, FRAMES],
-            blocks: vec![
-                block(16, 5, Padding::Same),
-                block(32, 3, Padding::Valid),
-                block(16, 5, Padding::Same),
-            ],
-            dense: vec![8],
-            classes: 2,
+        let [height, width] = if large { [47, 70] } else { [BANDS, FRAMES] };
+        let blocks = if large {
+            vec![block(16, 3, Padding::Same), block(16, 5, Padding::Valid)]
+        } else {
+            vec![block(16, 5, Padding::Same), block(32, 3, Padding::Valid), block(16, 5, Padding::Same)]
         };
+        let network = NetworkSpec { input: [3, height, width], blocks, dense: vec![8], classes: 2 };
         let card = ModelCard {
             version: CARD_VERSION,
             name: "small".into(),
             genres: archive.genres.clone(),
             spectrogram: archive.spectrogram.clone(),
-            input: Input::Viridis { height: BANDS, width: FRAMES },
+            input: Input::Viridis { height, width },
             embedding_length: 8,
             network,
             combine: Combine::MeanProbability,
@@ -599,11 +598,16 @@ mod tests {
     }
 
     /// The data on the processor.
-    fn with_job<R>(dropout: f64, own: bool, run: impl FnOnce(&Job<'_>, ModelCard, &[Clip]) -> R) -> R {
+    fn with_job<R>(
+        dropout: f64,
+        large: bool,
+        own: bool,
+        run: impl FnOnce(&Job<'_>, ModelCard, &[Clip]) -> R,
+    ) -> R {
         let archive = archive(20);
         let clips = archive.clips(3.0);
         let split = Split::over_clips(&archive, &clips, 3).unwrap();
-        let card = card(&archive, dropout);
+        let card = card(&archive, dropout, large);
         let device = Device::flex();
         let inputs = Inputs::new(&archive, &clips, &card, &device);
         run(&Job { inputs: &inputs, split: &split, device: &device, own_convolutions: own }, card, &clips)
@@ -611,36 +615,41 @@ mod tests {
 
     #[test]
     fn our_own_convolutions_have_the_gradients_of_burns() {
-        with_job(0.0, true, |job, card, _| {
-            let weights = glorot_uniform(card.clone(), 5).unwrap();
-            let device = job.device.clone().autodiff();
-            let network = number(card.network.init(&device).unwrap().load(&weights, &device).unwrap());
-            let batch = &job.split.part(Part::Train)[..11];
-            for l2 in [0.0, 0.01] {
-                let mut stack = ConvStack::new(&card.network).unwrap();
-                let mut own = job.step_with_own_convolutions(&network, &mut stack, batch, 0, l2).unwrap();
-                let logits = network.forward(autodiff(job.inputs.batch(batch))).logits;
-                let loss = loss_of(&network, logits.clone(), job.inputs.genres(batch), l2);
-                let mut burns = GradientsParams::from_grads(loss.backward(), &network);
-                assert!((own.loss.into_scalar::<f32>() - loss.into_scalar::<f32>()).abs() < 1e-5);
+        for large in [false, true] {
+            with_job(0.0, large, true, |job, card, _| {
+                let weights = glorot_uniform(card.clone(), 5).unwrap();
+                let device = job.device.clone().autodiff();
+                let network = number(card.network.init(&device).unwrap().load(&weights, &device).unwrap());
+                let batch = &job.split.part(Part::Train)[..11];
+                for l2 in [0.0, 0.01] {
+                    let mut stack = ConvStack::new(&card.network).unwrap();
+                    let mut own = job.step_with_own_convolutions(&network, &mut stack, batch, 0, l2).unwrap();
+                    let logits = network.forward(autodiff(job.inputs.batch(batch))).logits;
+                    let loss = loss_of(&network, logits.clone(), job.inputs.genres(batch), l2);
+                    let mut burns = GradientsParams::from_grads(loss.backward(), &network);
+                    assert!((own.loss.into_scalar::<f32>() - loss.into_scalar::<f32>()).abs() < 1e-5);
 
-                struct Compare<'a>(&'a mut GradientsParams, &'a mut GradientsParams, usize);
-                impl ModuleVisitor for Compare<'_> {
-                    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                        let own = read(self.0.remove::<D>(param.id).unwrap()).unwrap();
-                        let burns = read(self.1.remove::<D>(param.id).unwrap()).unwrap();
-                        let largest = burns.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-                        let difference =
-                            own.iter().zip(&burns).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
-                        assert!(largest > 0.0 && difference < 1e-4 * largest, "{difference} of {largest}");
-                        self.2 += 1;
+                    struct Compare<'a>(&'a mut GradientsParams, &'a mut GradientsParams, usize);
+                    impl ModuleVisitor for Compare<'_> {
+                        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                            let own = read(self.0.remove::<D>(param.id).unwrap()).unwrap();
+                            let burns = read(self.1.remove::<D>(param.id).unwrap()).unwrap();
+                            let largest = burns.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+                            let difference =
+                                own.iter().zip(&burns).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+                            assert!(
+                                largest > 0.0 && difference < 1e-4 * largest,
+                                "{difference} of {largest}"
+                            );
+                            self.2 += 1;
+                        }
                     }
+                    let mut compare = Compare(&mut own.gradients, &mut burns, 0);
+                    network.visit(&mut compare);
+                    assert_eq!(compare.2, 2 * (card.network.blocks.len() + 2));
                 }
-                let mut compare = Compare(&mut own.gradients, &mut burns, 0);
-                network.visit(&mut compare);
-                assert_eq!(compare.2, 10);
-            }
-        });
+            });
+        }
     }
 
     #[test]
@@ -648,7 +657,7 @@ mod tests {
         // burn draws a dropout from a state of the whole process, which other tests draw
         // from too: tests/training.rs has a process for it.
         for (own, dropout) in [(true, 0.3), (false, 0.0)] {
-            with_job(dropout, own, |job, card, _| {
+            with_job(dropout, false, own, |job, card, _| {
                 let start = || Checkpoint {
                     state: State::new(recipe(3), 9, "test".into()),
                     now: glorot_uniform(card.clone(), 9).unwrap(),
@@ -682,7 +691,7 @@ mod tests {
 
     #[test]
     fn a_network_learns_what_can_be_learned() {
-        with_job(0.1, true, |job, card, clips| {
+        with_job(0.1, false, true, |job, card, clips| {
             let start = Checkpoint {
                 state: State::new(recipe(8), 1, "test".into()),
                 now: glorot_uniform(card, 1).unwrap(),

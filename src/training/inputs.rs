@@ -3,7 +3,8 @@
 //! In: the clips of an archive and the card's [`Input`]. Out: batches
 //! `[batch, channels, height, width]`, made on the device by one look-up, so
 //! that it never waits for the host: 16 kB a picture stay there, and a byte
-//! becomes a colour, or a normalised decibel, when it is needed.
+//! becomes a colour, or a normalised decibel, when it is needed. What our own
+//! convolutions are shown is made on the host, and nothing is copied.
 
 use std::sync::OnceLock;
 
@@ -94,7 +95,6 @@ pub struct Inputs {
 #[derive(Clone, Debug)]
 struct Copy {
     cells: Tensor<2, Int>,
-    genres: Tensor<1, Int>,
     look_up: Tensor<2>,
 }
 
@@ -143,14 +143,16 @@ impl Inputs {
     pub fn batch(&self, clips: &[usize]) -> Tensor<4> {
         let [channels, height, width] = self.shape;
         let Copy { cells, look_up, .. } = self.copy();
-        let cells = cells.clone().select(0, self.indices(clips)).cast(DType::I32);
+        let clips_of_all = self.integers(clips.iter().map(|&clip| clip as i32).collect());
+        let cells = cells.clone().select(0, clips_of_all).cast(DType::I32);
         let inputs = look_up.clone().select(0, cells.flatten(0, 1));
         inputs.reshape([clips.len(), height, width, channels]).permute([0, 3, 1, 2])
     }
 
     /// Genres `[batch]` of the clips of these indices.
     pub fn genres(&self, clips: &[usize]) -> Tensor<1, Int> {
-        self.copy().genres.clone().select(0, self.indices(clips))
+        let genres: Vec<i32> = clips.iter().map(|&clip| self.genres[clip]).collect();
+        self.integers(genres)
     }
 
     /// As [`Self::batch`], on the host and with the channels innermost:
@@ -165,23 +167,22 @@ impl Inputs {
             .collect()
     }
 
-    fn indices(&self, clips: &[usize]) -> Tensor<1, Int> {
-        let indices: Vec<i32> = clips.iter().map(|&clip| clip as i32).collect();
-        Tensor::from_data(TensorData::new(indices, [clips.len()]), (&self.device, DType::I32))
+    fn integers(&self, values: Vec<i32>) -> Tensor<1, Int> {
+        let count = values.len();
+        Tensor::from_data(TensorData::new(values, [count]), (&self.device, DType::I32))
     }
 
     fn copy(&self) -> &Copy {
         self.copy.get_or_init(|| {
             let [channels, height, width] = self.shape;
-            let (cells, genres, look_up) = (self.cells.clone(), self.genres.clone(), self.look_up.clone());
-            let count = genres.len();
+            let (cells, look_up) = (self.cells.clone(), self.look_up.clone());
+            let count = self.genres.len();
             let device = &self.device;
             Copy {
                 cells: Tensor::from_data(
                     TensorData::new(cells, [count, height * width]),
                     (device, DType::U8),
                 ),
-                genres: Tensor::from_data(TensorData::new(genres, [count]), (device, DType::I32)),
                 look_up: Tensor::from_data(TensorData::new(look_up, [256, channels]), device),
             }
         })

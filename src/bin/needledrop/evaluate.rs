@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -22,9 +23,9 @@ use needledrop::{
     },
     training::{
         checkpoint::{State, write_whole},
-        device::DeviceKind,
+        device::{DeviceKind, panic_message},
         evaluate::{Answer, score},
-        fit::{Job, Predictions},
+        fit::{Job, Predictions, TrainingError},
         inputs::{Inputs, fits},
     },
 };
@@ -111,7 +112,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     asked.dedup();
     for part in asked {
         let bar = bar(part, split.part(part).len());
-        let predictions = job.predict(&weights, part, &mut |clips| bar.inc(clips as u64))?;
+        // A GPU's runtime panics where its memory is full.
+        let predict = AssertUnwindSafe(|| job.predict(&weights, part, &mut |clips| bar.inc(clips as u64)));
+        let predictions = catch_unwind(predict)
+            .unwrap_or_else(|panic| Err(TrainingError::Device(panic_message(&*panic))))?;
         bar.finish_and_clear();
         let scores = judge.score(part, &predictions)?;
         println!("{}", summary(part, &scores));

@@ -15,10 +15,11 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use needledrop::{
     dataset::{
         archive::{Clip, MelArchive},
+        choice::SplitChoice,
         split::Split,
     },
     network::{
@@ -102,15 +103,15 @@ pub(crate) struct Arguments {
 #[derive(Args)]
 pub(crate) struct SplitArguments {
     /// 80/10/10 at random over clips (the paper's, which flatters), over tracks,
-    /// or the fault-filtered lists of names. [default: clips]
+    /// the fault-filtered lists of names, or your own. [default: clips, or lists
+    /// where they are given]
     #[arg(long, value_enum)]
     pub(crate) split: Option<SplitName>,
     /// What the split is drawn from. [default: 0]
     #[arg(long)]
     pub(crate) split_seed: Option<u64>,
-    /// For `--split filtered`: the lists of training, validation and test, one
-    /// track a line. [default: splits/{train,valid,test}_filtered.txt beside the
-    /// archive]
+    /// The lists of training, validation and test, one track a line. [for
+    /// `--split filtered`: splits/{train,valid,test}_filtered.txt beside the archive]
     #[arg(long, num_args = 3, value_names = ["TRAIN", "VALIDATION", "TEST"])]
     pub(crate) lists: Option<Vec<PathBuf>>,
 }
@@ -120,6 +121,7 @@ pub(crate) enum SplitName {
     Clips,
     Tracks,
     Filtered,
+    Lists,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -137,30 +139,40 @@ enum ScheduleName {
 impl SplitArguments {
     /// Draws, or reads, the split.
     pub(crate) fn split(&self, archive: &MelArchive, clips: &[Clip], path: &Path) -> anyhow::Result<Split> {
-        let (name, seed) = (self.split.unwrap_or(SplitName::Clips), self.split_seed.unwrap_or(0));
-        if self.lists.is_some() && name != SplitName::Filtered {
-            bail!("--lists is for --split filtered");
+        let unsaid = if self.lists.is_some() { SplitName::Lists } else { SplitName::Clips };
+        let (name, seed) = (self.split.unwrap_or(unsaid), self.split_seed.unwrap_or(0));
+        if self.lists.is_some() && name != SplitName::Lists {
+            bail!("--lists is a split of its own; leave out --split");
         }
         Ok(match name {
             SplitName::Clips => Split::over_clips(archive, clips, seed)?,
             SplitName::Tracks => Split::over_tracks(archive, clips, seed)?,
             SplitName::Filtered => {
                 let beside = path.parent().unwrap_or(Path::new(".")).join("splits");
-                let shipped =
+                let lists =
                     ["train", "valid", "test"].map(|part| beside.join(format!("{part}_filtered.txt")));
-                let paths = self.lists.as_deref().unwrap_or(&shipped);
-                let lists = paths
-                    .iter()
-                    .map(|path| {
-                        fs::read_to_string(path)
-                            .with_context(|| format!("cannot read {}; say where by --lists", path.display()))
-                    })
-                    .collect::<anyhow::Result<Vec<String>>>()?;
-                let [train, validation, test] = lists.as_slice() else { bail!("--lists takes three files") };
-                Split::by_names(archive, clips, "filtered", [train, validation, test])?
+                let lists =
+                    read_lists(&lists).context("--lists takes other lists, for a split of its own")?;
+                Split::by_names(archive, clips, "filtered", lists.each_ref().map(String::as_str))?
+            }
+            SplitName::Lists => {
+                let Some([train, validation, test]) = self.lists.as_deref() else {
+                    bail!("--split lists needs --lists TRAIN VALIDATION TEST");
+                };
+                let lists = read_lists(&[train, validation, test])?;
+                Split::by_names(archive, clips, "lists", lists.each_ref().map(String::as_str))?
             }
         })
     }
+}
+
+fn read_lists(paths: &[impl AsRef<Path>; 3]) -> anyhow::Result<[String; 3]> {
+    let mut lists = <[String; 3]>::default();
+    for (list, path) in lists.iter_mut().zip(paths) {
+        let path = path.as_ref();
+        *list = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    Ok(lists)
 }
 
 pub(crate) fn read_archive(path: &Path) -> anyhow::Result<MelArchive> {
@@ -178,14 +190,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let split = arguments.split.split(&archive, &clips, &arguments.archive)?;
     let recipe = arguments.recipe(&experiment);
     recipe.validate()?;
-    let card = card(&archive, &experiment, &split, &recipe, arguments.seed);
+    let choice = split.choice(&archive, &clips);
+    let card = card(&archive, &experiment, &choice, &recipe, arguments.seed);
     card.validate()?;
     fits(&archive, &card).with_context(|| arguments.archive.display().to_string())?;
 
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot make the folder {}", arguments.output.display()))?;
     let path = arguments.output.join("checkpoint.safetensors");
-    let choice = split.choice(&archive, &clips);
     let split_name = choice.to_string();
     let mut start = if arguments.resume {
         let checkpoint = Checkpoint::load(&path)?;
@@ -268,23 +280,34 @@ impl Arguments {
             RecipeName::Paper => Recipe::paper(experiment),
             RecipeName::Best => Recipe::best(experiment),
         };
-        let unchanged = recipe.clone();
-        recipe.learning_rate = self.learning_rate.unwrap_or(recipe.learning_rate);
-        recipe.batch_size = self.batch_size.unwrap_or(recipe.batch_size);
-        recipe.epochs = self.epochs.unwrap_or(recipe.epochs);
-        recipe.l2 = self.l2.unwrap_or(recipe.l2);
+        let Recipe { learning_rate, schedule, batch_size, epochs, patience, l2, .. } = recipe;
+        recipe.learning_rate = self.learning_rate.unwrap_or(learning_rate);
+        recipe.batch_size = self.batch_size.unwrap_or(batch_size);
+        recipe.epochs = self.epochs.unwrap_or(epochs);
+        recipe.l2 = self.l2.unwrap_or(l2);
         recipe.schedule = match self.schedule {
             Some(ScheduleName::Constant) => Schedule::Constant,
             Some(ScheduleName::Cosine) => Schedule::Cosine,
-            None => recipe.schedule,
+            None => schedule,
         };
         match self.patience {
             Some(0) => recipe.patience = None,
             Some(patience) => recipe.patience = Some(patience),
             None => {}
         }
-        if recipe != unchanged {
-            recipe.name.push_str(", changed");
+        // What was changed is part of the name, so that two results of one recipe are
+        // told apart.
+        let changes = [
+            (recipe.learning_rate != learning_rate, format!("learning rate {}", recipe.learning_rate)),
+            (recipe.schedule != schedule, format!("{:?}", recipe.schedule).to_lowercase()),
+            (recipe.batch_size != batch_size, format!("batch {}", recipe.batch_size)),
+            (recipe.epochs != epochs, format!("{} epochs", recipe.epochs)),
+            (recipe.patience != patience, format!("patience {}", recipe.patience.unwrap_or(0))),
+            (recipe.l2 != l2, format!("l2 {}", recipe.l2)),
+        ];
+        for (_, change) in changes.iter().filter(|(changed, _)| *changed) {
+            recipe.name += ", ";
+            recipe.name += change;
         }
         recipe
     }
@@ -294,7 +317,7 @@ impl Arguments {
 fn card(
     archive: &MelArchive,
     experiment: &Experiment,
-    split: &Split,
+    split: &SplitChoice,
     recipe: &Recipe,
     seed: u64,
 ) -> ModelCard {
@@ -319,6 +342,8 @@ fn card(
         training: Training {
             data: format!("{} tracks of {} genres", archive.tracks.len(), archive.genres.len()),
             split: split.name.clone(),
+            split_seed: split.seed,
+            split_fingerprint: Some(split.fingerprint.clone()),
             recipe: format!(
                 "{}: Adam, learning rate {}, {:?}, batch {}, at most {} epochs, patience {}, L2 {}",
                 recipe.name,
@@ -342,6 +367,9 @@ fn card(
 struct Pace {
     bar: ProgressBar,
     epochs: usize,
+    has_patience: bool,
+    began: Instant,
+    steps_done: usize,
     last_save: Instant,
     deadline: Option<Instant>,
     steps_left: usize,
@@ -355,9 +383,11 @@ impl Pace {
         let flag = Arc::clone(&interrupted);
         ctrlc::set_handler(move || {
             if flag.swap(true, Ordering::Relaxed) {
-                // Asked twice: at once.
                 std::process::exit(130);
             }
+            eprintln!(
+                "\nStopping within a few steps, with a checkpoint; Ctrl-C again stops at once, without one"
+            );
         })
         .context("cannot listen for Ctrl-C")?;
         let bar = ProgressBar::new(0);
@@ -377,6 +407,9 @@ impl Pace {
         Ok(Self {
             bar,
             epochs: start.recipe.epochs,
+            has_patience: start.recipe.patience.is_some(),
+            began: Instant::now(),
+            steps_done: 0,
             last_save: Instant::now(),
             deadline,
             steps_left,
@@ -385,19 +418,31 @@ impl Pace {
         })
     }
 
+    /// How long a step took so far in this call, with what lies between steps.
+    fn a_step(&self) -> Duration {
+        self.began.elapsed() / u32::try_from(self.steps_done).unwrap_or(u32::MAX).max(1)
+    }
+
     fn observe(&mut self, progress: Progress<'_>) -> Control {
         match progress {
             Progress::Steps { epoch, step, steps, running } => {
                 if step <= 8 {
                     self.bar.reset_eta();
                 }
-                self.steps_left = self.steps_left.saturating_sub(step.saturating_sub(self.last_step));
+                let done = step.saturating_sub(self.last_step);
+                self.steps_left = self.steps_left.saturating_sub(done);
+                self.steps_done += done;
                 self.last_step = step % steps;
                 self.bar.set_prefix(format!("Epoch {:>3}/{}", epoch + 1, self.epochs));
                 self.bar.set_length(steps as u64);
                 self.bar.set_position(step as u64);
                 let (loss, accuracy) = (running.mean_loss(), 100.0 * running.accuracy());
-                self.bar.set_message(format!("loss {loss:.3}, accuracy {accuracy:.1} %"));
+                let left = self.epochs.saturating_sub(epoch).saturating_mul(steps).saturating_sub(step);
+                let left =
+                    HumanDuration(self.a_step().saturating_mul(u32::try_from(left).unwrap_or(u32::MAX)));
+                let at_most = if self.has_patience { "at most " } else { "" };
+                let message = format!("loss {loss:.3}, accuracy {accuracy:.1} %, {at_most}{left} in all");
+                self.bar.set_message(message);
             }
             Progress::Epoch { epoch, result } => {
                 let Epoch { train_loss, train_accuracy, validation_loss, validation_accuracy, seconds } =
