@@ -17,7 +17,7 @@ use needledrop::{
     dataset::archive::{Item, MelArchive, Track},
     network::{
         card::{CARD_VERSION, Combine, Input, ModelCard, Training},
-        experiment::{NetworkSpec, experiment},
+        experiment::{NetworkSpec, Pooling, experiment},
     },
     spectrogram::config::SpectrogramConfig,
     training::{
@@ -185,7 +185,13 @@ fn checkpoint() -> Checkpoint {
         spectrogram: SpectrogramConfig { clip_seconds: 3.0, ..archive.spectrogram },
         input: Input::Viridis { height: 4, width: 4 },
         embedding_length: 3,
-        network: NetworkSpec { input: [3, 4, 4], blocks: vec![], dense: vec![3], classes: 2 },
+        network: NetworkSpec {
+            input: [3, 4, 4],
+            blocks: vec![],
+            pooling: Pooling::Flatten,
+            dense: vec![3],
+            classes: 2,
+        },
         combine: Combine::MeanProbability,
         temperature: 1.0,
         rejection_threshold: None,

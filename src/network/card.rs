@@ -68,11 +68,11 @@ pub struct Training {
     /// names.
     pub split: String,
     /// What the split was drawn with, where it was drawn.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_seed: Option<u64>,
     /// SHA-256 of which clips stand in which part, where it is known: see
     /// `dataset::choice`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_fingerprint: Option<String>,
     /// Optimiser, learning rate, epochs and what else matters.
     pub recipe: String,

@@ -324,9 +324,10 @@ impl Job<'_> {
     ) -> Result<Output, TrainingError> {
         let Some(stack) = stack else { return Ok(network.forward(self.inputs.batch(batch))) };
         give_weights(stack, network)?;
-        let features = stack.forward(batch.len(), &self.inputs.host_batch(batch), None);
-        let shape = [batch.len(), features.len() / batch.len().max(1)];
-        Ok(network.head(Tensor::from_data(TensorData::new(features, shape), self.device)))
+        let maps = stack.forward(batch.len(), &self.inputs.host_batch(batch), None);
+        let [channels, height, width] = stack.shape();
+        let maps = TensorData::new(maps, [batch.len(), channels, height, width]);
+        Ok(network.head(Tensor::from_data(maps, self.device)))
     }
 
     /// A step in which burn differentiates the dense layers and the penalty, and
@@ -341,16 +342,17 @@ impl Job<'_> {
     ) -> Result<Step, TrainingError> {
         give_weights(stack, network)?;
         let device = self.device.clone().autodiff();
-        let features = stack.forward(batch.len(), &self.inputs.host_batch(batch), Some(draw));
-        let shape = [batch.len(), features.len() / batch.len().max(1)];
-        let features = Tensor::<2>::from_data(TensorData::new(features, shape), &device).require_grad();
-        let logits = network.head(features.clone()).logits;
+        let maps = stack.forward(batch.len(), &self.inputs.host_batch(batch), Some(draw));
+        let [channels, height, width] = stack.shape();
+        let maps = TensorData::new(maps, [batch.len(), channels, height, width]);
+        let maps = Tensor::<4>::from_data(maps, &device).require_grad();
+        let logits = network.head(maps.clone()).logits;
         let genres = self.inputs.genres(batch);
         let loss = loss_of(network, logits.clone(), genres, l2);
         let gradients = loss.backward();
-        let of_features = features.grad(&gradients).map_or_else(|| Ok(Vec::new()), read)?;
+        let of_maps = maps.grad(&gradients).map_or_else(|| Ok(Vec::new()), read)?;
         let mut gradients = GradientsParams::from_grads(gradients, network);
-        let of_blocks = stack.backward(batch.len(), &of_features, true);
+        let of_blocks = stack.backward(batch.len(), &of_maps, true);
         for (conv, BlockGradient { kernel, bias }) in network.convolutions().iter().zip(of_blocks) {
             let shape = conv.weight.dims();
             let of_kernel = Tensor::<4>::from_data(TensorData::new(kernel, shape), self.device);
@@ -514,7 +516,7 @@ mod tests {
         dataset::archive::{Clip, Item, MelArchive, Track},
         network::{
             card::{CARD_VERSION, Combine, Input, ModelCard, Training},
-            experiment::{ConvBlock, NetworkSpec, Padding},
+            experiment::{ConvBlock, NetworkSpec, Padding, Pooling},
         },
         spectrogram::config::SpectrogramConfig,
         training::{
@@ -557,14 +559,19 @@ mod tests {
     /// Kernels of both sizes on maps of few tiles; with `large`, on a map of more
     /// tiles than are transformed together.
     fn card(archive: &MelArchive, dropout: f64, large: bool) -> ModelCard {
-        let block = |filters, kernel, padding| ConvBlock { filters, kernel, padding, dropout };
+        let block = |filters, kernel, padding| ConvBlock { filters, kernel, padding, pool: [2, 2], dropout };
         let [height, width] = if large { [47, 70] } else { [BANDS, FRAMES] };
         let blocks = if large {
-            vec![block(16, 3, Padding::Same), block(16, 5, Padding::Valid)]
+            vec![
+                ConvBlock { pool: [2, 1], ..block(16, 3, Padding::Same) },
+                ConvBlock { pool: [1, 2], ..block(16, 5, Padding::Valid) },
+                ConvBlock { pool: [3, 1], ..block(16, 3, Padding::Same) },
+            ]
         } else {
             vec![block(16, 5, Padding::Same), block(32, 3, Padding::Valid), block(16, 5, Padding::Same)]
         };
-        let network = NetworkSpec { input: [3, height, width], blocks, dense: vec![8], classes: 2 };
+        let pooling = if large { Pooling::Statistics } else { Pooling::Flatten };
+        let network = NetworkSpec { input: [3, height, width], blocks, pooling, dense: vec![8], classes: 2 };
         let card = ModelCard {
             version: CARD_VERSION,
             name: "small".into(),

@@ -3,7 +3,7 @@
 //!
 //! In: a batch of inputs `[batch, height, width, channels]` and the kernels.
 //! Out: the last map, flattened; then, from its gradient, those of kernels and
-//! biases. Each block is convolution, ReLU, 2 x 2 max-pool and dropout in one:
+//! biases. Each block is convolution, ReLU, max-pool and dropout in one:
 //! no map is ever written before it is pooled, and backwards only the cell that
 //! won its pool, whose number is kept in a byte, has a gradient to carry.
 //!
@@ -40,7 +40,7 @@ const STRIP: usize = 64;
 /// Groups of images whose gradients are summed apart.
 const GROUPS: usize = 8;
 /// The route of a cell whose ReLU was closed, or that was dropped.
-const CLOSED: u8 = 4;
+const CLOSED: u8 = u8::MAX;
 
 /// One block's sizes and weights.
 struct Block {
@@ -55,6 +55,8 @@ struct Block {
     outputs: usize,
     side: usize,
     padding: usize,
+    /// `[height, width]` of the pool.
+    pool: [usize; 2],
     dropout: f64,
     /// `[PLACES, inputs, outputs]`.
     kernel: Vec<f32>,
@@ -120,16 +122,17 @@ impl ConvStack {
         let blocks = network.blocks.iter().map(|block| {
             let side = block.kernel;
             let padding = if block.padding == Padding::Same { side / 2 } else { 0 };
-            let pool = |length: usize| (length + 2 * padding + 1 - side) / 2;
+            let pool = |length: usize, pool: usize| (length + 2 * padding + 1 - side) / pool;
             let whole = if channels.is_multiple_of(LANES) { LANES } else { FEW };
             let made = Block {
                 size: [height, width],
-                pooled: [pool(height), pool(width)],
+                pooled: [pool(height, block.pool[0]), pool(width, block.pool[1])],
                 channels,
                 inputs: channels.next_multiple_of(whole),
                 outputs: block.filters,
                 side,
                 padding,
+                pool: block.pool,
                 dropout: block.dropout,
                 kernel: Vec::new(),
                 bias: Vec::new(),
@@ -142,6 +145,11 @@ impl ConvStack {
         Some(Self { blocks, maps, routes })
     }
 
+    /// `[channels, height, width]` of the last map.
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        self.blocks.last().map_or([0; 3], |last| [last.outputs, last.pooled[0], last.pooled[1]])
+    }
+
     /// Takes a block's kernel `[filters, channels, side, side]` and bias.
     pub(crate) fn set_weights(&mut self, block: usize, kernel: &[f32], bias: Vec<f32>) {
         let block = &mut self.blocks[block];
@@ -151,8 +159,7 @@ impl ConvStack {
     }
 
     /// Runs a batch: `inputs` is `[batch, height, width, channels]`. Dropout
-    /// acts where there is a `draw`. Returns `[batch, features]`, features as
-    /// (channel, row, column).
+    /// acts where there is a `draw`. Returns `[batch, channels, height, width]`.
     pub(crate) fn forward(&mut self, batch: usize, inputs: &[f32], draw: Option<u64>) -> Vec<f32> {
         let first = &self.blocks[0];
         let pixels = batch * first.size[0] * first.size[1];
@@ -268,7 +275,8 @@ impl Block {
 
     /// Rows and columns of tiles.
     fn tiles(&self) -> [usize; 2] {
-        self.pooled.map(|side| side.div_ceil(self.tile() / 2))
+        let of = |axis: usize| self.pooled[axis].div_ceil(self.tile() / self.pool[axis]);
+        [of(0), of(1)]
     }
 
     /// Cells of an image's input and of its pooled output.
@@ -401,9 +409,10 @@ impl Block {
         let (products, bias) = (products.as_chunks::<LANES>().0, self.bias.as_chunks::<LANES>().0);
         let (pooled, routes) = (pooled.as_chunks_mut::<LANES>().0, routes.as_chunks_mut::<LANES>().0);
         let ([height, width], groups) = (self.pooled, self.outputs / LANES);
+        let [high, wide] = self.pool;
         for patch in 0..count {
             let [image, top, left] = self.place(first + patch);
-            let (top, left) = (top / 2, left / 2);
+            let (top, left) = (top / high, left / wide);
             for group in 0..groups {
                 let mut cells = [[[0.0; LANES]; PATCH]; TILE];
                 for at in 0..PATCH {
@@ -420,14 +429,13 @@ impl Block {
                 for row in 0..TILE {
                     tile[row] = interpolate::<LANES, TILE>(cells[row]);
                 }
-                for row in 0..(height - top).min(TILE / 2) {
-                    for column in 0..(width - left).min(TILE / 2) {
+                for row in 0..(height - top).min(TILE / high) {
+                    for column in 0..(width - left).min(TILE / wide) {
                         let to = ((image * height + top + row) * width + left + column) * groups + group;
-                        let [upper, lower] = [&tile[2 * row], &tile[2 * row + 1]];
-                        let (left, right) = (2 * column, 2 * column + 1);
-                        let four = [upper[left], upper[right], lower[left], lower[right]];
+                        let window = (0..high * wide)
+                            .map(|at| tile[high * row + at / wide][wide * column + at % wide]);
                         let first_lane = first_cell.wrapping_add((to * LANES) as u32);
-                        (pooled[to], routes[to]) = win(four, bias[group], first_lane, dropout);
+                        (pooled[to], routes[to]) = win(window, bias[group], first_lane, dropout);
                     }
                 }
             }
@@ -529,20 +537,21 @@ impl Block {
         let (gradient, routes) = (gradient.as_chunks::<LANES>().0, routes.as_chunks::<LANES>().0);
         let products = products.as_chunks_mut::<LANES>().0;
         let ([height, width], groups) = (self.pooled, self.outputs / LANES);
+        let [high, wide] = self.pool;
         for patch in 0..count {
             let [image, top, left] = self.place(first + patch);
-            let (top, left) = (top / 2, left / 2);
+            let (top, left) = (top / high, left / wide);
             for group in 0..groups {
                 let mut tile = [[[0.0; LANES]; TILE]; TILE];
-                for row in 0..(height - top).min(TILE / 2) {
-                    for column in 0..(width - left).min(TILE / 2) {
+                for row in 0..(height - top).min(TILE / high) {
+                    for column in 0..(width - left).min(TILE / wide) {
                         let from = ((image * height + top + row) * width + left + column) * groups + group;
                         let (value, route) = (gradient[from], routes[from]);
-                        for at in 0..CLOSED {
-                            let cell =
-                                &mut tile[2 * row + usize::from(at / 2)][2 * column + usize::from(at % 2)];
+                        for at in 0..high * wide {
+                            let cell = &mut tile[high * row + at / wide][wide * column + at % wide];
                             for lane in 0..LANES {
-                                cell[lane] = if route[lane] == at { scale * value[lane] } else { 0.0 };
+                                let won = usize::from(route[lane]) == at;
+                                cell[lane] = if won { scale * value[lane] } else { 0.0 };
                             }
                             of_bias[group] = add(of_bias[group], *cell);
                         }
@@ -596,21 +605,22 @@ impl Block {
     }
 }
 
-/// The largest of four with bias, ReLU and dropout, and which of them it was.
+/// The largest of a pool's cells with bias, ReLU and dropout, and which of them
+/// it was.
 #[inline(always)]
 fn win(
-    four: [[f32; LANES]; 4],
+    mut window: impl Iterator<Item = [f32; LANES]>,
     bias: [f32; LANES],
     first_lane: u32,
     dropout: Dropout,
 ) -> ([f32; LANES], [u8; LANES]) {
-    let mut largest = four[0];
+    let mut largest = window.next().unwrap_or_default();
     let mut route = [0_u32; LANES];
-    for (at, values) in four.iter().enumerate().skip(1) {
+    for (at, values) in (1..).zip(window) {
         for lane in 0..LANES {
             let wins = values[lane] > largest[lane];
             largest[lane] = if wins { values[lane] } else { largest[lane] };
-            route[lane] = if wins { at as u32 } else { route[lane] };
+            route[lane] = if wins { at } else { route[lane] };
         }
     }
     let mut output = [0.0; LANES];
