@@ -212,7 +212,7 @@ fn checkpoint() -> Checkpoint {
         validation_accuracy: 0.5,
         seconds: 1.0,
     });
-    Checkpoint { state, now: weights.clone(), best: Some(weights), optimiser: vec![1, 2, 3] }
+    Checkpoint { state, now: weights.clone(), average: None, best: Some(weights), optimiser: vec![1, 2, 3] }
 }
 
 proptest! {

@@ -62,6 +62,9 @@ struct Block {
     kernel: Vec<f32>,
     /// `[outputs]`.
     bias: Vec<f32>,
+    /// Of each group of images `[PLACES, inputs, outputs]`: kept, because they are
+    /// large.
+    of_kernel: Vec<Vec<f32>>,
 }
 
 /// The gradients of one block: kernel `[filters, channels, side, side]` and bias
@@ -78,6 +81,14 @@ pub(crate) struct ConvStack {
     maps: Vec<Vec<f32>>,
     /// Which cell of each pool won, of each block.
     routes: Vec<Vec<u8>>,
+}
+
+/// Cells from one place of patches to the next: a cache line more than there are
+/// between them. Without it the 64 places of a patch lie a power of two apart,
+/// and a cache has room for few of those.
+#[inline(always)]
+fn stride(cells: usize) -> usize {
+    cells + LANES
 }
 
 /// What a thread works in.
@@ -136,6 +147,7 @@ impl ConvStack {
                 dropout: block.dropout,
                 kernel: Vec::new(),
                 bias: Vec::new(),
+                of_kernel: Vec::new(),
             };
             (channels, [height, width]) = (block.filters, made.pooled);
             made
@@ -150,12 +162,13 @@ impl ConvStack {
         self.blocks.last().map_or([0; 3], |last| [last.outputs, last.pooled[0], last.pooled[1]])
     }
 
-    /// Takes a block's kernel `[filters, channels, side, side]` and bias.
-    pub(crate) fn set_weights(&mut self, block: usize, kernel: &[f32], bias: Vec<f32>) {
-        let block = &mut self.blocks[block];
-        let Block { channels, inputs, outputs, side, .. } = *block;
-        block.kernel = transform_kernel(kernel, [outputs, channels, side], [inputs, outputs]);
-        block.bias = bias;
+    /// Takes each block's kernel `[filters, channels, side, side]` and bias.
+    pub(crate) fn set_weights(&mut self, weights: Vec<(Vec<f32>, Vec<f32>)>) {
+        self.blocks.par_iter_mut().zip(weights).for_each(|(block, (kernel, bias))| {
+            let Block { channels, inputs, outputs, side, .. } = *block;
+            block.kernel = transform_kernel(&kernel, [outputs, channels, side], [inputs, outputs]);
+            block.bias = bias;
+        });
     }
 
     /// Runs a batch: `inputs` is `[batch, height, width, channels]`. Dropout
@@ -205,7 +218,7 @@ impl ConvStack {
             })
             .collect();
         let mut gradients = Vec::with_capacity(self.blocks.len());
-        for (index, block) in self.blocks.iter().enumerate().rev() {
+        for (index, block) in self.blocks.iter_mut().enumerate().rev() {
             let scale = if dropped { (1.0 / (1.0 - block.dropout)) as f32 } else { 1.0 };
             let (of_block, of_map) =
                 block.backward(batch, &self.maps[index], &self.routes[index], &gradient, scale, index > 0);
@@ -321,13 +334,14 @@ impl Block {
         let all = map.len() / self.cells()[0] * rows * columns;
         for first in (0..all).step_by(STRIP) {
             let count = STRIP.min(all - first);
-            scratch.resize(PLACES * count * self.inputs, PLACES * count * self.outputs);
+            let strides = [stride(count * self.inputs), stride(count * self.outputs)];
+            scratch.resize(PLACES * strides[0], PLACES * strides[1]);
             self.evaluate(map, first, count, &mut scratch.patches);
             for place in 0..PLACES {
                 multiply(
-                    &scratch.patches[place * count * self.inputs..][..count * self.inputs],
+                    &scratch.patches[place * strides[0]..][..count * self.inputs],
                     &self.kernel[place * self.inputs * self.outputs..][..self.inputs * self.outputs],
-                    &mut scratch.products[place * count * self.outputs..][..count * self.outputs],
+                    &mut scratch.products[place * strides[1]..][..count * self.outputs],
                     [count, self.inputs, self.outputs],
                 );
             }
@@ -365,6 +379,7 @@ impl Block {
     fn evaluate_lanes<const L: usize>(&self, map: &[f32], first: usize, count: usize, patches: &mut [f32]) {
         let (map, patches) = (map.as_chunks::<L>().0, patches.as_chunks_mut::<L>().0);
         let ([height, width], groups) = (self.size, self.inputs / L);
+        let stride = stride(count * self.inputs) / L;
         for patch in 0..count {
             let [image, top, left] = self.place(first + patch);
             let (rows, columns) = (self.inside(top, height), self.inside(left, width));
@@ -385,7 +400,7 @@ impl Block {
                 for row in 0..PATCH {
                     let values = evaluate(cells[row]);
                     for at in 0..PATCH {
-                        patches[((row * PATCH + at) * count + patch) * groups + group] = values[at];
+                        patches[(row * PATCH + at) * stride + patch * groups + group] = values[at];
                     }
                 }
             }
@@ -409,6 +424,7 @@ impl Block {
         let (products, bias) = (products.as_chunks::<LANES>().0, self.bias.as_chunks::<LANES>().0);
         let (pooled, routes) = (pooled.as_chunks_mut::<LANES>().0, routes.as_chunks_mut::<LANES>().0);
         let ([height, width], groups) = (self.pooled, self.outputs / LANES);
+        let stride = stride(count * self.outputs) / LANES;
         let [high, wide] = self.pool;
         for patch in 0..count {
             let [image, top, left] = self.place(first + patch);
@@ -418,7 +434,7 @@ impl Block {
                 for at in 0..PATCH {
                     let mut values = [[0.0; LANES]; PATCH];
                     for row in 0..PATCH {
-                        values[row] = products[((row * PATCH + at) * count + patch) * groups + group];
+                        values[row] = products[(row * PATCH + at) * stride + patch * groups + group];
                     }
                     let values = interpolate::<LANES, TILE>(values);
                     for row in 0..TILE {
@@ -443,7 +459,7 @@ impl Block {
     }
 
     fn backward(
-        &self,
+        &mut self,
         batch: usize,
         map: &[f32],
         routes: &[u8],
@@ -460,23 +476,35 @@ impl Block {
         } else {
             (0..batch.div_ceil(together)).map(|_| Default::default()).collect()
         };
-        let groups = parts.par_iter_mut().enumerate().map(|(index, of_map)| {
-            let range = |cells: usize| index * together * cells..((index + 1) * together).min(batch) * cells;
-            let (map, routes, gradient) = (&map[range(from)], &routes[range(to)], &gradient[range(to)]);
-            let mut of_kernel = vec![0.0; PLACES * self.inputs * self.outputs];
-            let mut of_bias = vec![[0.0; LANES]; self.outputs / LANES];
-            let sums = (&mut of_kernel[..], &mut of_bias[..]);
-            Arch::new().dispatch(Backward { block: self, map, routes, gradient, scale, of_map, sums });
-            (of_kernel, of_bias)
-        });
+        let mut of_kernel = std::mem::take(&mut self.of_kernel);
+        of_kernel.resize_with(parts.len(), || vec![0.0; PLACES * self.inputs * self.outputs]);
+        let groups =
+            parts.par_iter_mut().zip(&mut of_kernel).enumerate().map(|(index, (of_map, of_kernel))| {
+                let range =
+                    |cells: usize| index * together * cells..((index + 1) * together).min(batch) * cells;
+                let (map, routes, gradient) = (&map[range(from)], &routes[range(to)], &gradient[range(to)]);
+                let mut of_bias = vec![[0.0; LANES]; self.outputs / LANES];
+                let sums = (&mut of_kernel[..], &mut of_bias[..]);
+                Arch::new().dispatch(Backward { block: self, map, routes, gradient, scale, of_map, sums });
+                of_bias
+            });
         let mut groups = groups.collect::<Vec<_>>().into_iter();
-        let (mut of_kernel, mut of_bias) = groups.next().unwrap_or_default();
-        for (kernel, bias) in groups {
-            of_kernel.par_iter_mut().with_min_len(1 << 16).zip(kernel).for_each(|(sum, part)| *sum += part);
+        let mut of_bias = groups.next().unwrap_or_default();
+        for bias in groups {
             of_bias.iter_mut().zip(bias).for_each(|(sum, part)| *sum = add(*sum, part));
         }
+        if let Some((sum, parts)) = of_kernel.split_first_mut() {
+            sum.par_chunks_mut(1 << 14).enumerate().for_each(|(chunk, sum)| {
+                for part in parts.iter() {
+                    let part = &part[chunk << 14..][..sum.len()];
+                    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+                }
+            });
+        }
         let sizes = [self.outputs, self.channels, self.side];
-        let kernel = transform_kernel_adjoint(&of_kernel, sizes, [self.inputs, self.outputs]);
+        let sum = of_kernel.first().map_or(&[][..], Vec::as_slice);
+        let kernel = transform_kernel_adjoint(sum, sizes, [self.inputs, self.outputs]);
+        self.of_kernel = of_kernel;
         (BlockGradient { kernel, bias: of_bias.concat() }, of_maps)
     }
 
@@ -496,15 +524,16 @@ impl Block {
         let mut scratch = Scratch::default();
         for first in (0..all).step_by(STRIP) {
             let count = STRIP.min(all - first);
-            scratch.resize(PLACES * count * inputs, PLACES * count * outputs);
+            let strides = [stride(count * inputs), stride(count * outputs)];
+            scratch.resize(PLACES * strides[0], PLACES * strides[1]);
             let Scratch { patches, products } = &mut scratch;
             self.spread::<TILE>(gradient, routes, first, count, scale, products, of_bias);
             self.evaluate(map, first, count, patches);
             for place in 0..PLACES {
-                let patch = &mut patches[place * count * inputs..][..count * inputs];
-                let product = &products[place * count * outputs..][..count * outputs];
+                let patch = &mut patches[place * strides[0]..][..count * inputs];
+                let product = &products[place * strides[1]..][..count * outputs];
                 let sum = &mut of_kernel[place * inputs * outputs..][..inputs * outputs];
-                super::multiply_left_transposed(patch, product, sum, [inputs, count, outputs]);
+                super::multiply_left_transposed(patch, product, sum, [inputs, count, outputs], first > 0);
                 if !of_map.is_empty() {
                     let kernel = &self.kernel[place * inputs * outputs..][..inputs * outputs];
                     super::multiply_right_transposed(product, kernel, patch, [count, outputs, inputs]);
@@ -537,6 +566,7 @@ impl Block {
         let (gradient, routes) = (gradient.as_chunks::<LANES>().0, routes.as_chunks::<LANES>().0);
         let products = products.as_chunks_mut::<LANES>().0;
         let ([height, width], groups) = (self.pooled, self.outputs / LANES);
+        let stride = stride(count * self.outputs) / LANES;
         let [high, wide] = self.pool;
         for patch in 0..count {
             let [image, top, left] = self.place(first + patch);
@@ -567,7 +597,7 @@ impl Block {
                 for row in 0..PATCH {
                     let values = interpolate_adjoint::<LANES, TILE>(cells[row]);
                     for at in 0..PATCH {
-                        products[((row * PATCH + at) * count + patch) * groups + group] = values[at];
+                        products[(row * PATCH + at) * stride + patch * groups + group] = values[at];
                     }
                 }
             }
@@ -580,6 +610,7 @@ impl Block {
     fn gather<const L: usize>(&self, patches: &[f32], first: usize, count: usize, of_map: &mut [f32]) {
         let (patches, of_map) = (patches.as_chunks::<L>().0, of_map.as_chunks_mut::<L>().0);
         let ([height, width], groups) = (self.size, self.inputs / L);
+        let stride = stride(count * self.inputs) / L;
         for patch in 0..count {
             let [image, top, left] = self.place(first + patch);
             let (rows, columns) = (self.inside(top, height), self.inside(left, width));
@@ -588,7 +619,7 @@ impl Block {
                 for row in 0..PATCH {
                     let mut values = [[0.0; L]; PATCH];
                     for at in 0..PATCH {
-                        values[at] = patches[((row * PATCH + at) * count + patch) * groups + group];
+                        values[at] = patches[(row * PATCH + at) * stride + patch * groups + group];
                     }
                     cells[row] = evaluate_adjoint(values);
                 }

@@ -247,17 +247,17 @@ impl Block {
         let all = tiles[0] * tiles[1];
         for first in (0..all).step_by(PATCHES) {
             let count = PATCHES.min(all - first);
-            patches.resize(PLACES * count * inputs, [0.0; LANES]);
-            products.resize(PLACES * count * outputs, [0.0; LANES]);
+            patches.resize(PLACES * stride(count * inputs), [0.0; LANES]);
+            products.resize(PLACES * stride(count * outputs), [0.0; LANES]);
             for patch in 0..count {
                 let place = [(first + patch) / tiles[1] * tile, (first + patch) % tiles[1] * tile];
                 self.evaluate(map, place, patches, [patch, count]);
             }
             for place in 0..PLACES {
                 multiply(
-                    patches[place * count * inputs..][..count * inputs].as_flattened(),
+                    patches[place * stride(count * inputs)..][..count * inputs].as_flattened(),
                     &self.kernel[place * self.inputs * self.outputs..][..self.inputs * self.outputs],
-                    products[place * count * outputs..][..count * outputs].as_flattened_mut(),
+                    products[place * stride(count * outputs)..][..count * outputs].as_flattened_mut(),
                     [count, self.inputs, self.outputs],
                 );
             }
@@ -277,6 +277,7 @@ impl Block {
     /// `patches` is `[PLACES, count, groups]`.
     fn evaluate(&self, map: &Map, place: [usize; 2], patches: &mut [Lanes], [patch, count]: [usize; 2]) {
         let groups = map.groups;
+        let stride = stride(count * groups);
         // The rows and columns of the patch that the map has.
         let inside = |place: usize, length: usize| {
             let from = self.padding.saturating_sub(place);
@@ -299,7 +300,7 @@ impl Block {
             }
             for (row, cells) in cells.into_iter().enumerate() {
                 for (column, value) in evaluate(cells).into_iter().enumerate() {
-                    patches[((row * PATCH + column) * count + patch) * groups + group] = value;
+                    patches[(row * PATCH + column) * stride + patch * groups + group] = value;
                 }
             }
         }
@@ -315,13 +316,14 @@ impl Block {
         place: [usize; 2],
     ) {
         let groups = self.outputs / LANES;
+        let stride = stride(count * groups);
         let [high, wide] = self.pool;
         let rows = (pooled.height - place[0]).min(TILE / high);
         let columns = (pooled.width - place[1]).min(TILE / wide);
         for group in 0..groups {
             let mut cells = [[[0.0; LANES]; PATCH]; TILE];
             for column in 0..PATCH {
-                let product = |row| products[((row * PATCH + column) * count + patch) * groups + group];
+                let product = |row| products[(row * PATCH + column) * stride + patch * groups + group];
                 let values = interpolate::<LANES, TILE>(std::array::from_fn(product));
                 for (row, value) in values.into_iter().enumerate() {
                     cells[row][column] = value;
@@ -345,6 +347,13 @@ impl Block {
     }
 }
 
+/// Registers from one place to the next: a cache line more than there is between
+/// them. Without it the 64 places of a patch lie a power of two apart, and a cache
+/// has room for few of those.
+fn stride(registers: usize) -> usize {
+    registers + 64 / size_of::<Lanes>()
+}
+
 fn group(channels: &[f32]) -> Lanes {
     std::array::from_fn(|lane| channels.get(lane).copied().unwrap_or(0.0))
 }
@@ -359,10 +368,17 @@ fn multiply(left: &[f32], right: &[f32], product: &mut [f32], [m, k, n]: [usize;
     matrix_product((left, [k, 1]), (right, [n, 1]), product, [m, k, n], false);
 }
 
-/// `sum += leftᵀ · right`, row-major: `[k, m]`, `[k, n]`, `[m, n]`.
+/// `product = leftᵀ · right`, or `product += leftᵀ · right`, row-major: `[k, m]`,
+/// `[k, n]`, `[m, n]`.
 #[cfg(feature = "training")]
-fn multiply_left_transposed(left: &[f32], right: &[f32], sum: &mut [f32], [m, k, n]: [usize; 3]) {
-    matrix_product((left, [1, m]), (right, [n, 1]), sum, [m, k, n], true);
+fn multiply_left_transposed(
+    left: &[f32],
+    right: &[f32],
+    product: &mut [f32],
+    [m, k, n]: [usize; 3],
+    sum: bool,
+) {
+    matrix_product((left, [1, m]), (right, [n, 1]), product, [m, k, n], sum);
 }
 
 /// `product = left · rightᵀ`, row-major: `[m, k]`, `[n, k]`, `[m, n]`.
