@@ -232,3 +232,151 @@ fn between(place: f32, length: usize) -> [(usize, f32); 2] {
     let part = place - lower as f32;
     [(lower, 1.0 - part), ((lower + 1).min(length - 1), part)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dataset::archive::{Item, Track},
+        network::{
+            card::{CARD_VERSION, Combine, Training},
+            experiment::{NetworkSpec, Pooling},
+        },
+        spectrogram::config::SpectrogramConfig,
+    };
+
+    const BANDS: usize = 20;
+    /// Of a track: ten clips.
+    const FRAMES: usize = 343;
+
+    /// Tracks of two genres, the cells of each by a rule.
+    fn archive(tracks: usize, cell: impl Fn(usize, usize) -> u8) -> MelArchive {
+        let spectrogram = SpectrogramConfig {
+            n_mels: BANDS,
+            hop_length: 1920,
+            center: false,
+            ..SpectrogramConfig::default()
+        };
+        let cells = (0..tracks * BANDS * FRAMES).map(|at| cell(at / (BANDS * FRAMES), at % FRAMES));
+        MelArchive::new(
+            vec!["a".into(), "b".into()],
+            (0..tracks).map(|track| Track { name: format!("{track}"), genre: track % 2 }).collect(),
+            spectrogram,
+            (0..tracks).map(|track| Item { track, frames: FRAMES }).collect(),
+            cells.collect(),
+        )
+        .unwrap()
+    }
+
+    fn card(archive: &MelArchive) -> ModelCard {
+        let input = Input::LogMel { mean: 0.0, deviation: 1.0 };
+        let card = ModelCard {
+            version: CARD_VERSION,
+            name: "small".into(),
+            genres: archive.genres.clone(),
+            spectrogram: archive.spectrogram.clone(),
+            input,
+            embedding_length: 2,
+            network: NetworkSpec {
+                input: input.shape(&archive.spectrogram),
+                blocks: vec![],
+                pooling: Pooling::Statistics,
+                dense: vec![2],
+                classes: 2,
+            },
+            combine: Combine::MeanProbability,
+            temperature: 1.0,
+            rejection_threshold: None,
+            training: Training::default(),
+            scores: vec![],
+            licence: String::new(),
+            date: String::new(),
+        };
+        card.validate().unwrap();
+        card
+    }
+
+    fn strong() -> Augmentation {
+        Augmentation {
+            mixup: 0.4,
+            stretch: 0.5,
+            shift: 5.0,
+            equaliser: 10.0,
+            room: 1.0,
+            noise: 1.0,
+            telephone: 1.0,
+            masks: 2,
+        }
+    }
+
+    #[test]
+    fn a_draw_is_the_same_again_and_another_is_not() {
+        let archive = archive(10, |track, frame| (track * 31 + frame * 17) as u8);
+        let clips = archive.clips(3.0);
+        let split = Split::over_tracks(&archive, &clips, 0).unwrap();
+        let card = card(&archive);
+        let augmenter = Augmenter::new(&archive, &clips, &split, &card, strong()).unwrap();
+        let batch: Vec<usize> = split.part(Part::Train)[..20].to_vec();
+        let drawn = augmenter.batch(&batch, 5);
+        assert_eq!(drawn, augmenter.batch(&batch, 5));
+        assert_ne!(drawn, augmenter.batch(&batch, 6));
+        assert_eq!(drawn.cells.len(), 20 * BANDS * 34);
+        assert!(drawn.cells.iter().all(|cell| (-80.0..=0.0).contains(cell)));
+        for shares in drawn.shares.chunks_exact(2) {
+            assert!((shares[0] + shares[1] - 1.0).abs() < 1e-6 && shares.iter().all(|share| *share >= 0.0));
+        }
+    }
+
+    /// Held-out clips are silent here and the others are not: nothing of the former
+    /// may be heard.
+    #[test]
+    fn nothing_is_heard_that_is_not_for_training() {
+        let even = archive(10, |_, _| 200);
+        let clips = even.clips(3.0);
+        let split = Split::over_clips(&even, &clips, 1).unwrap();
+        let mut held_out = vec![[true; FRAMES]; 10];
+        for &clip in split.part(Part::Train) {
+            let first = clips[clip].start_frame;
+            held_out[clips[clip].track][first..first + 34].fill(false);
+        }
+        let archive = archive(10, |track, frame| if held_out[track][frame] { 0 } else { 200 });
+        let card = card(&archive);
+        let only_elsewhere = Augmentation { stretch: 0.3, ..Augmentation::default() };
+        let augmenter = Augmenter::new(&archive, &clips, &split, &card, only_elsewhere).unwrap();
+        for draw in 0..20 {
+            let drawn = augmenter.batch(split.part(Part::Train), draw);
+            // Between the last frame of a clip and the first of the next lie one or two
+            // that belong to neither.
+            let silent = drawn
+                .cells
+                .chunks_exact(34)
+                .filter(|row| row.iter().filter(|cell| **cell < -1.0).count() > 4);
+            assert_eq!(silent.count(), 0);
+        }
+    }
+
+    #[test]
+    fn without_strength_a_steady_sound_stays_as_it_is() {
+        let archive = archive(10, |track, _| 100 + track as u8);
+        let clips = archive.clips(3.0);
+        let split = Split::over_tracks(&archive, &clips, 0).unwrap();
+        let card = card(&archive);
+        let augmenter = Augmenter::new(&archive, &clips, &split, &card, Augmentation::default()).unwrap();
+        let drawn = augmenter.batch(split.part(Part::Train), 0);
+        assert!(drawn.cells.iter().all(|cell| cell.abs() < 1e-4));
+        let expected = split.part(Part::Train).iter().flat_map(|&clip| match clips[clip].genre {
+            0 => [1.0, 0.0],
+            _ => [0.0, 1.0],
+        });
+        assert!(drawn.shares.into_iter().eq(expected));
+    }
+
+    #[test]
+    fn a_picture_is_not_changed() {
+        let archive = archive(10, |_, _| 100);
+        let clips = archive.clips(3.0);
+        let split = Split::over_tracks(&archive, &clips, 0).unwrap();
+        let card = ModelCard { input: Input::Viridis { height: 8, width: 8 }, ..card(&archive) };
+        assert!(Augmenter::new(&archive, &clips, &split, &card, strong()).is_none());
+    }
+}

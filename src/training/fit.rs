@@ -417,27 +417,25 @@ impl Job<'_> {
         let mut gradients = GradientsParams::from_grads(gradients, network);
         let of_blocks = stack.backward(clips, &of_maps, true);
 
-        // A loss with these gradients for the kernels as they are used.
-        let mut of_kernels = Tensor::<1>::zeros([1], &device);
-        for (conv, BlockGradient { kernel, bias }) in used.convolutions().iter().zip(of_blocks) {
-            let shape = conv.weight.dims();
-            let kernel = Tensor::<4>::from_data(TensorData::new(kernel, shape), &device);
-            of_kernels = of_kernels + (conv.weight.val() * kernel).sum();
+        for (conv, BlockGradient { kernel, bias }) in network.convolutions().iter().zip(of_blocks) {
+            let kernel = TensorData::new(kernel, conv.weight.dims());
+            let mut of_weight = Tensor::<4>::from_data(kernel, self.device);
+            if recipe.beyond.standardised {
+                // On a tape of its own: the loss has used up that of the weights.
+                let weight = Tensor::<4>::from_inner(conv.weight.val().inner()).require_grad();
+                let of_kernel = (standardised(weight.clone()) * Tensor::from_inner(of_weight.clone())).sum();
+                of_weight = weight.grad(&of_kernel.backward()).unwrap_or(of_weight);
+            }
+            // What the penalty has to say is there already.
+            if let Some(of_penalty) = gradients.remove::<4>(conv.weight.id) {
+                of_weight = of_weight + of_penalty;
+            }
+            gradients.register(conv.weight.id, of_weight);
             if let Some(parameter) = &conv.bias {
                 let length = bias.len();
                 let of_bias = Tensor::<1>::from_data(TensorData::new(bias, [length]), self.device);
                 gradients.register(parameter.id, of_bias);
             }
-        }
-        let of_kernels = of_kernels.backward();
-        for conv in network.convolutions() {
-            let Some(of_kernel) = conv.weight.val().grad(&of_kernels) else { continue };
-            // What the penalty has to say is there already.
-            let of_kernel = match gradients.remove::<4>(conv.weight.id) {
-                Some(of_penalty) => of_kernel + of_penalty,
-                None => of_kernel,
-            };
-            gradients.register(conv.weight.id, of_kernel);
         }
         Ok(Step { loss, logits, gradients })
     }
@@ -526,24 +524,27 @@ fn used(network: &Cnn, recipe: &Recipe) -> Cnn {
     impl ModuleMapper for Standardise {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let (id, weight, mapper) = param.consume();
-            let [filters, inputs, kernel @ ..] = &weight.dims()[..] else {
-                return Param::from_mapped_value(id, weight, mapper);
-            };
-            // The first block sees how loud a place is by its kernel's sum.
-            if kernel.is_empty() || *inputs == 1 {
-                return Param::from_mapped_value(id, weight, mapper);
-            }
-            let (filters, cells) = (*filters, inputs * kernel.iter().product::<usize>());
-            let dims = weight.dims();
-            let rows = weight.reshape([filters, cells]);
-            let centred = rows.clone() - rows.mean_dim(1);
-            let deviation = (centred.clone().powi_scalar(2).mean_dim(1) + LEAST_VARIANCE).sqrt();
-            let rows = centred / deviation * (GAIN / (cells as f64).sqrt());
-            Param::from_mapped_value(id, rows.reshape(dims), mapper)
+            let weight = if D == 4 { standardised(weight) } else { weight };
+            Param::from_mapped_value(id, weight, mapper)
         }
     }
     let network = network.clone();
     if recipe.beyond.standardised { network.map(&mut Standardise) } else { network }
+}
+
+/// Kernels `[filters, inputs, height, width]` with mean 0 and standard deviation
+/// [`GAIN`] / √inputs, each filter by itself. Those of a single channel stay: by
+/// their sums the first block sees how loud a place is.
+fn standardised<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
+    let dims = weight.dims();
+    let cells = dims[1..].iter().product::<usize>();
+    if dims[1] == 1 {
+        return weight;
+    }
+    let rows = weight.reshape([dims[0], cells]);
+    let centred = rows.clone() - rows.mean_dim(1);
+    let deviation = (centred.clone().powi_scalar(2).mean_dim(1) + LEAST_VARIANCE).sqrt();
+    (centred / deviation * (GAIN / (cells as f64).sqrt())).reshape(dims)
 }
 
 /// Standard deviation of what a standardised filter makes of an input of
@@ -700,7 +701,7 @@ mod tests {
         spectrogram::config::SpectrogramConfig,
         training::{
             initial::glorot_uniform,
-            recipe::{Recipe, Schedule},
+            recipe::{Augmentation, Beyond, Recipe, Schedule},
         },
     };
 
@@ -735,28 +736,44 @@ mod tests {
         .unwrap()
     }
 
-    /// Kernels of both sizes on maps of few tiles; with `large`, on a map of more
-    /// tiles than are transformed together.
-    fn card(archive: &MelArchive, dropout: f64, large: bool) -> ModelCard {
+    /// What is tried.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Kind {
+        /// The paper's: kernels of both sizes on maps of few tiles.
+        Paper,
+        /// Other pools, and a map of more tiles than are transformed together.
+        Large,
+        /// The spectrogram itself, with all that a recipe may have beyond the paper's.
+        Beyond,
+    }
+
+    fn card(archive: &MelArchive, dropout: f64, kind: Kind) -> ModelCard {
         let block = |filters, kernel, padding| ConvBlock { filters, kernel, padding, pool: [2, 2], dropout };
-        let [height, width] = if large { [47, 70] } else { [BANDS, FRAMES] };
-        let blocks = if large {
-            vec![
+        let input = match kind {
+            Kind::Paper => Input::Viridis { height: BANDS, width: FRAMES },
+            Kind::Large => Input::Viridis { height: 47, width: 70 },
+            Kind::Beyond => Input::LogMel { mean: -20.0, deviation: 10.0 },
+        };
+        let (blocks, pooling) = if kind == Kind::Large {
+            let blocks = vec![
                 ConvBlock { pool: [2, 1], ..block(16, 3, Padding::Same) },
                 ConvBlock { pool: [1, 2], ..block(16, 5, Padding::Valid) },
                 ConvBlock { pool: [3, 1], ..block(16, 3, Padding::Same) },
-            ]
+            ];
+            (blocks, Pooling::Statistics)
         } else {
-            vec![block(16, 5, Padding::Same), block(32, 3, Padding::Valid), block(16, 5, Padding::Same)]
+            let blocks =
+                vec![block(16, 5, Padding::Same), block(32, 3, Padding::Valid), block(16, 5, Padding::Same)];
+            (blocks, Pooling::Flatten)
         };
-        let pooling = if large { Pooling::Statistics } else { Pooling::Flatten };
-        let network = NetworkSpec { input: [3, height, width], blocks, pooling, dense: vec![8], classes: 2 };
+        let shape = input.shape(&archive.spectrogram);
+        let network = NetworkSpec { input: shape, blocks, pooling, dense: vec![8], classes: 2 };
         let card = ModelCard {
             version: CARD_VERSION,
             name: "small".into(),
             genres: archive.genres.clone(),
             spectrogram: archive.spectrogram.clone(),
-            input: Input::Viridis { height, width },
+            input,
             embedding_length: 8,
             network,
             combine: Combine::MeanProbability,
@@ -780,40 +797,70 @@ mod tests {
             epochs,
             patience: None,
             l2: 1e-4,
+            beyond: Beyond::default(),
+        }
+    }
+
+    /// Everything beyond the paper's recipe.
+    fn beyond() -> Beyond {
+        Beyond {
+            weight_decay: 0.01,
+            standardised: true,
+            averaging: 0.9,
+            label_smoothing: 0.1,
+            augmentation: Some(Augmentation {
+                mixup: 0.3,
+                stretch: 0.1,
+                shift: 2.0,
+                equaliser: 3.0,
+                room: 0.5,
+                noise: 0.5,
+                telephone: 0.5,
+                masks: 1,
+            }),
         }
     }
 
     /// The data on the processor.
     fn with_job<R>(
         dropout: f64,
-        large: bool,
+        kind: Kind,
         own: bool,
         run: impl FnOnce(&Job<'_>, ModelCard, &[Clip]) -> R,
     ) -> R {
         let archive = archive(20);
         let clips = archive.clips(3.0);
         let split = Split::over_clips(&archive, &clips, 3).unwrap();
-        let card = card(&archive, dropout, large);
+        let card = card(&archive, dropout, kind);
         let device = Device::flex();
         let inputs = Inputs::new(&archive, &clips, &card, &device);
-        let job =
-            Job { inputs: &inputs, split: &split, device: &device, own_convolutions: own, augmenter: None };
+        let augmenter = beyond()
+            .augmentation
+            .filter(|_| kind == Kind::Beyond)
+            .and_then(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
+        let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions: own, augmenter };
         run(&job, card, &clips)
     }
 
     #[test]
     fn our_own_convolutions_have_the_gradients_of_burns() {
-        for large in [false, true] {
-            with_job(0.0, large, true, |job, card, _| {
+        for kind in [Kind::Paper, Kind::Large, Kind::Beyond] {
+            with_job(0.0, kind, true, |job, card, _| {
                 let weights = glorot_uniform(card.clone(), 5).unwrap();
                 let device = job.device.clone().autodiff();
                 let network = number(card.network.init(&device).unwrap().load(&weights, &device).unwrap());
                 let batch = &job.split.part(Part::Train)[..11];
+                let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
                 for l2 in [0.0, 0.01] {
+                    let recipe = Recipe { l2, beyond: beyond.clone(), ..recipe(1) };
                     let mut stack = ConvStack::new(&card.network).unwrap();
-                    let mut own = job.step_with_own_convolutions(&network, &mut stack, batch, 0, l2).unwrap();
-                    let logits = network.forward(autodiff(job.inputs.batch(batch))).logits;
-                    let loss = loss_of(&network, logits.clone(), job.inputs.genres(batch), l2);
+                    let shown = job.show(batch, 0, &recipe);
+                    let mut own =
+                        job.step_with_own_convolutions(&network, &mut stack, shown, 0, &recipe).unwrap();
+                    let shown = job.show(batch, 0, &recipe);
+                    let used = used(&network, &recipe);
+                    let logits = used.forward(autodiff(job.on_device(&shown))).logits;
+                    let loss = loss_of(&used, logits.clone(), shown.truth, l2);
                     let mut burns = GradientsParams::from_grads(loss.backward(), &network);
                     assert!((own.loss.into_scalar::<f32>() - loss.into_scalar::<f32>()).abs() < 1e-5);
 
@@ -844,10 +891,17 @@ mod tests {
     fn an_interrupted_training_ends_with_the_weights_of_one_that_was_not() {
         // burn draws a dropout from a state of the whole process, which other tests draw
         // from too: tests/training.rs has a process for it.
-        for (own, dropout) in [(true, 0.3), (false, 0.0)] {
-            with_job(dropout, false, own, |job, card, _| {
+        for (own, dropout, kind) in [
+            (true, 0.3, Kind::Paper),
+            (false, 0.0, Kind::Paper),
+            (true, 0.3, Kind::Beyond),
+            (false, 0.0, Kind::Beyond),
+        ] {
+            with_job(dropout, kind, own, |job, card, _| {
+                let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
+                let recipe = Recipe { beyond, ..recipe(3) };
                 let start = || Checkpoint {
-                    state: State::new(recipe(3), 9, "test".into()),
+                    state: State::new(recipe.clone(), 9, "test".into()),
                     now: glorot_uniform(card.clone(), 9).unwrap(),
                     average: None,
                     best: None,
@@ -868,6 +922,8 @@ mod tests {
                 }
                 assert!(stops > 6, "{stops}");
                 assert_eq!(parts.now, whole.now);
+                assert_eq!(parts.average, whole.average);
+                assert_eq!(parts.average.is_some(), kind == Kind::Beyond);
                 assert_eq!(parts.best, whole.best);
                 // JSON may cost a loss its last bit.
                 for (part, whole) in parts.state.history.iter().zip(&whole.state.history) {
@@ -880,10 +936,11 @@ mod tests {
 
     #[test]
     fn a_network_learns_what_can_be_learned() {
-        with_job(0.1, false, true, |job, card, clips| {
+        with_job(0.1, Kind::Paper, true, |job, card, clips| {
             let start = Checkpoint {
                 state: State::new(recipe(8), 1, "test".into()),
                 now: glorot_uniform(card, 1).unwrap(),
+                average: None,
                 best: None,
                 optimiser: Vec::new(),
             };

@@ -91,6 +91,11 @@ fn stride(cells: usize) -> usize {
     cells + LANES
 }
 
+/// From a cache line's border on: what is loaded and stored a line at a time is
+/// slower across two.
+#[repr(align(64))]
+struct Aligned<T>(T);
+
 /// What a thread works in.
 #[derive(Default)]
 struct Scratch {
@@ -101,14 +106,16 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn resize(&mut self, patches: usize, products: usize) {
-        // What stays of the last strip is overwritten before it is read.
-        if self.patches.len() < patches {
-            self.patches.resize(patches, 0.0);
-        }
-        if self.products.len() < products {
-            self.products.resize(products, 0.0);
-        }
+    /// Patches and products of at least these sizes, from a cache line's border
+    /// on. What stays of the last strip is overwritten before it is read.
+    fn of_sizes(&mut self, patches: usize, products: usize) -> [&mut [f32]; 2] {
+        [(&mut self.patches, patches), (&mut self.products, products)].map(|(cells, size)| {
+            if cells.len() < size + LANES {
+                cells.resize(size + LANES, 0.0);
+            }
+            let border = cells.as_ptr().align_offset(64).min(LANES);
+            &mut cells[border..]
+        })
     }
 }
 
@@ -335,17 +342,17 @@ impl Block {
         for first in (0..all).step_by(STRIP) {
             let count = STRIP.min(all - first);
             let strides = [stride(count * self.inputs), stride(count * self.outputs)];
-            scratch.resize(PLACES * strides[0], PLACES * strides[1]);
-            self.evaluate(map, first, count, &mut scratch.patches);
+            let [patches, products] = scratch.of_sizes(PLACES * strides[0], PLACES * strides[1]);
+            self.evaluate(map, first, count, patches);
             for place in 0..PLACES {
                 multiply(
-                    &scratch.patches[place * strides[0]..][..count * self.inputs],
+                    &patches[place * strides[0]..][..count * self.inputs],
                     &self.kernel[place * self.inputs * self.outputs..][..self.inputs * self.outputs],
-                    &mut scratch.products[place * strides[1]..][..count * self.outputs],
+                    &mut products[place * strides[1]..][..count * self.outputs],
                     [count, self.inputs, self.outputs],
                 );
             }
-            self.pool::<TILE>(&scratch.products, first, count, pooled, routes, first_cell, dropout);
+            self.pool::<TILE>(products, first, count, pooled, routes, first_cell, dropout);
         }
     }
 
@@ -384,7 +391,7 @@ impl Block {
             let [image, top, left] = self.place(first + patch);
             let (rows, columns) = (self.inside(top, height), self.inside(left, width));
             for group in 0..groups {
-                let mut cells = [[[0.0; L]; PATCH]; PATCH];
+                let Aligned(cells) = &mut Aligned([[[0.0; L]; PATCH]; PATCH]);
                 for row in rows.clone() {
                     let start = (image * height + top + row - self.padding) * width + left;
                     for column in columns.clone() {
@@ -392,7 +399,7 @@ impl Block {
                     }
                 }
                 for at in 0..PATCH {
-                    let values = evaluate(column(&cells, at));
+                    let values = evaluate(column(cells, at));
                     for row in 0..PATCH {
                         cells[row][at] = values[row];
                     }
@@ -430,7 +437,7 @@ impl Block {
             let [image, top, left] = self.place(first + patch);
             let (top, left) = (top / high, left / wide);
             for group in 0..groups {
-                let mut cells = [[[0.0; LANES]; PATCH]; TILE];
+                let Aligned(cells) = &mut Aligned([[[0.0; LANES]; PATCH]; TILE]);
                 for at in 0..PATCH {
                     let mut values = [[0.0; LANES]; PATCH];
                     for row in 0..PATCH {
@@ -441,7 +448,7 @@ impl Block {
                         cells[row][at] = values[row];
                     }
                 }
-                let mut tile = [[[0.0; LANES]; TILE]; TILE];
+                let Aligned(tile) = &mut Aligned([[[0.0; LANES]; TILE]; TILE]);
                 for row in 0..TILE {
                     tile[row] = interpolate::<LANES, TILE>(cells[row]);
                 }
@@ -525,8 +532,7 @@ impl Block {
         for first in (0..all).step_by(STRIP) {
             let count = STRIP.min(all - first);
             let strides = [stride(count * inputs), stride(count * outputs)];
-            scratch.resize(PLACES * strides[0], PLACES * strides[1]);
-            let Scratch { patches, products } = &mut scratch;
+            let [patches, products] = scratch.of_sizes(PLACES * strides[0], PLACES * strides[1]);
             self.spread::<TILE>(gradient, routes, first, count, scale, products, of_bias);
             self.evaluate(map, first, count, patches);
             for place in 0..PLACES {
@@ -572,7 +578,7 @@ impl Block {
             let [image, top, left] = self.place(first + patch);
             let (top, left) = (top / high, left / wide);
             for group in 0..groups {
-                let mut tile = [[[0.0; LANES]; TILE]; TILE];
+                let Aligned(tile) = &mut Aligned([[[0.0; LANES]; TILE]; TILE]);
                 for row in 0..(height - top).min(TILE / high) {
                     for column in 0..(width - left).min(TILE / wide) {
                         let from = ((image * height + top + row) * width + left + column) * groups + group;
@@ -587,9 +593,9 @@ impl Block {
                         }
                     }
                 }
-                let mut cells = [[[0.0; LANES]; TILE]; PATCH];
+                let Aligned(cells) = &mut Aligned([[[0.0; LANES]; TILE]; PATCH]);
                 for at in 0..TILE {
-                    let values = interpolate_adjoint::<LANES, TILE>(column(&tile, at));
+                    let values = interpolate_adjoint::<LANES, TILE>(column(tile, at));
                     for row in 0..PATCH {
                         cells[row][at] = values[row];
                     }
@@ -615,7 +621,7 @@ impl Block {
             let [image, top, left] = self.place(first + patch);
             let (rows, columns) = (self.inside(top, height), self.inside(left, width));
             for group in 0..groups {
-                let mut cells = [[[0.0; L]; PATCH]; PATCH];
+                let Aligned(cells) = &mut Aligned([[[0.0; L]; PATCH]; PATCH]);
                 for row in 0..PATCH {
                     let mut values = [[0.0; L]; PATCH];
                     for at in 0..PATCH {
@@ -624,7 +630,7 @@ impl Block {
                     cells[row] = evaluate_adjoint(values);
                 }
                 for at in columns.clone() {
-                    let values = evaluate_adjoint(column(&cells, at));
+                    let values = evaluate_adjoint(column(cells, at));
                     for row in rows.clone() {
                         let start = (image * height + top + row - self.padding) * width + left;
                         let cell = &mut of_map[(start + at - self.padding) * groups + group];
