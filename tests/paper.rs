@@ -159,7 +159,8 @@ fn an_even_kernel_cannot_keep_the_maps_size() {
     assert!(matches!(row_8_with(|spec| spec.blocks[0].kernel = 4), Err(SpecError::Setting(_))));
     let valid = |spec: &mut NetworkSpec| {
         spec.blocks.truncate(1);
-        spec.blocks[0] = ConvBlock { filters: 2, kernel: 4, padding: Padding::Valid, dropout: 0.0 };
+        spec.blocks[0] =
+            ConvBlock { filters: 2, kernel: 4, padding: Padding::Valid, pool: [2, 2], dropout: 0.0 };
     };
     assert_eq!(row_8_with(valid).unwrap()[0].shape, [2, 125, 125]);
 }

@@ -17,8 +17,10 @@ use needledrop::{
     dataset::archive::{Item, MelArchive, Track},
     network::{
         card::{CARD_VERSION, Combine, Input, ModelCard, Training},
-        experiment::{NetworkSpec, experiment},
+        experiment::{NetworkSpec, Pooling, experiment},
+        weights::Weights,
     },
+    report::result::RunResult,
     spectrogram::config::SpectrogramConfig,
     training::{
         checkpoint::{Checkpoint, State},
@@ -175,6 +177,62 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     assert_eq!(fs::read_dir(&run).unwrap().count(), 1);
 }
 
+/// A network of one's own, with everything that a recipe may have.
+const DESIGN: &str = r#"{
+    "name": "Small ears",
+    "input": { "kind": "log_mel", "mean": -40.0, "deviation": 20.0 },
+    "network": {
+        "input": [1, 128, 34],
+        "blocks": [{ "filters": 16, "kernel": 3, "padding": "same", "pool": [3, 2], "dropout": 0.1 }],
+        "pooling": "statistics",
+        "dense": [8],
+        "classes": 10
+    },
+    "recipe": {
+        "name": "mine", "learning_rate": 0.003, "schedule": "cosine", "batch_size": 8, "epochs": 12,
+        "patience": null, "l2": 0.0,
+        "weight_decay": 0.01, "standardised": true, "averaging": 0.9, "label_smoothing": 0.05,
+        "augmentation": { "mixup": 0.2, "stretch": 0.1, "shift": 1.0, "noise": 0.2, "masks": 1 }
+    }
+}"#;
+
+#[test]
+fn a_design_of_ones_own_is_trained_and_judged() {
+    let (folder, archive) = prepared(&[30, 30]);
+    let (design, run) = (folder.path().join("design.json"), folder.path().join("run"));
+    fs::write(&design, DESIGN).unwrap();
+    let words = format!("train --split tracks --design {}", design.display());
+    done(&mut needledrop(&words, &archive, &run));
+    let weights = Weights::from_bytes(&fs::read(run.join("best.safetensors")).unwrap()).unwrap();
+    assert_eq!(weights.card().name, "Small ears");
+    assert_eq!(weights.card().network.classes, 2);
+    let history = Checkpoint::load(&run.join("checkpoint.safetensors")).unwrap().state.history;
+    assert!(history.iter().any(|epoch| epoch.validation_accuracy == 1.0), "{history:?}");
+
+    // The judge has the same weights, without what training does to clips.
+    let mut evaluate = Command::new(env!("CARGO_BIN_EXE_needledrop"));
+    evaluate.arg("evaluate").arg(&run).arg("--archive").arg(&archive).args(["--parts", "validation"]);
+    done(&mut evaluate);
+    let result = RunResult::from_json(&fs::read_to_string(run.join("result.json")).unwrap()).unwrap();
+    let least = history.iter().map(|epoch| epoch.validation_loss).fold(f64::INFINITY, f64::min);
+    assert!((result.parts.validation.unwrap().loss - least).abs() < 1e-4);
+
+    let picture = DESIGN.replace(
+        r#""kind": "log_mel", "mean": -40.0, "deviation": 20.0"#,
+        r#""kind": "viridis", "height": 128, "width": 34"#,
+    );
+    for (text, reason) in [
+        (picture.replace("[1, 128, 34]", "[3, 128, 34]"), "log-mel"),
+        (picture, "the network expects"),
+        (DESIGN.replace("0.05", "5"), "label smoothing"),
+        (DESIGN.replace("\"blocks\"", "\"bricks\""), "blocks"),
+    ] {
+        fs::write(&design, text).unwrap();
+        let told = refused(&mut needledrop(&words, &archive, &folder.path().join("other")));
+        assert!(told.contains(reason), "{told}");
+    }
+}
+
 /// A small network with the checkpoint of a run that has begun.
 fn checkpoint() -> Checkpoint {
     let archive = archive(&[3, 3]);
@@ -185,7 +243,13 @@ fn checkpoint() -> Checkpoint {
         spectrogram: SpectrogramConfig { clip_seconds: 3.0, ..archive.spectrogram },
         input: Input::Viridis { height: 4, width: 4 },
         embedding_length: 3,
-        network: NetworkSpec { input: [3, 4, 4], blocks: vec![], dense: vec![3], classes: 2 },
+        network: NetworkSpec {
+            input: [3, 4, 4],
+            blocks: vec![],
+            pooling: Pooling::Flatten,
+            dense: vec![3],
+            classes: 2,
+        },
         combine: Combine::MeanProbability,
         temperature: 1.0,
         rejection_threshold: None,
@@ -206,7 +270,7 @@ fn checkpoint() -> Checkpoint {
         validation_accuracy: 0.5,
         seconds: 1.0,
     });
-    Checkpoint { state, now: weights.clone(), best: Some(weights), optimiser: vec![1, 2, 3] }
+    Checkpoint { state, now: weights.clone(), average: None, best: Some(weights), optimiser: vec![1, 2, 3] }
 }
 
 proptest! {

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 use needledrop::network::{
     card::CARD_KEY,
-    experiment::{ConvBlock, NetworkSpec, Padding},
+    experiment::{ConvBlock, NetworkSpec, Padding, Pooling},
     weights::{Weights, tensor_shapes},
     winograd::Winograd,
 };
@@ -85,17 +85,27 @@ fn plain(weights: &Weights, picture: &[f32]) -> Vec<f64> {
             }
             sum.max(0.0)
         };
+        let [high, wide] = block.pool;
         let mut pooled = Vec::new();
         for filter in 0..block.filters {
-            for row in 0..rows / 2 {
-                for column in 0..columns / 2 {
-                    let corners = [(0, 0), (0, 1), (1, 0), (1, 1)];
-                    let values = corners.map(|(y, x)| output(filter, 2 * row + y, 2 * column + x));
-                    pooled.push(values.into_iter().fold(0.0, f64::max));
+            for row in 0..rows / high {
+                for column in 0..columns / wide {
+                    let window =
+                        (0..high * wide).map(|at| [high * row + at / wide, wide * column + at % wide]);
+                    let values = window.map(|[row, column]| output(filter, row, column));
+                    pooled.push(values.fold(0.0, f64::max));
                 }
             }
         }
-        (map, channels, height, width) = (pooled, block.filters, rows / 2, columns / 2);
+        (map, channels, height, width) = (pooled, block.filters, rows / high, columns / wide);
+    }
+    if network.pooling == Pooling::Statistics {
+        let rows = || map.chunks(width);
+        let mean = |row: &[f64]| row.iter().sum::<f64>() / row.len() as f64;
+        let squares = |row: &[f64]| row.iter().map(|value| value * value).sum::<f64>() / row.len() as f64;
+        let deviation = |row: &[f64]| (squares(row) - mean(row).powi(2) + 1e-5).sqrt();
+        let largest = |row: &[f64]| row.iter().copied().fold(0.0, f64::max);
+        map = rows().map(mean).chain(rows().map(largest)).chain(rows().map(deviation)).collect();
     }
     let dense = |name: &str, input: &[f64], outputs: usize| -> Vec<f64> {
         let weight = weights.tensor(&format!("{name}.weight"), &[outputs, input.len()]).unwrap();
@@ -128,7 +138,7 @@ fn compare(network: NetworkSpec, seed: u64) {
 }
 
 fn block(filters: usize, kernel: usize, padding: Padding) -> ConvBlock {
-    ConvBlock { filters, kernel, padding, dropout: 0.0 }
+    ConvBlock { filters, kernel, padding, pool: [2, 2], dropout: 0.0 }
 }
 
 #[test]
@@ -138,7 +148,10 @@ fn one_block_of_every_kind_on_maps_of_every_size() {
             for height in 7..20 {
                 let input = [3, height, 33 - height];
                 let blocks = vec![block(1 + height % 6, kernel, padding)];
-                compare(NetworkSpec { input, blocks, dense: vec![6], classes: 3 }, height as u64);
+                compare(
+                    NetworkSpec { input, blocks, pooling: Pooling::Flatten, dense: vec![6], classes: 3 },
+                    height as u64,
+                );
             }
         }
     }
@@ -147,26 +160,64 @@ fn one_block_of_every_kind_on_maps_of_every_size() {
 #[test]
 fn a_deep_network_of_both_kernels() {
     let blocks = [5, 3, 5, 3].map(|kernel| block(13, kernel, Padding::Same)).to_vec();
-    compare(NetworkSpec { input: [3, 37, 42], blocks, dense: vec![9, 7], classes: 4 }, 1);
+    compare(
+        NetworkSpec { input: [3, 37, 42], blocks, pooling: Pooling::Flatten, dense: vec![9, 7], classes: 4 },
+        1,
+    );
+}
+
+#[test]
+fn pools_of_every_size_that_fits_a_tile_and_statistics() {
+    for (seed, (kernel, pool)) in
+        [(3, [1, 1]), (3, [2, 1]), (3, [1, 2]), (3, [3, 2]), (3, [1, 6]), (5, [4, 1]), (5, [1, 2])]
+            .into_iter()
+            .enumerate()
+    {
+        let blocks = vec![ConvBlock { pool, ..block(6, kernel, Padding::Same) }, block(5, 3, Padding::Same)];
+        let network = NetworkSpec {
+            input: [1, 17, 25],
+            blocks,
+            pooling: Pooling::Statistics,
+            dense: vec![6],
+            classes: 3,
+        };
+        compare(network, seed as u64);
+    }
+    let crossing = ConvBlock { pool: [4, 4], ..block(6, 3, Padding::Same) };
+    let network = NetworkSpec {
+        input: [1, 17, 25],
+        blocks: vec![crossing],
+        pooling: Pooling::Flatten,
+        dense: vec![],
+        classes: 3,
+    };
+    assert!(!network.suits_winograd());
 }
 
 #[test]
 fn a_network_without_hidden_layers() {
     let blocks = vec![block(5, 5, Padding::Same)];
-    compare(NetworkSpec { input: [3, 12, 12], blocks, dense: vec![], classes: 4 }, 2);
+    compare(
+        NetworkSpec { input: [3, 12, 12], blocks, pooling: Pooling::Flatten, dense: vec![], classes: 4 },
+        2,
+    );
 }
 
 #[test]
 fn another_size_of_picture_is_refused() {
     let blocks = vec![block(4, 3, Padding::Same)];
-    let weights = drawn(NetworkSpec { input: [3, 8, 8], blocks, dense: vec![], classes: 2 }, &mut Lcg(3));
+    let weights = drawn(
+        NetworkSpec { input: [3, 8, 8], blocks, pooling: Pooling::Flatten, dense: vec![], classes: 2 },
+        &mut Lcg(3),
+    );
     assert_eq!(Winograd::new(&weights).unwrap().forward(&[0.0; 191]), None);
 }
 
 #[test]
 fn other_kernels_are_refused() {
     let blocks = vec![block(4, 7, Padding::Same)];
-    let network = NetworkSpec { input: [3, 8, 8], blocks, dense: vec![], classes: 2 };
+    let network =
+        NetworkSpec { input: [3, 8, 8], blocks, pooling: Pooling::Flatten, dense: vec![], classes: 2 };
     assert!(!network.suits_winograd());
     assert!(Winograd::new(&drawn(network, &mut Lcg(4))).is_err());
 }

@@ -77,7 +77,7 @@ pub struct Clip {
     /// Which of the track's clips it is, from 0.
     pub position: usize,
     /// Which item of the archive it lies in.
-    item: usize,
+    pub(crate) item: usize,
     /// Its first frame there.
     pub start_frame: usize,
 }

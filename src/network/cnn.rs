@@ -1,8 +1,8 @@
 //! A [`NetworkSpec`] as a burn module.
 //!
 //! In: pictures `[batch, channels, height, width]`. Out: [`Output`], the logits
-//! and the embedding. The network is the paper's: blocks of convolution, ReLU,
-//! 2 x 2 max-pool and dropout, then dense layers (W. A. Holst, 2021).
+//! and the embedding. The network is of the paper's kind: blocks of convolution,
+//! ReLU, max-pool and dropout, then dense layers (W. A. Holst, 2021).
 
 use burn::{
     module::{Module, Param},
@@ -17,7 +17,7 @@ use burn::{
 #[cfg(feature = "training")]
 use super::card::ModelCard;
 use super::{
-    experiment::{NetworkSpec, Padding, SpecError},
+    experiment::{NetworkSpec, Padding, Pooling, SpecError},
     weights::{Weights, WeightsError},
 };
 
@@ -34,8 +34,10 @@ pub struct Output {
 #[derive(Module, Debug)]
 pub struct Cnn {
     conv: Vec<Conv2d>,
-    pool: MaxPool2d,
+    pool: Vec<MaxPool2d>,
     dropout: Vec<Dropout>,
+    #[module(skip)]
+    pooling: Pooling,
     dense: Vec<Linear>,
     logits: Linear,
 }
@@ -46,11 +48,7 @@ impl NetworkSpec {
     /// # Errors
     /// [`SpecError`] where no network can be made of this.
     pub fn init(&self, device: &Device) -> Result<Cnn, SpecError> {
-        let mut features = self
-            .layers()?
-            .iter()
-            .find(|layer| layer.name == "flatten")
-            .map_or(0, |layer| layer.shape.iter().product());
+        let mut features = self.head_layers()?.first().map_or(0, |layer| layer.shape.iter().product());
         let mut channels = self.input[0];
         let mut conv = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
@@ -71,8 +69,13 @@ impl NetworkSpec {
         }
         Ok(Cnn {
             conv,
-            pool: MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init(),
+            pool: self
+                .blocks
+                .iter()
+                .map(|block| MaxPool2dConfig::new(block.pool).with_strides(block.pool).init())
+                .collect(),
             dropout: self.blocks.iter().map(|block| DropoutConfig::new(block.dropout).init()).collect(),
+            pooling: self.pooling,
             dense,
             logits: LinearConfig::new(features, self.classes).init(device),
         })
@@ -88,16 +91,19 @@ impl Cnn {
     /// - logits: `[batch, classes]`, embedding: `[batch, embedding_length]`
     pub fn forward(&self, pictures: Tensor<4>) -> Output {
         let mut maps = pictures;
-        for (conv, dropout) in self.conv.iter().zip(&self.dropout) {
-            maps = dropout.forward(self.pool.forward(relu(conv.forward(maps))));
+        for ((conv, pool), dropout) in self.conv.iter().zip(&self.pool).zip(&self.dropout) {
+            maps = dropout.forward(pool.forward(relu(conv.forward(maps))));
         }
-        self.head(maps.flatten(1, 3))
+        self.head(maps)
     }
 
-    /// Runs the dense layers on the last maps, flattened as (channel, row,
-    /// column): `[batch, features]`.
-    pub(crate) fn head(&self, features: Tensor<2>) -> Output {
-        let mut embedding = features;
+    /// Runs what follows the blocks on the last one's maps, `[batch, channels,
+    /// height, width]`.
+    pub(crate) fn head(&self, maps: Tensor<4>) -> Output {
+        let mut embedding = match self.pooling {
+            Pooling::Flatten => maps.flatten(1, 3),
+            Pooling::Statistics => statistics(maps),
+        };
         for dense in &self.dense {
             embedding = relu(dense.forward(embedding));
         }
@@ -168,6 +174,19 @@ impl Cnn {
             data.try_into_vec().map_err(|error| device(error.to_string()))
         })
     }
+}
+
+/// Added to a variance before its root, whose slope at 0 is infinite.
+pub(super) const LEAST_VARIANCE: f32 = 1e-5;
+
+/// Mean, maximum and standard deviation over the columns: `[batch, channels,
+/// height, width]` to `[batch, 3 · channels · height]`.
+fn statistics(maps: Tensor<4>) -> Tensor<2> {
+    let mean = maps.clone().mean_dim(3);
+    let largest = maps.clone().max_dim(3);
+    let variance = (maps - mean.clone()).powi_scalar(2).mean_dim(3);
+    let deviation = (variance + LEAST_VARIANCE).sqrt();
+    Tensor::cat([mean, largest, deviation].map(|values| values.flatten(1, 3)).to_vec(), 1)
 }
 
 /// `[rows, columns]` to `[columns, rows]`.

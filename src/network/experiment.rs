@@ -18,8 +18,8 @@ pub enum Padding {
     Same,
 }
 
-/// One block: a convolution with stride 1 and ReLU, a 2 x 2 max-pool with
-/// stride 2, and dropout while training.
+/// One block: a convolution with stride 1 and ReLU, a max-pool whose windows do
+/// not overlap, and dropout while training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConvBlock {
     /// Output channels.
@@ -28,18 +28,65 @@ pub struct ConvBlock {
     pub kernel: usize,
     /// Border.
     pub padding: Padding,
+    /// `[height, width]` of the pool: 2 x 2 in all of the paper's.
+    #[serde(default = "two_by_two", skip_serializing_if = "is_two_by_two")]
+    pub pool: [usize; 2],
     /// Share of activations dropped after the pool while training.
     pub dropout: f64,
 }
 
-/// A network of the paper's kind: blocks, flatten, hidden dense layers with
-/// ReLU, one dense layer of logits.
+fn two_by_two() -> [usize; 2] {
+    [2, 2]
+}
+
+fn is_two_by_two(pool: &[usize; 2]) -> bool {
+    *pool == two_by_two()
+}
+
+/// How the last maps become features.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// Every cell is one, as (channel, row, column).
+    #[default]
+    Flatten,
+    /// Over the columns, which are time: the mean of each row of each channel,
+    /// then all their maxima, then all their standard deviations.
+    Statistics,
+}
+
+impl Pooling {
+    /// Features of a map.
+    pub fn features(self, [channels, height, width]: [usize; 3]) -> usize {
+        match self {
+            Self::Flatten => product(&[channels, height, width]),
+            Self::Statistics => product(&[3, channels, height]),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Flatten => "flatten",
+            Self::Statistics => "statistics",
+        }
+    }
+
+    fn is_flatten(&self) -> bool {
+        *self == Self::Flatten
+    }
+}
+
+/// A network of the paper's kind: blocks, flatten or statistics, hidden dense
+/// layers with ReLU, one dense layer of logits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkSpec {
     /// `[channels, height, width]` of the input.
     pub input: [usize; 3],
     /// Convolution blocks, first to last.
     pub blocks: Vec<ConvBlock>,
+    /// What the last block's maps become.
+    #[serde(default, skip_serializing_if = "Pooling::is_flatten")]
+    pub pooling: Pooling,
     /// Widths of the hidden dense layers; the last is the embedding.
     pub dense: Vec<usize>,
     /// Number of logits.
@@ -82,9 +129,10 @@ pub enum SpecError {
 /// The output of one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerShape {
-    /// What the layer is: `conv0`, `pool0`, `flatten`, `dense0`, `logits`.
+    /// What the layer is: `conv0`, `pool0`, `flatten` or `statistics`, `dense0`,
+    /// `logits`.
     pub name: String,
-    /// `[channels, height, width]`, or `[features]` after the flatten.
+    /// `[channels, height, width]`, or `[features]` from the flatten on.
     pub shape: Vec<usize>,
     /// Weights and biases of the layer.
     pub parameters: usize,
@@ -130,12 +178,15 @@ impl NetworkSpec {
         }
         let mut layers = Vec::new();
         for (index, block) in self.blocks.iter().enumerate() {
-            let ConvBlock { filters, kernel, padding, dropout } = *block;
+            let ConvBlock { filters, kernel, padding, pool, dropout } = *block;
             if filters == 0 || kernel == 0 || filters > 65_536 || kernel > 1024 {
                 return Err(SpecError::Setting("filters must be from 1 to 65536, kernels from 1 to 1024"));
             }
             if padding == Padding::Same && kernel % 2 == 0 {
                 return Err(SpecError::Setting("a kernel that keeps the map's size must be odd"));
+            }
+            if pool.contains(&0) {
+                return Err(SpecError::Setting("a pool must be at least 1 x 1"));
             }
             if !(0.0..1.0).contains(&dropout) {
                 return Err(SpecError::Setting("dropout must be at least 0 and below 1"));
@@ -147,7 +198,7 @@ impl NetworkSpec {
                     _ => return Err(too_small),
                 };
             }
-            if height < 2 || width < 2 {
+            if height < pool[0] || width < pool[1] {
                 return Err(too_small);
             }
             layers.push(LayerShape {
@@ -156,7 +207,7 @@ impl NetworkSpec {
                 parameters: product(&[channels, filters, kernel, kernel]).saturating_add(filters),
                 flops: operations(&[channels, filters, kernel, kernel, height, width]),
             });
-            (channels, height, width) = (filters, height / 2, width / 2);
+            (channels, height, width) = (filters, height / pool[0], width / pool[1]);
             layers.push(LayerShape {
                 name: format!("pool{index}"),
                 shape: vec![channels, height, width],
@@ -164,8 +215,9 @@ impl NetworkSpec {
                 flops: 0,
             });
         }
-        let mut features = product(&[channels, height, width]);
-        layers.push(LayerShape { name: "flatten".into(), shape: vec![features], parameters: 0, flops: 0 });
+        let mut features = self.pooling.features([channels, height, width]);
+        let name = self.pooling.name().into();
+        layers.push(LayerShape { name, shape: vec![features], parameters: 0, flops: 0 });
         let hidden = self.dense.iter().enumerate().map(|(index, &width)| (format!("dense{index}"), width));
         for (name, width) in hidden.chain([("logits".to_owned(), self.classes)]) {
             layers.push(LayerShape {
@@ -184,6 +236,15 @@ impl NetworkSpec {
             return Err(SpecError::TooLarge { parameters, cells, flops });
         }
         Ok(layers)
+    }
+
+    /// Those of [`Self::layers`] that follow the blocks: what the maps become,
+    /// hidden dense layers, logits.
+    ///
+    /// # Errors
+    /// As [`Self::layers`].
+    pub fn head_layers(&self) -> Result<Vec<LayerShape>, SpecError> {
+        Ok(self.layers()?.split_off(2 * self.blocks.len()))
     }
 
     /// Weights and biases together.
@@ -232,7 +293,8 @@ pub struct Experiment {
 }
 
 fn blocks(filters: &[usize], kernel: usize, padding: Padding, dropout: f64) -> Vec<ConvBlock> {
-    filters.iter().map(|&filters| ConvBlock { filters, kernel, padding, dropout }).collect()
+    let block = |&filters| ConvBlock { filters, kernel, padding, pool: two_by_two(), dropout };
+    filters.iter().map(block).collect()
 }
 
 /// All twelve rows, in the paper's order.
@@ -243,7 +305,7 @@ pub fn experiments() -> Vec<Experiment> {
         row: row.into(),
         epochs: if blocks.is_empty() { 20 } else { 200 },
         patience: (!blocks.is_empty()).then_some(3),
-        network: NetworkSpec { input, blocks, dense: dense.to_vec(), classes: 10 },
+        network: NetworkSpec { input, blocks, pooling: Pooling::Flatten, dense: dense.to_vec(), classes: 10 },
         l2,
     };
     vec![

@@ -6,7 +6,8 @@
 //!
 //! The tensors bear PyTorch's shapes: `convN.weight` `[out, in, height, width]`,
 //! `denseN.weight` and `logits.weight` `[out, in]`, `.bias` `[out]`. The input
-//! of `dense0` is the last map flattened as (channel, row, column).
+//! of `dense0` is the last map flattened as (channel, row, column), or statistics
+//! of it in the order that [`Pooling`](super::experiment::Pooling) says.
 
 use std::{borrow::Cow, collections::BTreeMap, collections::HashMap};
 
@@ -102,14 +103,12 @@ pub fn tensor_shapes(network: &NetworkSpec) -> Result<Vec<(String, Vec<usize>)>,
         shapes.push((format!("{name}.weight"), weight));
         shapes.push((format!("{name}.bias"), bias));
     };
-    let layers = network.layers()?;
     let mut channels = network.input[0];
     for (index, block) in network.blocks.iter().enumerate() {
         push(&format!("conv{index}"), vec![block.filters, channels, block.kernel, block.kernel]);
         channels = block.filters;
     }
-    let flat = layers.iter().position(|layer| layer.name == "flatten").unwrap_or(0);
-    for pair in layers[flat..].windows(2) {
+    for pair in network.head_layers()?.windows(2) {
         push(&pair[1].name, vec![pair[1].shape[0], pair[0].shape[0]]);
     }
     Ok(shapes)

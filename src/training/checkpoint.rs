@@ -4,7 +4,7 @@
 //! flushed to the disk and renamed over it, so that a kill or a power cut at any
 //! moment leaves the old or the new one whole.
 //!
-//! Tensors: `now.NAME` and `best.NAME`, the weights as the page's files name
+//! Tensors: `now.NAME`, `average.NAME` and `best.NAME`, the weights as the page's files name
 //! them; `optimiser`, bytes of burn's own record. Metadata: `checkpoint`, the
 //! [`State`] as JSON; `card`, the model's.
 
@@ -119,7 +119,9 @@ pub struct Checkpoint {
     pub state: State,
     /// The weights now, with the card.
     pub now: Weights,
-    /// Those of the epoch with the least validation loss so far.
+    /// Their mean over the steps, where the recipe keeps one.
+    pub average: Option<Weights>,
+    /// Those of the epoch with the least validation loss so far, as they are used.
     pub best: Option<Weights>,
     /// burn's record of the optimiser; empty before the first step.
     pub optimiser: Vec<u8>,
@@ -139,7 +141,9 @@ impl Checkpoint {
         let optimiser =
             Bytes { dtype: Dtype::U8, shape: vec![self.optimiser.len()], bytes: (&self.optimiser).into() };
         let mut tensors = vec![("optimiser".to_owned(), optimiser)];
-        for (part, weights) in [("now", Some(&self.now)), ("best", self.best.as_ref())] {
+        let parts =
+            [("now", Some(&self.now)), ("average", self.average.as_ref()), ("best", self.best.as_ref())];
+        for (part, weights) in parts {
             for (name, tensor) in weights.into_iter().flat_map(Weights::views) {
                 tensors.push((format!("{part}.{name}"), tensor));
             }
@@ -184,8 +188,12 @@ impl Checkpoint {
             Some(_) => Some(Weights::from_part(&file, "best.", card.clone())?),
             None => None,
         };
+        let average = match state.recipe.beyond.averaging {
+            0.0 => None,
+            _ => Some(Weights::from_part(&file, "average.", card.clone())?),
+        };
         let now = Weights::from_part(&file, "now.", card)?;
-        Ok(Self { state, now, best, optimiser: optimiser.data().to_vec() })
+        Ok(Self { state, now, average, best, optimiser: optimiser.data().to_vec() })
     }
 }
 

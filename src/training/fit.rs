@@ -9,23 +9,24 @@
 //! the next but weights, optimiser and sums: so a run that goes on from a
 //! checkpoint on the processor computes what it would have without the break.
 
-use std::time::Instant;
+use std::{borrow::Cow, collections::VecDeque, time::Instant};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
     nn::loss::CrossEntropyLossConfig,
-    optim::{AdamConfig, GradientsParams, ModuleOptimizer},
-    tensor::{Bytes, Device, ElementConversion, Int, Tensor, TensorData},
+    optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer},
+    tensor::{Bytes, Device, ElementConversion, Int, Tensor, TensorData, activation::log_softmax},
 };
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    augment::{Augmenter, Batch},
     checkpoint::{Checkpoint, CheckpointError, State},
     history::Epoch,
     inputs::Inputs,
-    recipe::RecipeError,
+    recipe::{Recipe, RecipeError},
 };
 use crate::{
     dataset::split::{Part, Split},
@@ -152,6 +153,8 @@ pub struct Job<'a> {
     /// Whether our own convolutions may compute on it, which is then the
     /// processor.
     pub own_convolutions: bool,
+    /// What shows the network clips as they might have been, if the recipe says so.
+    pub augmenter: Option<Augmenter<'a>>,
 }
 
 /// What the network says of clips, in their order.
@@ -176,13 +179,17 @@ impl Job<'_> {
         save: &mut dyn FnMut(&Checkpoint) -> Result<(), CheckpointError>,
         observer: &mut dyn FnMut(Progress<'_>) -> Control,
     ) -> Result<Checkpoint, TrainingError> {
-        let Checkpoint { mut state, now, mut best, optimiser } = start;
+        let Checkpoint { mut state, now, average, mut best, optimiser } = start;
         let recipe = state.recipe.clone();
         recipe.validate()?;
         let card = now.card().clone();
         let device = self.device.clone().autodiff();
         let mut network = number(card.network.init(&device)?.load(&now, &device)?);
-        let mut optimizer: ModuleOptimizer = AdamConfig::new().with_epsilon(1e-7).init();
+        let mut average = match average {
+            Some(average) => Some(card.network.init(self.device)?.load(&average, self.device)?),
+            None => (recipe.beyond.averaging > 0.0).then(|| network.valid()),
+        };
+        let mut optimizer = optimiser_of(&recipe);
         if !optimiser.is_empty() {
             optimizer = optimizer
                 .from_bytes(Bytes::from_bytes_vec(optimiser))
@@ -200,24 +207,28 @@ impl Job<'_> {
 
             while let Some(batch) = batches.get(state.step) {
                 let draw = mix([state.seed, state.epoch as u64, state.step as u64]);
-                let genres = self.inputs.genres(batch);
+                let shown = self.show(batch, draw, &recipe);
                 let Step { loss, logits, gradients } = match &mut stack {
-                    Some(stack) => {
-                        self.step_with_own_convolutions(&network, stack, batch, draw, recipe.l2)?
-                    }
+                    Some(stack) => self.step_with_own_convolutions(&network, stack, shown, draw, &recipe)?,
                     None => {
                         device.seed(draw);
-                        let logits = network.forward(autodiff(self.inputs.batch(batch))).logits;
-                        let loss = loss_of(&network, logits.clone(), genres.clone(), recipe.l2);
+                        let used = used(&network, &recipe);
+                        let logits = used.forward(autodiff(self.on_device(&shown))).logits;
+                        let loss = loss_of(&used, logits.clone(), shown.truth, recipe.l2);
                         let gradients = GradientsParams::from_grads(loss.backward(), &network);
                         Step { loss, logits, gradients }
                     }
                 };
-                look.add(&loss, logits, genres, batch.len());
+                look.add(&loss, logits, self.inputs.genres(batch), batch.len());
                 let all_steps = state.epoch * batches.len() + state.step;
                 let learning_rate = recipe.learning_rate_at(all_steps, batches.len());
                 network = optimizer.step(learning_rate, network, gradients);
                 state.step += 1;
+                average = average.map(|average| {
+                    // The first steps are soon forgotten.
+                    let soon = (all_steps + 1) as f64 / (all_steps + 10) as f64;
+                    averaged(average, &network.valid(), recipe.beyond.averaging.min(soon))
+                });
 
                 if state.step.is_multiple_of(STEPS_BETWEEN_LOOKS) || state.step == batches.len() {
                     state.running = look.take(state.running, &state)?;
@@ -228,6 +239,7 @@ impl Job<'_> {
                         let checkpoint = Checkpoint {
                             state: state.clone(),
                             now: network.weights(&card)?,
+                            average: average.as_ref().map(|average| average.weights(&card)).transpose()?,
                             best: best.clone(),
                             optimiser: record(&optimizer)?,
                         };
@@ -239,7 +251,11 @@ impl Job<'_> {
                 }
             }
 
-            let judged = self.judge(&network.valid(), &mut stack, Part::Validation, recipe.l2)?;
+            let used = match &average {
+                Some(average) => used(average, &recipe),
+                None => used(&network.valid(), &recipe),
+            };
+            let judged = self.judge(&used, &mut stack, Part::Validation, recipe.l2)?;
             if !judged.loss.is_finite() {
                 let (epoch, step) = (state.epoch + 1, batches.len());
                 return Err(TrainingError::Diverged { epoch, step, loss: judged.loss as f32 });
@@ -254,20 +270,66 @@ impl Job<'_> {
             let now = network.weights(&card)?;
             if state.best.is_none_or(|best| result.validation_loss < best.validation_loss) {
                 state.best = Some(Best { epoch: state.epoch, validation_loss: result.validation_loss });
-                best = Some(now.clone());
+                best = Some(used.weights(&card)?);
             }
             state.history.push(result);
             let epoch = state.epoch;
             (state.epoch, state.step, state.running, state.epoch_seconds) =
                 (epoch + 1, 0, Running::default(), 0.0);
-            let checkpoint =
-                Checkpoint { state: state.clone(), now, best: best.clone(), optimiser: record(&optimizer)? };
+            let checkpoint = Checkpoint {
+                state: state.clone(),
+                now,
+                average: average.as_ref().map(|average| average.weights(&card)).transpose()?,
+                best: best.clone(),
+                optimiser: record(&optimizer)?,
+            };
             save(&checkpoint)?;
             if observer(Progress::Epoch { epoch, result: &result }) == Control::Stop || is_over(&state) {
                 return Ok(checkpoint);
             }
         }
-        Ok(Checkpoint { state, now, best, optimiser: record(&optimizer)? })
+        let average = average.as_ref().map(|average| average.weights(&card)).transpose()?;
+        Ok(Checkpoint { state, now, average, best, optimiser: record(&optimizer)? })
+    }
+
+    /// What a step learns from: the clips, or what the augmenter draws in their
+    /// place.
+    fn show<'b>(&self, batch: &'b [usize], draw: u64, recipe: &Recipe) -> Shown<'b> {
+        let (sight, shares) = match &self.augmenter {
+            Some(augmenter) => {
+                let Batch { cells, shares } = augmenter.batch(batch, draw);
+                (Sight::Drawn(cells), Some(shares))
+            }
+            None => (Sight::Clips, None),
+        };
+        let truth = match shares {
+            Some(shares) => {
+                let shares = TensorData::new(shares, [batch.len(), self.inputs.classes()]);
+                Truth::Shares(Tensor::from_data(shares, self.device))
+            }
+            None => Truth::Genres(self.inputs.genres(batch)),
+        };
+        Shown { batch, sight, truth: truth.smoothed(recipe.beyond.label_smoothing, self.inputs.classes()) }
+    }
+
+    /// `[batch, channels, height, width]`.
+    fn on_device(&self, Shown { batch, sight, .. }: &Shown<'_>) -> Tensor<4> {
+        match sight {
+            Sight::Clips => self.inputs.batch(batch),
+            Sight::Drawn(cells) => {
+                let [channels, height, width] = self.inputs.shape();
+                let cells = TensorData::new(cells.clone(), [batch.len(), channels, height, width]);
+                Tensor::from_data(cells, self.device)
+            }
+        }
+    }
+
+    /// `[batch, height, width, channels]`; what is drawn has one channel.
+    fn on_host<'b>(&self, Shown { batch, sight, .. }: &'b Shown<'_>) -> Cow<'b, [f32]> {
+        match sight {
+            Sight::Clips => Cow::Owned(self.inputs.host_batch(batch)),
+            Sight::Drawn(cells) => Cow::Borrowed(cells),
+        }
     }
 
     /// What the network says of a part's clips. `observer` is told how many were
@@ -305,7 +367,7 @@ impl Job<'_> {
         for batch in self.split.part(part).chunks(JUDGED_TOGETHER) {
             let genres = self.inputs.genres(batch);
             let logits = self.forward(network, stack, batch)?.logits;
-            let loss = loss_of(network, logits.clone(), genres.clone(), l2);
+            let loss = loss_of(network, logits.clone(), Truth::Genres(genres.clone()), l2);
             look.add(&loss, logits, genres, batch.len());
         }
         look.read(Running::default())
@@ -324,42 +386,51 @@ impl Job<'_> {
     ) -> Result<Output, TrainingError> {
         let Some(stack) = stack else { return Ok(network.forward(self.inputs.batch(batch))) };
         give_weights(stack, network)?;
-        let features = stack.forward(batch.len(), &self.inputs.host_batch(batch), None);
-        let shape = [batch.len(), features.len() / batch.len().max(1)];
-        Ok(network.head(Tensor::from_data(TensorData::new(features, shape), self.device)))
+        let maps = stack.forward(batch.len(), &self.inputs.host_batch(batch), None);
+        let [channels, height, width] = stack.shape();
+        let maps = TensorData::new(maps, [batch.len(), channels, height, width]);
+        Ok(network.head(Tensor::from_data(maps, self.device)))
     }
 
-    /// A step in which burn differentiates the dense layers and the penalty, and
-    /// our own convolutions themselves.
+    /// A step in which burn differentiates the dense layers, the penalty and how
+    /// kernels are made of weights, and our own convolutions themselves.
     fn step_with_own_convolutions(
         &self,
         network: &Cnn,
         stack: &mut ConvStack,
-        batch: &[usize],
+        shown: Shown<'_>,
         draw: u64,
-        l2: f64,
+        recipe: &Recipe,
     ) -> Result<Step, TrainingError> {
-        give_weights(stack, network)?;
+        let used = used(network, recipe);
+        give_weights(stack, &used)?;
         let device = self.device.clone().autodiff();
-        let features = stack.forward(batch.len(), &self.inputs.host_batch(batch), Some(draw));
-        let shape = [batch.len(), features.len() / batch.len().max(1)];
-        let features = Tensor::<2>::from_data(TensorData::new(features, shape), &device).require_grad();
-        let logits = network.head(features.clone()).logits;
-        let genres = self.inputs.genres(batch);
-        let loss = loss_of(network, logits.clone(), genres, l2);
+        let clips = shown.batch.len();
+        let maps = stack.forward(clips, &self.on_host(&shown), Some(draw));
+        let [channels, height, width] = stack.shape();
+        let maps = TensorData::new(maps, [clips, channels, height, width]);
+        let maps = Tensor::<4>::from_data(maps, &device).require_grad();
+        let logits = used.head(maps.clone()).logits;
+        let loss = loss_of(&used, logits.clone(), shown.truth, recipe.l2);
         let gradients = loss.backward();
-        let of_features = features.grad(&gradients).map_or_else(|| Ok(Vec::new()), read)?;
+        let of_maps = maps.grad(&gradients).map_or_else(|| Ok(Vec::new()), read)?;
         let mut gradients = GradientsParams::from_grads(gradients, network);
-        let of_blocks = stack.backward(batch.len(), &of_features, true);
+        let of_blocks = stack.backward(clips, &of_maps, true);
+
         for (conv, BlockGradient { kernel, bias }) in network.convolutions().iter().zip(of_blocks) {
-            let shape = conv.weight.dims();
-            let of_kernel = Tensor::<4>::from_data(TensorData::new(kernel, shape), self.device);
+            let kernel = TensorData::new(kernel, conv.weight.dims());
+            let mut of_weight = Tensor::<4>::from_data(kernel, self.device);
+            if recipe.beyond.standardised {
+                // On a tape of its own: the loss has used up that of the weights.
+                let weight = Tensor::<4>::from_inner(conv.weight.val().inner()).require_grad();
+                let of_kernel = (standardised(weight.clone()) * Tensor::from_inner(of_weight.clone())).sum();
+                of_weight = weight.grad(&of_kernel.backward()).unwrap_or(of_weight);
+            }
             // What the penalty has to say is there already.
-            let of_kernel = match gradients.remove::<4>(conv.weight.id) {
-                Some(of_penalty) => of_kernel + of_penalty,
-                None => of_kernel,
-            };
-            gradients.register(conv.weight.id, of_kernel);
+            if let Some(of_penalty) = gradients.remove::<4>(conv.weight.id) {
+                of_weight = of_weight + of_penalty;
+            }
+            gradients.register(conv.weight.id, of_weight);
             if let Some(parameter) = &conv.bias {
                 let length = bias.len();
                 let of_bias = Tensor::<1>::from_data(TensorData::new(bias, [length]), self.device);
@@ -367,6 +438,43 @@ impl Job<'_> {
             }
         }
         Ok(Step { loss, logits, gradients })
+    }
+}
+
+/// What a step learns from.
+struct Shown<'a> {
+    batch: &'a [usize],
+    sight: Sight,
+    truth: Truth,
+}
+
+/// What the network sees of a batch.
+enum Sight {
+    /// The clips.
+    Clips,
+    /// What was drawn in their place, `[batch, height, width]`.
+    Drawn(Vec<f32>),
+}
+
+/// What the network should say of a batch.
+enum Truth {
+    /// `[batch]`.
+    Genres(Tensor<1, Int>),
+    /// How much of each, `[batch, classes]`.
+    Shares(Tensor<2>),
+}
+
+impl Truth {
+    /// Gives a share of the truth to all genres alike.
+    fn smoothed(self, share: f64, classes: usize) -> Self {
+        if share == 0.0 {
+            return self;
+        }
+        let shares = match self {
+            Self::Genres(genres) => genres.one_hot(classes).float(),
+            Self::Shares(shares) => shares,
+        };
+        Self::Shares(shares * (1.0 - share) + share / classes as f64)
     }
 }
 
@@ -378,21 +486,95 @@ struct Step {
 }
 
 /// Cross-entropy, and Keras's penalty where there is one.
-fn loss_of(network: &Cnn, logits: Tensor<2>, genres: Tensor<1, Int>, l2: f64) -> Tensor<1> {
+fn loss_of(network: &Cnn, logits: Tensor<2>, truth: Truth, l2: f64) -> Tensor<1> {
     let device = logits.device();
-    let cross_entropy = CrossEntropyLossConfig::new().init(&device);
-    let loss = cross_entropy.forward(logits, genres.to_device(&device));
+    let loss = match truth {
+        Truth::Genres(genres) => {
+            CrossEntropyLossConfig::new().init(&device).forward(logits, genres.to_device(&device))
+        }
+        Truth::Shares(shares) => {
+            let shares = shares.to_device(&device);
+            (log_softmax(logits, 1) * shares).sum_dim(1).mean().neg()
+        }
+    };
     if l2 > 0.0 { loss + squared_kernels(network, &device) * l2 } else { loss }
 }
 
 /// Gives our own convolutions the network's weights of the moment.
 fn give_weights(stack: &mut ConvStack, network: &Cnn) -> Result<(), TrainingError> {
-    for (block, conv) in network.convolutions().iter().enumerate() {
-        let kernel = read(conv.weight.val().inner())?;
+    let weights = network.convolutions().iter().map(|conv| {
         let bias = conv.bias.as_ref().map_or_else(|| Ok(Vec::new()), |bias| read(bias.val().inner()))?;
-        stack.set_weights(block, &kernel, bias);
-    }
+        Ok((read(conv.weight.val().inner())?, bias))
+    });
+    stack.set_weights(weights.collect::<Result<_, TrainingError>>()?);
     Ok(())
+}
+
+/// Adam with Keras's ε, or AdamW.
+fn optimiser_of(recipe: &Recipe) -> ModuleOptimizer {
+    match recipe.beyond.weight_decay {
+        0.0 => AdamConfig::new().with_epsilon(1e-7).init(),
+        decay => AdamWConfig::new().with_epsilon(1e-7).with_weight_decay(decay as f32).init(),
+    }
+}
+
+/// The network whose kernels are made of these weights, as the recipe says.
+fn used(network: &Cnn, recipe: &Recipe) -> Cnn {
+    struct Standardise;
+    impl ModuleMapper for Standardise {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (id, weight, mapper) = param.consume();
+            let weight = if D == 4 { standardised(weight) } else { weight };
+            Param::from_mapped_value(id, weight, mapper)
+        }
+    }
+    let network = network.clone();
+    if recipe.beyond.standardised { network.map(&mut Standardise) } else { network }
+}
+
+/// Kernels `[filters, inputs, height, width]` with mean 0 and standard deviation
+/// [`GAIN`] / √inputs, each filter by itself. Those of a single channel stay: by
+/// their sums the first block sees how loud a place is.
+fn standardised<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
+    let dims = weight.dims();
+    let cells = dims[1..].iter().product::<usize>();
+    if dims[1] == 1 {
+        return weight;
+    }
+    let rows = weight.reshape([dims[0], cells]);
+    let centred = rows.clone() - rows.mean_dim(1);
+    let deviation = (centred.clone().powi_scalar(2).mean_dim(1) + LEAST_VARIANCE).sqrt();
+    (centred / deviation * (GAIN / (cells as f64).sqrt())).reshape(dims)
+}
+
+/// Standard deviation of what a standardised filter makes of an input of
+/// deviation 1: about what ReLU and pool take away again.
+const GAIN: f64 = 2.0;
+/// Added to a variance before its root.
+const LEAST_VARIANCE: f64 = 1e-10;
+
+/// `keep` of the mean so far and the rest of the weights of the moment.
+fn averaged(average: Cnn, network: &Cnn, keep: f64) -> Cnn {
+    struct Collect(VecDeque<Tensor<1>>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push_back(param.val().reshape([-1]));
+        }
+    }
+    struct Mix(VecDeque<Tensor<1>>, f64);
+    impl ModuleMapper for Mix {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (id, mean, mapper) = param.consume();
+            let mixed = match self.0.pop_front() {
+                Some(now) => now.reshape(mean.dims()) * (1.0 - self.1) + mean * self.1,
+                None => mean,
+            };
+            Param::from_mapped_value(id, mixed, mapper)
+        }
+    }
+    let mut now = Collect(VecDeque::new());
+    network.visit(&mut now);
+    average.map(&mut Mix(now.0, keep))
 }
 
 /// Distinguishes the draw of an epoch's order from those of its steps.
@@ -514,12 +696,12 @@ mod tests {
         dataset::archive::{Clip, Item, MelArchive, Track},
         network::{
             card::{CARD_VERSION, Combine, Input, ModelCard, Training},
-            experiment::{ConvBlock, NetworkSpec, Padding},
+            experiment::{ConvBlock, NetworkSpec, Padding, Pooling},
         },
         spectrogram::config::SpectrogramConfig,
         training::{
             initial::glorot_uniform,
-            recipe::{Recipe, Schedule},
+            recipe::{Augmentation, Beyond, Recipe, Schedule},
         },
     };
 
@@ -554,23 +736,44 @@ mod tests {
         .unwrap()
     }
 
-    /// Kernels of both sizes on maps of few tiles; with `large`, on a map of more
-    /// tiles than are transformed together.
-    fn card(archive: &MelArchive, dropout: f64, large: bool) -> ModelCard {
-        let block = |filters, kernel, padding| ConvBlock { filters, kernel, padding, dropout };
-        let [height, width] = if large { [47, 70] } else { [BANDS, FRAMES] };
-        let blocks = if large {
-            vec![block(16, 3, Padding::Same), block(16, 5, Padding::Valid)]
-        } else {
-            vec![block(16, 5, Padding::Same), block(32, 3, Padding::Valid), block(16, 5, Padding::Same)]
+    /// What is tried.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Kind {
+        /// The paper's: kernels of both sizes on maps of few tiles.
+        Paper,
+        /// Other pools, and a map of more tiles than are transformed together.
+        Large,
+        /// The spectrogram itself, with all that a recipe may have beyond the paper's.
+        Beyond,
+    }
+
+    fn card(archive: &MelArchive, dropout: f64, kind: Kind) -> ModelCard {
+        let block = |filters, kernel, padding| ConvBlock { filters, kernel, padding, pool: [2, 2], dropout };
+        let input = match kind {
+            Kind::Paper => Input::Viridis { height: BANDS, width: FRAMES },
+            Kind::Large => Input::Viridis { height: 47, width: 70 },
+            Kind::Beyond => Input::LogMel { mean: -20.0, deviation: 10.0 },
         };
-        let network = NetworkSpec { input: [3, height, width], blocks, dense: vec![8], classes: 2 };
+        let (blocks, pooling) = if kind == Kind::Large {
+            let blocks = vec![
+                ConvBlock { pool: [2, 1], ..block(16, 3, Padding::Same) },
+                ConvBlock { pool: [1, 2], ..block(16, 5, Padding::Valid) },
+                ConvBlock { pool: [3, 1], ..block(16, 3, Padding::Same) },
+            ];
+            (blocks, Pooling::Statistics)
+        } else {
+            let blocks =
+                vec![block(16, 5, Padding::Same), block(32, 3, Padding::Valid), block(16, 5, Padding::Same)];
+            (blocks, Pooling::Flatten)
+        };
+        let shape = input.shape(&archive.spectrogram);
+        let network = NetworkSpec { input: shape, blocks, pooling, dense: vec![8], classes: 2 };
         let card = ModelCard {
             version: CARD_VERSION,
             name: "small".into(),
             genres: archive.genres.clone(),
             spectrogram: archive.spectrogram.clone(),
-            input: Input::Viridis { height, width },
+            input,
             embedding_length: 8,
             network,
             combine: Combine::MeanProbability,
@@ -594,38 +797,70 @@ mod tests {
             epochs,
             patience: None,
             l2: 1e-4,
+            beyond: Beyond::default(),
+        }
+    }
+
+    /// Everything beyond the paper's recipe.
+    fn beyond() -> Beyond {
+        Beyond {
+            weight_decay: 0.01,
+            standardised: true,
+            averaging: 0.9,
+            label_smoothing: 0.1,
+            augmentation: Some(Augmentation {
+                mixup: 0.3,
+                stretch: 0.1,
+                shift: 2.0,
+                equaliser: 3.0,
+                room: 0.5,
+                noise: 0.5,
+                telephone: 0.5,
+                masks: 1,
+            }),
         }
     }
 
     /// The data on the processor.
     fn with_job<R>(
         dropout: f64,
-        large: bool,
+        kind: Kind,
         own: bool,
         run: impl FnOnce(&Job<'_>, ModelCard, &[Clip]) -> R,
     ) -> R {
         let archive = archive(20);
         let clips = archive.clips(3.0);
         let split = Split::over_clips(&archive, &clips, 3).unwrap();
-        let card = card(&archive, dropout, large);
+        let card = card(&archive, dropout, kind);
         let device = Device::flex();
         let inputs = Inputs::new(&archive, &clips, &card, &device);
-        run(&Job { inputs: &inputs, split: &split, device: &device, own_convolutions: own }, card, &clips)
+        let augmenter = beyond()
+            .augmentation
+            .filter(|_| kind == Kind::Beyond)
+            .and_then(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
+        let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions: own, augmenter };
+        run(&job, card, &clips)
     }
 
     #[test]
     fn our_own_convolutions_have_the_gradients_of_burns() {
-        for large in [false, true] {
-            with_job(0.0, large, true, |job, card, _| {
+        for kind in [Kind::Paper, Kind::Large, Kind::Beyond] {
+            with_job(0.0, kind, true, |job, card, _| {
                 let weights = glorot_uniform(card.clone(), 5).unwrap();
                 let device = job.device.clone().autodiff();
                 let network = number(card.network.init(&device).unwrap().load(&weights, &device).unwrap());
                 let batch = &job.split.part(Part::Train)[..11];
+                let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
                 for l2 in [0.0, 0.01] {
+                    let recipe = Recipe { l2, beyond: beyond.clone(), ..recipe(1) };
                     let mut stack = ConvStack::new(&card.network).unwrap();
-                    let mut own = job.step_with_own_convolutions(&network, &mut stack, batch, 0, l2).unwrap();
-                    let logits = network.forward(autodiff(job.inputs.batch(batch))).logits;
-                    let loss = loss_of(&network, logits.clone(), job.inputs.genres(batch), l2);
+                    let shown = job.show(batch, 0, &recipe);
+                    let mut own =
+                        job.step_with_own_convolutions(&network, &mut stack, shown, 0, &recipe).unwrap();
+                    let shown = job.show(batch, 0, &recipe);
+                    let used = used(&network, &recipe);
+                    let logits = used.forward(autodiff(job.on_device(&shown))).logits;
+                    let loss = loss_of(&used, logits.clone(), shown.truth, l2);
                     let mut burns = GradientsParams::from_grads(loss.backward(), &network);
                     assert!((own.loss.into_scalar::<f32>() - loss.into_scalar::<f32>()).abs() < 1e-5);
 
@@ -656,11 +891,19 @@ mod tests {
     fn an_interrupted_training_ends_with_the_weights_of_one_that_was_not() {
         // burn draws a dropout from a state of the whole process, which other tests draw
         // from too: tests/training.rs has a process for it.
-        for (own, dropout) in [(true, 0.3), (false, 0.0)] {
-            with_job(dropout, false, own, |job, card, _| {
+        for (own, dropout, kind) in [
+            (true, 0.3, Kind::Paper),
+            (false, 0.0, Kind::Paper),
+            (true, 0.3, Kind::Beyond),
+            (false, 0.0, Kind::Beyond),
+        ] {
+            with_job(dropout, kind, own, |job, card, _| {
+                let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
+                let recipe = Recipe { beyond, ..recipe(3) };
                 let start = || Checkpoint {
-                    state: State::new(recipe(3), 9, "test".into()),
+                    state: State::new(recipe.clone(), 9, "test".into()),
                     now: glorot_uniform(card.clone(), 9).unwrap(),
+                    average: None,
                     best: None,
                     optimiser: Vec::new(),
                 };
@@ -679,6 +922,8 @@ mod tests {
                 }
                 assert!(stops > 6, "{stops}");
                 assert_eq!(parts.now, whole.now);
+                assert_eq!(parts.average, whole.average);
+                assert_eq!(parts.average.is_some(), kind == Kind::Beyond);
                 assert_eq!(parts.best, whole.best);
                 // JSON may cost a loss its last bit.
                 for (part, whole) in parts.state.history.iter().zip(&whole.state.history) {
@@ -691,10 +936,11 @@ mod tests {
 
     #[test]
     fn a_network_learns_what_can_be_learned() {
-        with_job(0.1, false, true, |job, card, clips| {
+        with_job(0.1, Kind::Paper, true, |job, card, clips| {
             let start = Checkpoint {
                 state: State::new(recipe(8), 1, "test".into()),
                 now: glorot_uniform(card, 1).unwrap(),
+                average: None,
                 best: None,
                 optimiser: Vec::new(),
             };

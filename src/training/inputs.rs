@@ -86,6 +86,7 @@ pub struct Inputs {
     look_up: Vec<f32>,
     /// `[channels, height, width]` of the network's input.
     shape: [usize; 3],
+    classes: usize,
     device: Device,
     /// The same on the device, once a batch was made there.
     copy: OnceLock<Copy>,
@@ -134,9 +135,20 @@ impl Inputs {
             genres: clips.iter().map(|clip| clip.genre as i32).collect(),
             look_up,
             shape: card.network.input,
+            classes: card.network.classes,
             device: device.clone(),
             copy: OnceLock::new(),
         }
+    }
+
+    /// Genres there are.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// `[channels, height, width]` of the network's input.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
     }
 
     /// Inputs `[batch, channels, height, width]` of the clips of these indices.

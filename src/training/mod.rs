@@ -10,7 +10,11 @@ pub mod history;
 pub mod recipe;
 
 #[cfg(feature = "training")]
+pub mod augment;
+#[cfg(feature = "training")]
 pub mod checkpoint;
+#[cfg(feature = "training")]
+pub mod design;
 #[cfg(feature = "training")]
 pub mod device;
 #[cfg(feature = "training")]

@@ -38,6 +38,61 @@ pub struct Recipe {
     /// Times the sum of all squared kernels (biases not) is added to the loss,
     /// as Keras's `l2` does.
     pub l2: f64,
+    /// What the paper's recipe has nothing of.
+    #[serde(flatten)]
+    pub beyond: Beyond,
+}
+
+/// What the field has found since, each off by default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Beyond {
+    /// Share of a weight that a step takes away, times the learning rate (I.
+    /// Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", 2019).
+    #[serde(skip_serializing_if = "is_none")]
+    pub weight_decay: f64,
+    /// Whether the kernels of all blocks but the first are used with mean 0 and
+    /// standard deviation 2 / √inputs, filter by filter (S. Qiao et al., "Weight
+    /// Standardization", 2019): what batch normalisation does for training, and
+    /// nothing of it is left in the weights.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub standardised: bool,
+    /// How much of the mean of the weights a step keeps; the mean is what is
+    /// judged and kept. 0 for the weights themselves.
+    #[serde(skip_serializing_if = "is_none")]
+    pub averaging: f64,
+    /// Share of the truth that is given to all genres alike.
+    #[serde(skip_serializing_if = "is_none")]
+    pub label_smoothing: f64,
+    /// How clips are changed before they are learned from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<Augmentation>,
+}
+
+fn is_none(value: &f64) -> bool {
+    *value == 0.0
+}
+
+/// How strongly clips are changed: see `augment`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Augmentation {
+    /// Both parameters of the Beta distribution of mixup's share; 0 for none.
+    pub mixup: f64,
+    /// Natural logarithm of the largest change of speed.
+    pub stretch: f32,
+    /// Mel bands that a clip is moved up or down at most.
+    pub shift: f32,
+    /// Decibels of each of the equaliser's three waves at most.
+    pub equaliser: f32,
+    /// How often there is the echo of a room.
+    pub room: f64,
+    /// How often there is noise.
+    pub noise: f64,
+    /// How often the ends of the spectrum are lost.
+    pub telephone: f64,
+    /// How many bands and stretches of time are masked.
+    pub masks: usize,
 }
 
 /// Why a recipe cannot be followed.
@@ -61,6 +116,7 @@ impl Recipe {
             epochs: experiment.epochs,
             patience: experiment.patience,
             l2: experiment.l2,
+            beyond: Beyond::default(),
         }
     }
 
@@ -100,6 +156,30 @@ impl Recipe {
         }
         if !(self.l2 >= 0.0 && self.l2 <= 1.0) {
             return error("L2 factor", &self.l2, "from 0 to 1");
+        }
+        let Beyond { weight_decay, averaging, label_smoothing, augmentation, .. } = &self.beyond;
+        let Augmentation { mixup, stretch, shift, equaliser, room, noise, telephone, masks } =
+            augmentation.unwrap_or_default();
+        for (setting, value, most) in [
+            ("weight decay", *weight_decay, 10.0),
+            ("averaging", *averaging, 0.999_999),
+            ("label smoothing", *label_smoothing, 0.999),
+            ("mixup", mixup, 100.0),
+            ("stretch", f64::from(stretch), 1.0),
+            ("shift", f64::from(shift), 64.0),
+            ("equaliser", f64::from(equaliser), 60.0),
+            ("share of rooms", room, 1.0),
+            ("share of noise", noise, 1.0),
+            ("share of telephones", telephone, 1.0),
+            ("number of masks", masks as f64, 16.0),
+        ] {
+            if !(value >= 0.0 && value <= most) {
+                return Err(RecipeError {
+                    setting,
+                    value: value.to_string(),
+                    bound: "0 and more, within reason",
+                });
+            }
         }
         Ok(())
     }

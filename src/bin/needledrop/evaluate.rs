@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, card, &device);
     let own_convolutions = arguments.device == DeviceKind::Cpu;
-    let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions };
+    let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions, augmenter: None };
     let judge = Judge { card, split: &split, clips: &clips, penalty: run::penalty(&weights, l2)? };
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
     let mut parts = earlier(&run::result(output), &fingerprint, &choice);

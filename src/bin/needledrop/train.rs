@@ -24,12 +24,14 @@ use needledrop::{
     },
     network::{
         card::{CARD_VERSION, Combine, Input, ModelCard, Training},
-        experiment::{Experiment, experiment, experiments},
+        experiment::{experiment, experiments},
         weights::Precision,
     },
     spectrogram::config::SpectrogramConfig,
     training::{
+        augment::Augmenter,
         checkpoint::{Checkpoint, State, write_whole},
+        design::Design,
         device::{DeviceKind, panic_message},
         fit::{Control, Job, Progress, TrainingError, is_over},
         history::Epoch,
@@ -55,6 +57,9 @@ pub(crate) struct Arguments {
     /// The paper's experiment: 1, 2, 3, 3R, 4, 4R, 5, 6, 7, 8, 9 or 10.
     #[arg(long, default_value = "8")]
     row: String,
+    /// A network and recipe of your own, a JSON file, in place of a row.
+    #[arg(long, conflicts_with_all = ["row", "recipe"])]
+    design: Option<PathBuf>,
     /// Folder for checkpoint, weights and history.
     #[arg(long, short)]
     output: PathBuf,
@@ -181,17 +186,14 @@ pub(crate) fn read_archive(path: &Path) -> anyhow::Result<MelArchive> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Some(experiment) = experiment(&arguments.row) else {
-        let rows: Vec<String> = experiments().into_iter().map(|experiment| experiment.row).collect();
-        bail!("there is no row {}; the paper has {}", arguments.row, rows.join(", "));
-    };
+    let design = arguments.design()?;
     let archive = read_archive(&arguments.archive)?;
     let clips = archive.clips(CLIP_SECONDS);
     let split = arguments.split.split(&archive, &clips, &arguments.archive)?;
-    let recipe = arguments.recipe(&experiment);
+    let recipe = arguments.changed(design.recipe.clone());
     recipe.validate()?;
     let choice = split.choice(&archive, &clips);
-    let card = card(&archive, &experiment, &choice, &recipe, arguments.seed);
+    let card = card(&archive, &design, &choice, &recipe, arguments.seed);
     card.validate()?;
     fits(&archive, &card).with_context(|| arguments.archive.display().to_string())?;
 
@@ -221,11 +223,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if path.exists() {
             bail!("{} exists: go on from it by --resume, or train into another folder", path.display());
         }
-        let mut state = State::new(recipe, arguments.seed, split_name.clone());
+        let mut state = State::new(recipe.clone(), arguments.seed, split_name.clone());
         state.choice = Some(choice);
         Checkpoint {
             state,
             now: glorot_uniform(card.clone(), arguments.seed)?,
+            average: None,
             best: None,
             optimiser: vec![],
         }
@@ -234,15 +237,22 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let device = arguments.device.open()?;
     start.state.sessions.push(session(arguments.device));
     println!(
-        "Row {} of the paper, {} parameters, recipe {}, split {split_name}, device {}",
-        experiment.row,
+        "{}, {} parameters, recipe {}, split {split_name}, device {}",
+        card.name,
         card.network.parameters()?,
         start.state.recipe.name,
         arguments.device.name(),
     );
     let inputs = Inputs::new(&archive, &clips, &card, &device);
     let own_convolutions = arguments.device == DeviceKind::Cpu;
-    let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions };
+    let augmenter = match recipe.beyond.augmentation {
+        Some(strength) => match Augmenter::new(&archive, &clips, &split, &card, strength) {
+            Some(augmenter) => Some(augmenter),
+            None => bail!("clips can be changed where the network is shown log-mel, not a picture"),
+        },
+        None => None,
+    };
+    let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions, augmenter };
     let mut pace = Pace::new(arguments, &start.state)?;
     // A GPU's runtime panics where its memory is full.
     let fit = AssertUnwindSafe(|| {
@@ -274,12 +284,32 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 impl Arguments {
-    /// The recipe with what was said in place of its own.
-    fn recipe(&self, experiment: &Experiment) -> Recipe {
-        let mut recipe = match self.recipe {
-            RecipeName::Paper => Recipe::paper(experiment),
-            RecipeName::Best => Recipe::best(experiment),
+    /// A row of the paper, or what a file says.
+    fn design(&self) -> anyhow::Result<Design> {
+        if let Some(path) = &self.design {
+            let json = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            return Design::from_json(&json).with_context(|| format!("{} is no design", path.display()));
+        }
+        let Some(experiment) = experiment(&self.row) else {
+            let rows: Vec<String> = experiments().into_iter().map(|experiment| experiment.row).collect();
+            bail!("there is no row {}; the paper has {}", self.row, rows.join(", "));
         };
+        let recipe = match self.recipe {
+            RecipeName::Paper => Recipe::paper(&experiment),
+            RecipeName::Best => Recipe::best(&experiment),
+        };
+        let [_, height, width] = experiment.network.input;
+        let input = Input::Viridis { height, width };
+        Ok(Design {
+            name: format!("Experiment {}", experiment.row),
+            input,
+            network: experiment.network,
+            recipe,
+        })
+    }
+
+    /// A recipe with what was said in place of its own.
+    fn changed(&self, mut recipe: Recipe) -> Recipe {
         let Recipe { learning_rate, schedule, batch_size, epochs, patience, l2, .. } = recipe;
         recipe.learning_rate = self.learning_rate.unwrap_or(learning_rate);
         recipe.batch_size = self.batch_size.unwrap_or(batch_size);
@@ -314,27 +344,20 @@ impl Arguments {
 }
 
 /// The card of a model that is about to be trained.
-fn card(
-    archive: &MelArchive,
-    experiment: &Experiment,
-    split: &SplitChoice,
-    recipe: &Recipe,
-    seed: u64,
-) -> ModelCard {
-    let mut network = experiment.network.clone();
+fn card(archive: &MelArchive, design: &Design, split: &SplitChoice, recipe: &Recipe, seed: u64) -> ModelCard {
+    let mut network = design.network.clone();
     network.classes = archive.genres.len();
-    let [_, height, width] = network.input;
     ModelCard {
         version: CARD_VERSION,
-        name: format!("Experiment {}", experiment.row),
+        name: design.name.clone(),
         genres: archive.genres.clone(),
         spectrogram: SpectrogramConfig {
             top_db: TOP_DB,
             clip_seconds: CLIP_SECONDS,
             ..archive.spectrogram.clone()
         },
-        input: Input::Viridis { height, width },
-        embedding_length: network.dense.last().copied().unwrap_or_default(),
+        input: design.input,
+        embedding_length: network.embedding_length().unwrap_or_default(),
         network,
         combine: Combine::MeanProbability,
         temperature: 1.0,
@@ -345,8 +368,9 @@ fn card(
             split_seed: split.seed,
             split_fingerprint: Some(split.fingerprint.clone()),
             recipe: format!(
-                "{}: Adam, learning rate {}, {:?}, batch {}, at most {} epochs, patience {}, L2 {}",
+                "{}: {}, learning rate {}, {:?}, batch {}, at most {} epochs, patience {}, L2 {}",
                 recipe.name,
+                if recipe.beyond.weight_decay > 0.0 { "AdamW" } else { "Adam" },
                 recipe.learning_rate,
                 recipe.schedule,
                 recipe.batch_size,

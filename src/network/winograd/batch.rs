@@ -3,7 +3,7 @@
 //!
 //! In: a batch of inputs `[batch, height, width, channels]` and the kernels.
 //! Out: the last map, flattened; then, from its gradient, those of kernels and
-//! biases. Each block is convolution, ReLU, 2 x 2 max-pool and dropout in one:
+//! biases. Each block is convolution, ReLU, max-pool and dropout in one:
 //! no map is ever written before it is pooled, and backwards only the cell that
 //! won its pool, whose number is kept in a byte, has a gradient to carry.
 //!
@@ -40,7 +40,7 @@ const STRIP: usize = 64;
 /// Groups of images whose gradients are summed apart.
 const GROUPS: usize = 8;
 /// The route of a cell whose ReLU was closed, or that was dropped.
-const CLOSED: u8 = 4;
+const CLOSED: u8 = u8::MAX;
 
 /// One block's sizes and weights.
 struct Block {
@@ -55,11 +55,16 @@ struct Block {
     outputs: usize,
     side: usize,
     padding: usize,
+    /// `[height, width]` of the pool.
+    pool: [usize; 2],
     dropout: f64,
     /// `[PLACES, inputs, outputs]`.
     kernel: Vec<f32>,
     /// `[outputs]`.
     bias: Vec<f32>,
+    /// Of each group of images `[PLACES, inputs, outputs]`: kept, because they are
+    /// large.
+    of_kernel: Vec<Vec<f32>>,
 }
 
 /// The gradients of one block: kernel `[filters, channels, side, side]` and bias
@@ -78,6 +83,19 @@ pub(crate) struct ConvStack {
     routes: Vec<Vec<u8>>,
 }
 
+/// Cells from one place of patches to the next: a cache line more than there are
+/// between them. Without it the 64 places of a patch lie a power of two apart,
+/// and a cache has room for few of those.
+#[inline(always)]
+fn stride(cells: usize) -> usize {
+    cells + LANES
+}
+
+/// From a cache line's border on: what is loaded and stored a line at a time is
+/// slower across two.
+#[repr(align(64))]
+struct Aligned<T>(T);
+
 /// What a thread works in.
 #[derive(Default)]
 struct Scratch {
@@ -88,14 +106,16 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn resize(&mut self, patches: usize, products: usize) {
-        // What stays of the last strip is overwritten before it is read.
-        if self.patches.len() < patches {
-            self.patches.resize(patches, 0.0);
-        }
-        if self.products.len() < products {
-            self.products.resize(products, 0.0);
-        }
+    /// Patches and products of at least these sizes, from a cache line's border
+    /// on. What stays of the last strip is overwritten before it is read.
+    fn of_sizes(&mut self, patches: usize, products: usize) -> [&mut [f32]; 2] {
+        [(&mut self.patches, patches), (&mut self.products, products)].map(|(cells, size)| {
+            if cells.len() < size + LANES {
+                cells.resize(size + LANES, 0.0);
+            }
+            let border = cells.as_ptr().align_offset(64).min(LANES);
+            &mut cells[border..]
+        })
     }
 }
 
@@ -120,19 +140,21 @@ impl ConvStack {
         let blocks = network.blocks.iter().map(|block| {
             let side = block.kernel;
             let padding = if block.padding == Padding::Same { side / 2 } else { 0 };
-            let pool = |length: usize| (length + 2 * padding + 1 - side) / 2;
+            let pool = |length: usize, pool: usize| (length + 2 * padding + 1 - side) / pool;
             let whole = if channels.is_multiple_of(LANES) { LANES } else { FEW };
             let made = Block {
                 size: [height, width],
-                pooled: [pool(height), pool(width)],
+                pooled: [pool(height, block.pool[0]), pool(width, block.pool[1])],
                 channels,
                 inputs: channels.next_multiple_of(whole),
                 outputs: block.filters,
                 side,
                 padding,
+                pool: block.pool,
                 dropout: block.dropout,
                 kernel: Vec::new(),
                 bias: Vec::new(),
+                of_kernel: Vec::new(),
             };
             (channels, [height, width]) = (block.filters, made.pooled);
             made
@@ -142,17 +164,22 @@ impl ConvStack {
         Some(Self { blocks, maps, routes })
     }
 
-    /// Takes a block's kernel `[filters, channels, side, side]` and bias.
-    pub(crate) fn set_weights(&mut self, block: usize, kernel: &[f32], bias: Vec<f32>) {
-        let block = &mut self.blocks[block];
-        let Block { channels, inputs, outputs, side, .. } = *block;
-        block.kernel = transform_kernel(kernel, [outputs, channels, side], [inputs, outputs]);
-        block.bias = bias;
+    /// `[channels, height, width]` of the last map.
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        self.blocks.last().map_or([0; 3], |last| [last.outputs, last.pooled[0], last.pooled[1]])
+    }
+
+    /// Takes each block's kernel `[filters, channels, side, side]` and bias.
+    pub(crate) fn set_weights(&mut self, weights: Vec<(Vec<f32>, Vec<f32>)>) {
+        self.blocks.par_iter_mut().zip(weights).for_each(|(block, (kernel, bias))| {
+            let Block { channels, inputs, outputs, side, .. } = *block;
+            block.kernel = transform_kernel(&kernel, [outputs, channels, side], [inputs, outputs]);
+            block.bias = bias;
+        });
     }
 
     /// Runs a batch: `inputs` is `[batch, height, width, channels]`. Dropout
-    /// acts where there is a `draw`. Returns `[batch, features]`, features as
-    /// (channel, row, column).
+    /// acts where there is a `draw`. Returns `[batch, channels, height, width]`.
     pub(crate) fn forward(&mut self, batch: usize, inputs: &[f32], draw: Option<u64>) -> Vec<f32> {
         let first = &self.blocks[0];
         let pixels = batch * first.size[0] * first.size[1];
@@ -198,7 +225,7 @@ impl ConvStack {
             })
             .collect();
         let mut gradients = Vec::with_capacity(self.blocks.len());
-        for (index, block) in self.blocks.iter().enumerate().rev() {
+        for (index, block) in self.blocks.iter_mut().enumerate().rev() {
             let scale = if dropped { (1.0 / (1.0 - block.dropout)) as f32 } else { 1.0 };
             let (of_block, of_map) =
                 block.backward(batch, &self.maps[index], &self.routes[index], &gradient, scale, index > 0);
@@ -268,7 +295,8 @@ impl Block {
 
     /// Rows and columns of tiles.
     fn tiles(&self) -> [usize; 2] {
-        self.pooled.map(|side| side.div_ceil(self.tile() / 2))
+        let of = |axis: usize| self.pooled[axis].div_ceil(self.tile() / self.pool[axis]);
+        [of(0), of(1)]
     }
 
     /// Cells of an image's input and of its pooled output.
@@ -313,17 +341,18 @@ impl Block {
         let all = map.len() / self.cells()[0] * rows * columns;
         for first in (0..all).step_by(STRIP) {
             let count = STRIP.min(all - first);
-            scratch.resize(PLACES * count * self.inputs, PLACES * count * self.outputs);
-            self.evaluate(map, first, count, &mut scratch.patches);
+            let strides = [stride(count * self.inputs), stride(count * self.outputs)];
+            let [patches, products] = scratch.of_sizes(PLACES * strides[0], PLACES * strides[1]);
+            self.evaluate(map, first, count, patches);
             for place in 0..PLACES {
                 multiply(
-                    &scratch.patches[place * count * self.inputs..][..count * self.inputs],
+                    &patches[place * strides[0]..][..count * self.inputs],
                     &self.kernel[place * self.inputs * self.outputs..][..self.inputs * self.outputs],
-                    &mut scratch.products[place * count * self.outputs..][..count * self.outputs],
+                    &mut products[place * strides[1]..][..count * self.outputs],
                     [count, self.inputs, self.outputs],
                 );
             }
-            self.pool::<TILE>(&scratch.products, first, count, pooled, routes, first_cell, dropout);
+            self.pool::<TILE>(products, first, count, pooled, routes, first_cell, dropout);
         }
     }
 
@@ -357,11 +386,12 @@ impl Block {
     fn evaluate_lanes<const L: usize>(&self, map: &[f32], first: usize, count: usize, patches: &mut [f32]) {
         let (map, patches) = (map.as_chunks::<L>().0, patches.as_chunks_mut::<L>().0);
         let ([height, width], groups) = (self.size, self.inputs / L);
+        let stride = stride(count * self.inputs) / L;
         for patch in 0..count {
             let [image, top, left] = self.place(first + patch);
             let (rows, columns) = (self.inside(top, height), self.inside(left, width));
             for group in 0..groups {
-                let mut cells = [[[0.0; L]; PATCH]; PATCH];
+                let Aligned(cells) = &mut Aligned([[[0.0; L]; PATCH]; PATCH]);
                 for row in rows.clone() {
                     let start = (image * height + top + row - self.padding) * width + left;
                     for column in columns.clone() {
@@ -369,7 +399,7 @@ impl Block {
                     }
                 }
                 for at in 0..PATCH {
-                    let values = evaluate(column(&cells, at));
+                    let values = evaluate(column(cells, at));
                     for row in 0..PATCH {
                         cells[row][at] = values[row];
                     }
@@ -377,7 +407,7 @@ impl Block {
                 for row in 0..PATCH {
                     let values = evaluate(cells[row]);
                     for at in 0..PATCH {
-                        patches[((row * PATCH + at) * count + patch) * groups + group] = values[at];
+                        patches[(row * PATCH + at) * stride + patch * groups + group] = values[at];
                     }
                 }
             }
@@ -401,33 +431,34 @@ impl Block {
         let (products, bias) = (products.as_chunks::<LANES>().0, self.bias.as_chunks::<LANES>().0);
         let (pooled, routes) = (pooled.as_chunks_mut::<LANES>().0, routes.as_chunks_mut::<LANES>().0);
         let ([height, width], groups) = (self.pooled, self.outputs / LANES);
+        let stride = stride(count * self.outputs) / LANES;
+        let [high, wide] = self.pool;
         for patch in 0..count {
             let [image, top, left] = self.place(first + patch);
-            let (top, left) = (top / 2, left / 2);
+            let (top, left) = (top / high, left / wide);
             for group in 0..groups {
-                let mut cells = [[[0.0; LANES]; PATCH]; TILE];
+                let Aligned(cells) = &mut Aligned([[[0.0; LANES]; PATCH]; TILE]);
                 for at in 0..PATCH {
                     let mut values = [[0.0; LANES]; PATCH];
                     for row in 0..PATCH {
-                        values[row] = products[((row * PATCH + at) * count + patch) * groups + group];
+                        values[row] = products[(row * PATCH + at) * stride + patch * groups + group];
                     }
                     let values = interpolate::<LANES, TILE>(values);
                     for row in 0..TILE {
                         cells[row][at] = values[row];
                     }
                 }
-                let mut tile = [[[0.0; LANES]; TILE]; TILE];
+                let Aligned(tile) = &mut Aligned([[[0.0; LANES]; TILE]; TILE]);
                 for row in 0..TILE {
                     tile[row] = interpolate::<LANES, TILE>(cells[row]);
                 }
-                for row in 0..(height - top).min(TILE / 2) {
-                    for column in 0..(width - left).min(TILE / 2) {
+                for row in 0..(height - top).min(TILE / high) {
+                    for column in 0..(width - left).min(TILE / wide) {
                         let to = ((image * height + top + row) * width + left + column) * groups + group;
-                        let [upper, lower] = [&tile[2 * row], &tile[2 * row + 1]];
-                        let (left, right) = (2 * column, 2 * column + 1);
-                        let four = [upper[left], upper[right], lower[left], lower[right]];
+                        let window = (0..high * wide)
+                            .map(|at| tile[high * row + at / wide][wide * column + at % wide]);
                         let first_lane = first_cell.wrapping_add((to * LANES) as u32);
-                        (pooled[to], routes[to]) = win(four, bias[group], first_lane, dropout);
+                        (pooled[to], routes[to]) = win(window, bias[group], first_lane, dropout);
                     }
                 }
             }
@@ -435,7 +466,7 @@ impl Block {
     }
 
     fn backward(
-        &self,
+        &mut self,
         batch: usize,
         map: &[f32],
         routes: &[u8],
@@ -452,23 +483,35 @@ impl Block {
         } else {
             (0..batch.div_ceil(together)).map(|_| Default::default()).collect()
         };
-        let groups = parts.par_iter_mut().enumerate().map(|(index, of_map)| {
-            let range = |cells: usize| index * together * cells..((index + 1) * together).min(batch) * cells;
-            let (map, routes, gradient) = (&map[range(from)], &routes[range(to)], &gradient[range(to)]);
-            let mut of_kernel = vec![0.0; PLACES * self.inputs * self.outputs];
-            let mut of_bias = vec![[0.0; LANES]; self.outputs / LANES];
-            let sums = (&mut of_kernel[..], &mut of_bias[..]);
-            Arch::new().dispatch(Backward { block: self, map, routes, gradient, scale, of_map, sums });
-            (of_kernel, of_bias)
-        });
+        let mut of_kernel = std::mem::take(&mut self.of_kernel);
+        of_kernel.resize_with(parts.len(), || vec![0.0; PLACES * self.inputs * self.outputs]);
+        let groups =
+            parts.par_iter_mut().zip(&mut of_kernel).enumerate().map(|(index, (of_map, of_kernel))| {
+                let range =
+                    |cells: usize| index * together * cells..((index + 1) * together).min(batch) * cells;
+                let (map, routes, gradient) = (&map[range(from)], &routes[range(to)], &gradient[range(to)]);
+                let mut of_bias = vec![[0.0; LANES]; self.outputs / LANES];
+                let sums = (&mut of_kernel[..], &mut of_bias[..]);
+                Arch::new().dispatch(Backward { block: self, map, routes, gradient, scale, of_map, sums });
+                of_bias
+            });
         let mut groups = groups.collect::<Vec<_>>().into_iter();
-        let (mut of_kernel, mut of_bias) = groups.next().unwrap_or_default();
-        for (kernel, bias) in groups {
-            of_kernel.par_iter_mut().with_min_len(1 << 16).zip(kernel).for_each(|(sum, part)| *sum += part);
+        let mut of_bias = groups.next().unwrap_or_default();
+        for bias in groups {
             of_bias.iter_mut().zip(bias).for_each(|(sum, part)| *sum = add(*sum, part));
         }
+        if let Some((sum, parts)) = of_kernel.split_first_mut() {
+            sum.par_chunks_mut(1 << 14).enumerate().for_each(|(chunk, sum)| {
+                for part in parts.iter() {
+                    let part = &part[chunk << 14..][..sum.len()];
+                    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+                }
+            });
+        }
         let sizes = [self.outputs, self.channels, self.side];
-        let kernel = transform_kernel_adjoint(&of_kernel, sizes, [self.inputs, self.outputs]);
+        let sum = of_kernel.first().map_or(&[][..], Vec::as_slice);
+        let kernel = transform_kernel_adjoint(sum, sizes, [self.inputs, self.outputs]);
+        self.of_kernel = of_kernel;
         (BlockGradient { kernel, bias: of_bias.concat() }, of_maps)
     }
 
@@ -488,15 +531,15 @@ impl Block {
         let mut scratch = Scratch::default();
         for first in (0..all).step_by(STRIP) {
             let count = STRIP.min(all - first);
-            scratch.resize(PLACES * count * inputs, PLACES * count * outputs);
-            let Scratch { patches, products } = &mut scratch;
+            let strides = [stride(count * inputs), stride(count * outputs)];
+            let [patches, products] = scratch.of_sizes(PLACES * strides[0], PLACES * strides[1]);
             self.spread::<TILE>(gradient, routes, first, count, scale, products, of_bias);
             self.evaluate(map, first, count, patches);
             for place in 0..PLACES {
-                let patch = &mut patches[place * count * inputs..][..count * inputs];
-                let product = &products[place * count * outputs..][..count * outputs];
+                let patch = &mut patches[place * strides[0]..][..count * inputs];
+                let product = &products[place * strides[1]..][..count * outputs];
                 let sum = &mut of_kernel[place * inputs * outputs..][..inputs * outputs];
-                super::multiply_left_transposed(patch, product, sum, [inputs, count, outputs]);
+                super::multiply_left_transposed(patch, product, sum, [inputs, count, outputs], first > 0);
                 if !of_map.is_empty() {
                     let kernel = &self.kernel[place * inputs * outputs..][..inputs * outputs];
                     super::multiply_right_transposed(product, kernel, patch, [count, outputs, inputs]);
@@ -529,28 +572,30 @@ impl Block {
         let (gradient, routes) = (gradient.as_chunks::<LANES>().0, routes.as_chunks::<LANES>().0);
         let products = products.as_chunks_mut::<LANES>().0;
         let ([height, width], groups) = (self.pooled, self.outputs / LANES);
+        let stride = stride(count * self.outputs) / LANES;
+        let [high, wide] = self.pool;
         for patch in 0..count {
             let [image, top, left] = self.place(first + patch);
-            let (top, left) = (top / 2, left / 2);
+            let (top, left) = (top / high, left / wide);
             for group in 0..groups {
-                let mut tile = [[[0.0; LANES]; TILE]; TILE];
-                for row in 0..(height - top).min(TILE / 2) {
-                    for column in 0..(width - left).min(TILE / 2) {
+                let Aligned(tile) = &mut Aligned([[[0.0; LANES]; TILE]; TILE]);
+                for row in 0..(height - top).min(TILE / high) {
+                    for column in 0..(width - left).min(TILE / wide) {
                         let from = ((image * height + top + row) * width + left + column) * groups + group;
                         let (value, route) = (gradient[from], routes[from]);
-                        for at in 0..CLOSED {
-                            let cell =
-                                &mut tile[2 * row + usize::from(at / 2)][2 * column + usize::from(at % 2)];
+                        for at in 0..high * wide {
+                            let cell = &mut tile[high * row + at / wide][wide * column + at % wide];
                             for lane in 0..LANES {
-                                cell[lane] = if route[lane] == at { scale * value[lane] } else { 0.0 };
+                                let won = usize::from(route[lane]) == at;
+                                cell[lane] = if won { scale * value[lane] } else { 0.0 };
                             }
                             of_bias[group] = add(of_bias[group], *cell);
                         }
                     }
                 }
-                let mut cells = [[[0.0; LANES]; TILE]; PATCH];
+                let Aligned(cells) = &mut Aligned([[[0.0; LANES]; TILE]; PATCH]);
                 for at in 0..TILE {
-                    let values = interpolate_adjoint::<LANES, TILE>(column(&tile, at));
+                    let values = interpolate_adjoint::<LANES, TILE>(column(tile, at));
                     for row in 0..PATCH {
                         cells[row][at] = values[row];
                     }
@@ -558,7 +603,7 @@ impl Block {
                 for row in 0..PATCH {
                     let values = interpolate_adjoint::<LANES, TILE>(cells[row]);
                     for at in 0..PATCH {
-                        products[((row * PATCH + at) * count + patch) * groups + group] = values[at];
+                        products[(row * PATCH + at) * stride + patch * groups + group] = values[at];
                     }
                 }
             }
@@ -571,20 +616,21 @@ impl Block {
     fn gather<const L: usize>(&self, patches: &[f32], first: usize, count: usize, of_map: &mut [f32]) {
         let (patches, of_map) = (patches.as_chunks::<L>().0, of_map.as_chunks_mut::<L>().0);
         let ([height, width], groups) = (self.size, self.inputs / L);
+        let stride = stride(count * self.inputs) / L;
         for patch in 0..count {
             let [image, top, left] = self.place(first + patch);
             let (rows, columns) = (self.inside(top, height), self.inside(left, width));
             for group in 0..groups {
-                let mut cells = [[[0.0; L]; PATCH]; PATCH];
+                let Aligned(cells) = &mut Aligned([[[0.0; L]; PATCH]; PATCH]);
                 for row in 0..PATCH {
                     let mut values = [[0.0; L]; PATCH];
                     for at in 0..PATCH {
-                        values[at] = patches[((row * PATCH + at) * count + patch) * groups + group];
+                        values[at] = patches[(row * PATCH + at) * stride + patch * groups + group];
                     }
                     cells[row] = evaluate_adjoint(values);
                 }
                 for at in columns.clone() {
-                    let values = evaluate_adjoint(column(&cells, at));
+                    let values = evaluate_adjoint(column(cells, at));
                     for row in rows.clone() {
                         let start = (image * height + top + row - self.padding) * width + left;
                         let cell = &mut of_map[(start + at - self.padding) * groups + group];
@@ -596,21 +642,22 @@ impl Block {
     }
 }
 
-/// The largest of four with bias, ReLU and dropout, and which of them it was.
+/// The largest of a pool's cells with bias, ReLU and dropout, and which of them
+/// it was.
 #[inline(always)]
 fn win(
-    four: [[f32; LANES]; 4],
+    mut window: impl Iterator<Item = [f32; LANES]>,
     bias: [f32; LANES],
     first_lane: u32,
     dropout: Dropout,
 ) -> ([f32; LANES], [u8; LANES]) {
-    let mut largest = four[0];
+    let mut largest = window.next().unwrap_or_default();
     let mut route = [0_u32; LANES];
-    for (at, values) in four.iter().enumerate().skip(1) {
+    for (at, values) in (1..).zip(window) {
         for lane in 0..LANES {
             let wins = values[lane] > largest[lane];
             largest[lane] = if wins { values[lane] } else { largest[lane] };
-            route[lane] = if wins { at as u32 } else { route[lane] };
+            route[lane] = if wins { at } else { route[lane] };
         }
     }
     let mut output = [0.0; LANES];

@@ -21,7 +21,8 @@ mod transforms;
 
 use self::transforms::{PATCH, PLACES, add, column, evaluate, interpolate, transform_kernel};
 use super::{
-    experiment::{ConvBlock, NetworkSpec, Padding},
+    cnn::LEAST_VARIANCE,
+    experiment::{ConvBlock, NetworkSpec, Padding, Pooling},
     weights::{Weights, WeightsError},
 };
 
@@ -55,6 +56,8 @@ struct Block {
     side: usize,
     /// Zeros before the first row and column.
     padding: usize,
+    /// `[height, width]` of the pool.
+    pool: [usize; 2],
 }
 
 /// A dense layer.
@@ -68,6 +71,7 @@ struct Dense {
 pub struct Winograd {
     input: [usize; 3],
     blocks: Vec<Block>,
+    pooling: Pooling,
     dense: Vec<Dense>,
     logits: Dense,
     map: Map,
@@ -77,9 +81,15 @@ pub struct Winograd {
 }
 
 impl NetworkSpec {
-    /// Whether [`Winograd`] can compute it: every kernel is 3 x 3 or 5 x 5.
+    /// Whether [`Winograd`] can compute it: every kernel is 3 x 3 or 5 x 5, and
+    /// no pool crosses the border of a tile of 6 x 6 or 4 x 4 outputs.
     pub fn suits_winograd(&self) -> bool {
-        !self.blocks.is_empty() && self.blocks.iter().all(|block| matches!(block.kernel, 3 | 5))
+        let suits = |block: &ConvBlock| {
+            let tile = (PATCH + 1).saturating_sub(block.kernel);
+            matches!(block.kernel, 3 | 5)
+                && block.pool.iter().all(|&side| tile.checked_rem(side).is_some_and(|rest| rest == 0))
+        };
+        !self.blocks.is_empty() && self.blocks.iter().all(suits)
     }
 }
 
@@ -92,11 +102,13 @@ impl Winograd {
     pub fn new(weights: &Weights) -> Result<Self, WeightsError> {
         let network = &weights.card().network;
         if !network.suits_winograd() {
-            return Err(WeightsError::Unexpected("a kernel that is neither 3 x 3 nor 5 x 5".into()));
+            return Err(WeightsError::Unexpected("a kernel or a pool of another size".into()));
         }
         let mut channels = network.input[0];
         let mut blocks = Vec::with_capacity(network.blocks.len());
-        for (index, &ConvBlock { filters, kernel: side, padding, .. }) in network.blocks.iter().enumerate() {
+        for (index, &ConvBlock { filters, kernel: side, padding, pool, .. }) in
+            network.blocks.iter().enumerate()
+        {
             let kernel = weights.tensor(&format!("conv{index}.weight"), &[filters, channels, side, side])?;
             let bias = weights.tensor(&format!("conv{index}.bias"), &[filters])?;
             let (inputs, outputs) = (channels.next_multiple_of(LANES), filters.next_multiple_of(LANES));
@@ -107,13 +119,12 @@ impl Winograd {
                 outputs,
                 side,
                 padding: if padding == Padding::Same { side / 2 } else { 0 },
+                pool,
             });
             channels = filters;
         }
-        let layers = network.layers().map_err(super::card::CardError::from)?;
         let mut dense = Vec::new();
-        let flat = layers.iter().position(|layer| layer.name == "flatten").unwrap_or(0);
-        for pair in layers[flat..].windows(2) {
+        for pair in network.head_layers().map_err(super::card::CardError::from)?.windows(2) {
             let (name, inputs, outputs) = (&pair[1].name, pair[0].shape[0], pair[1].shape[0]);
             dense.push(Dense {
                 weight: weights.tensor(&format!("{name}.weight"), &[outputs, inputs])?.to_vec(),
@@ -124,6 +135,7 @@ impl Winograd {
         Ok(Self {
             input: network.input,
             blocks,
+            pooling: network.pooling,
             dense,
             logits,
             map: Map::default(),
@@ -144,7 +156,11 @@ impl Winograd {
             block.forward(&self.map, &mut self.next, &mut self.patches, &mut self.products);
             std::mem::swap(&mut self.map, &mut self.next);
         }
-        let mut embedding = self.map.flatten(self.dense.first().unwrap_or(&self.logits).inputs());
+        let features = self.dense.first().unwrap_or(&self.logits).inputs();
+        let mut embedding = match self.pooling {
+            Pooling::Flatten => self.map.flatten(features),
+            Pooling::Statistics => self.map.statistics(features),
+        };
         for dense in &self.dense {
             embedding = dense.forward(&embedding);
             embedding.iter_mut().for_each(|value| *value = value.max(0.0));
@@ -178,6 +194,21 @@ impl Map {
             |channel: usize, pixel: usize| self.cells[pixel * self.groups + channel / LANES][channel % LANES];
         (0..channels).flat_map(|channel| (0..pixels).map(move |pixel| cell(channel, pixel))).collect()
     }
+
+    /// Mean, maximum and standard deviation of each row, as [`Pooling::Statistics`]
+    /// orders them.
+    fn statistics(&self, length: usize) -> Vec<f32> {
+        let rows = self.flatten(length / 3 * self.width);
+        let rows = || rows.chunks_exact(self.width.max(1));
+        let mean = |row: &[f32]| row.iter().sum::<f32>() / row.len() as f32;
+        let largest = |row: &[f32]| row.iter().fold(f32::NEG_INFINITY, |most, &value| most.max(value));
+        let deviation = |row: &[f32]| {
+            let mean = mean(row);
+            let squares: f32 = row.iter().map(|value| (value - mean).powi(2)).sum();
+            (squares / row.len() as f32 + LEAST_VARIANCE).sqrt()
+        };
+        rows().map(mean).chain(rows().map(largest)).chain(rows().map(deviation)).collect()
+    }
 }
 
 impl Dense {
@@ -204,33 +235,35 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 impl Block {
-    /// Computes the pooled map. Each patch gives a tile of outputs, whose sides
-    /// are even, so that no pool crosses a tile's border.
+    /// Computes the pooled map. Each patch gives a tile of outputs, whose border no
+    /// pool crosses.
     fn forward(&self, map: &Map, pooled: &mut Map, patches: &mut Vec<Lanes>, products: &mut Vec<Lanes>) {
         let tile = PATCH + 1 - self.side;
-        let size = |side: usize| (side + 2 * self.padding + 1 - self.side) / 2;
-        pooled.resize(size(map.height), size(map.width), self.outputs / LANES);
-        let tiles = [pooled.height.div_ceil(tile / 2), pooled.width.div_ceil(tile / 2)];
+        let size = |side: usize, pool: usize| (side + 2 * self.padding + 1 - self.side) / pool;
+        let [high, wide] = self.pool;
+        pooled.resize(size(map.height, high), size(map.width, wide), self.outputs / LANES);
+        let tiles = [pooled.height.div_ceil(tile / high), pooled.width.div_ceil(tile / wide)];
         let (inputs, outputs) = (self.inputs / LANES, self.outputs / LANES);
         let all = tiles[0] * tiles[1];
         for first in (0..all).step_by(PATCHES) {
             let count = PATCHES.min(all - first);
-            patches.resize(PLACES * count * inputs, [0.0; LANES]);
-            products.resize(PLACES * count * outputs, [0.0; LANES]);
+            patches.resize(PLACES * stride(count * inputs), [0.0; LANES]);
+            products.resize(PLACES * stride(count * outputs), [0.0; LANES]);
             for patch in 0..count {
                 let place = [(first + patch) / tiles[1] * tile, (first + patch) % tiles[1] * tile];
                 self.evaluate(map, place, patches, [patch, count]);
             }
             for place in 0..PLACES {
                 multiply(
-                    patches[place * count * inputs..][..count * inputs].as_flattened(),
+                    patches[place * stride(count * inputs)..][..count * inputs].as_flattened(),
                     &self.kernel[place * self.inputs * self.outputs..][..self.inputs * self.outputs],
-                    products[place * count * outputs..][..count * outputs].as_flattened_mut(),
+                    products[place * stride(count * outputs)..][..count * outputs].as_flattened_mut(),
                     [count, self.inputs, self.outputs],
                 );
             }
             for patch in 0..count {
-                let place = [(first + patch) / tiles[1] * tile / 2, (first + patch) % tiles[1] * tile / 2];
+                let place =
+                    [(first + patch) / tiles[1] * tile / high, (first + patch) % tiles[1] * tile / wide];
                 if tile == 4 {
                     self.interpolate::<4>(products, [patch, count], pooled, place);
                 } else {
@@ -244,6 +277,7 @@ impl Block {
     /// `patches` is `[PLACES, count, groups]`.
     fn evaluate(&self, map: &Map, place: [usize; 2], patches: &mut [Lanes], [patch, count]: [usize; 2]) {
         let groups = map.groups;
+        let stride = stride(count * groups);
         // The rows and columns of the patch that the map has.
         let inside = |place: usize, length: usize| {
             let from = self.padding.saturating_sub(place);
@@ -266,7 +300,7 @@ impl Block {
             }
             for (row, cells) in cells.into_iter().enumerate() {
                 for (column, value) in evaluate(cells).into_iter().enumerate() {
-                    patches[((row * PATCH + column) * count + patch) * groups + group] = value;
+                    patches[(row * PATCH + column) * stride + patch * groups + group] = value;
                 }
             }
         }
@@ -282,12 +316,14 @@ impl Block {
         place: [usize; 2],
     ) {
         let groups = self.outputs / LANES;
-        let rows = (pooled.height - place[0]).min(TILE / 2);
-        let columns = (pooled.width - place[1]).min(TILE / 2);
+        let stride = stride(count * groups);
+        let [high, wide] = self.pool;
+        let rows = (pooled.height - place[0]).min(TILE / high);
+        let columns = (pooled.width - place[1]).min(TILE / wide);
         for group in 0..groups {
             let mut cells = [[[0.0; LANES]; PATCH]; TILE];
             for column in 0..PATCH {
-                let product = |row| products[((row * PATCH + column) * count + patch) * groups + group];
+                let product = |row| products[(row * PATCH + column) * stride + patch * groups + group];
                 let values = interpolate::<LANES, TILE>(std::array::from_fn(product));
                 for (row, value) in values.into_iter().enumerate() {
                     cells[row][column] = value;
@@ -296,17 +332,26 @@ impl Block {
             let tile: [[Lanes; TILE]; TILE] = cells.map(interpolate::<LANES, TILE>);
             for row in 0..rows {
                 for column in 0..columns {
-                    let [upper, lower] = [tile[2 * row], tile[2 * row + 1]];
-                    let (left, right) = (2 * column, 2 * column + 1);
-                    let largest =
-                        largest(largest(upper[left], upper[right]), largest(lower[left], lower[right]));
-                    let sum = add(largest, self.bias[group]);
+                    let mut most = tile[high * row][wide * column];
+                    for cells in &tile[high * row..][..high] {
+                        for cell in &cells[wide * column..][..wide] {
+                            most = largest(*cell, most);
+                        }
+                    }
+                    let sum = add(most, self.bias[group]);
                     pooled.cells[((place[0] + row) * pooled.width + place[1] + column) * groups + group] =
                         sum.map(|value| value.max(0.0));
                 }
             }
         }
     }
+}
+
+/// Registers from one place to the next: a cache line more than there is between
+/// them. Without it the 64 places of a patch lie a power of two apart, and a cache
+/// has room for few of those.
+fn stride(registers: usize) -> usize {
+    registers + 64 / size_of::<Lanes>()
 }
 
 fn group(channels: &[f32]) -> Lanes {
@@ -323,10 +368,17 @@ fn multiply(left: &[f32], right: &[f32], product: &mut [f32], [m, k, n]: [usize;
     matrix_product((left, [k, 1]), (right, [n, 1]), product, [m, k, n], false);
 }
 
-/// `sum += leftᵀ · right`, row-major: `[k, m]`, `[k, n]`, `[m, n]`.
+/// `product = leftᵀ · right`, or `product += leftᵀ · right`, row-major: `[k, m]`,
+/// `[k, n]`, `[m, n]`.
 #[cfg(feature = "training")]
-fn multiply_left_transposed(left: &[f32], right: &[f32], sum: &mut [f32], [m, k, n]: [usize; 3]) {
-    matrix_product((left, [1, m]), (right, [n, 1]), sum, [m, k, n], true);
+fn multiply_left_transposed(
+    left: &[f32],
+    right: &[f32],
+    product: &mut [f32],
+    [m, k, n]: [usize; 3],
+    sum: bool,
+) {
+    matrix_product((left, [1, m]), (right, [n, 1]), product, [m, k, n], sum);
 }
 
 /// `product = left · rightᵀ`, row-major: `[m, k]`, `[n, k]`, `[m, n]`.

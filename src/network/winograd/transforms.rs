@@ -162,6 +162,9 @@ fn kernel_matrix(side: usize) -> [[f64; 5]; PATCH] {
     matrix
 }
 
+/// Filters whose kernels are transformed side by side.
+const TOGETHER: usize = 16;
+
 /// The kernels `[filters, channels, side, side]` at the points, `G g Gᵀ`, as
 /// `[PLACES, inputs, outputs]`: channels and filters, filled up with zeros.
 pub(crate) fn transform_kernel(
@@ -171,21 +174,31 @@ pub(crate) fn transform_kernel(
 ) -> Vec<f32> {
     let matrix = kernel_matrix(side);
     let mut transformed = vec![0.0; PLACES * inputs * outputs];
-    for (index, kernel) in kernel.chunks_exact(side * side).enumerate() {
-        let (filter, channel) = (index / channels, index % channels);
-        debug_assert!(filter < filters, "more kernels than filters");
-        let mut rows = [[0.0_f64; 5]; PATCH];
-        for (row, vertical) in rows.iter_mut().zip(&matrix) {
-            for (cells, vertical) in kernel.chunks_exact(side).zip(vertical) {
-                for (sum, cell) in row.iter_mut().zip(cells) {
-                    *sum += vertical * f64::from(*cell);
+    for first in (0..filters).step_by(TOGETHER) {
+        let count = TOGETHER.min(filters - first);
+        for channel in 0..channels {
+            let mut rows = [[[0.0_f64; TOGETHER]; 5]; PATCH];
+            for cell in 0..side * side {
+                let mut values = [0.0; TOGETHER];
+                for (filter, value) in values.iter_mut().enumerate().take(count) {
+                    *value = f64::from(kernel[((first + filter) * channels + channel) * side * side + cell]);
+                }
+                for (row, vertical) in rows.iter_mut().zip(&matrix) {
+                    for (sum, value) in row[cell % side].iter_mut().zip(values) {
+                        *sum += vertical[cell / side] * value;
+                    }
                 }
             }
-        }
-        for place in 0..PLACES {
-            let (row, horizontal) = (&rows[place / PATCH], &matrix[place % PATCH]);
-            let value: f64 = row.iter().zip(horizontal).map(|(cell, point)| cell * point).sum();
-            transformed[(place * inputs + channel) * outputs + filter] = value as f32;
+            for place in 0..PLACES {
+                let mut values = [0.0; TOGETHER];
+                for (cells, point) in rows[place / PATCH].iter().zip(&matrix[place % PATCH]) {
+                    for (sum, cell) in values.iter_mut().zip(cells) {
+                        *sum += cell * point;
+                    }
+                }
+                let to = &mut transformed[(place * inputs + channel) * outputs + first..][..count];
+                to.iter_mut().zip(values).for_each(|(to, value)| *to = value as f32);
+            }
         }
     }
     transformed
@@ -199,24 +212,35 @@ pub(crate) fn transform_kernel_adjoint(
     [filters, channels, side]: [usize; 3],
     [inputs, outputs]: [usize; 2],
 ) -> Vec<f32> {
+    use rayon::prelude::*;
+
     let matrix = kernel_matrix(side);
-    let mut kernels = Vec::with_capacity(filters * channels * side * side);
-    for index in 0..filters * channels {
-        let (filter, channel) = (index / channels, index % channels);
-        let mut rows = [[0.0_f64; 5]; PATCH];
-        for place in 0..PLACES {
-            let value = f64::from(gradient[(place * inputs + channel) * outputs + filter]);
-            for (sum, point) in rows[place / PATCH].iter_mut().zip(&matrix[place % PATCH]) {
-                *sum += value * point;
+    let cells = side * side;
+    let mut kernels = vec![0.0; filters * channels * cells];
+    kernels.par_chunks_mut(TOGETHER * channels * cells).enumerate().for_each(|(group, kernels)| {
+        let (first, count) = (group * TOGETHER, kernels.len() / (channels * cells));
+        for channel in 0..channels {
+            let mut rows = [[[0.0_f64; TOGETHER]; 5]; PATCH];
+            for place in 0..PLACES {
+                let from = &gradient[(place * inputs + channel) * outputs + first..][..count];
+                for (sums, point) in rows[place / PATCH].iter_mut().zip(&matrix[place % PATCH]) {
+                    for (sum, value) in sums.iter_mut().zip(from) {
+                        *sum += f64::from(*value) * point;
+                    }
+                }
+            }
+            for cell in 0..cells {
+                let mut values = [0.0; TOGETHER];
+                for (row, points) in rows.iter().zip(&matrix) {
+                    for (sum, value) in values.iter_mut().zip(row[cell % side]) {
+                        *sum += points[cell / side] * value;
+                    }
+                }
+                for (filter, value) in values.into_iter().enumerate().take(count) {
+                    kernels[(filter * channels + channel) * cells + cell] = value as f32;
+                }
             }
         }
-        for vertical in 0..side {
-            for horizontal in 0..side {
-                let sum: f64 =
-                    rows.iter().zip(&matrix).map(|(row, points)| points[vertical] * row[horizontal]).sum();
-                kernels.push(sum as f32);
-            }
-        }
-    }
+    });
     kernels
 }

@@ -1,0 +1,382 @@
+//! Clips as they might have been: from elsewhere in the song, played in another
+//! key, heard in a room or by a telephone.
+//!
+//! In: the clips to learn from, and how strongly they may be changed. Out:
+//! batches that are drawn anew in every step. All of it is done to the log-mel
+//! spectrogram, where a gain is a sum, an equaliser a curve over the bands and
+//! another key a shift of them.
+//!
+//! References: D. S. Park et al., "SpecAugment", Interspeech 2019 (masks);
+//! H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
+
+use std::{f32::consts::PI, ops::Range};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Beta, Distribution};
+use rayon::prelude::*;
+
+use super::recipe::Augmentation;
+use crate::{
+    dataset::{
+        archive::{Clip, MelArchive, RANGE_DB},
+        split::{Part, Split},
+    },
+    network::card::{Input, ModelCard},
+};
+
+/// What a step learns from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// `[batch, n_mels, frames]`, normalised as the card says.
+    pub cells: Vec<f32>,
+    /// How much of each genre a clip is: `[batch, genres]`.
+    pub shares: Vec<f32>,
+}
+
+/// Draws clips.
+#[derive(Debug)]
+pub struct Augmenter<'a> {
+    archive: &'a MelArchive,
+    clips: &'a [Clip],
+    /// Of each clip the frames of its item that may be heard in its place: those
+    /// of the clips around it that are for training too.
+    around: Vec<Range<usize>>,
+    frames: usize,
+    top_db: f32,
+    mean: f32,
+    deviation: f32,
+    strength: Augmentation,
+}
+
+impl<'a> Augmenter<'a> {
+    /// `None` where the card's network is not shown the spectrogram itself.
+    pub fn new(
+        archive: &'a MelArchive,
+        clips: &'a [Clip],
+        split: &Split,
+        card: &ModelCard,
+        strength: Augmentation,
+    ) -> Option<Self> {
+        let Input::LogMel { mean, deviation } = card.input else { return None };
+        let frames = archive.clip_frames(card.spectrogram.clip_seconds);
+        let mut learned = vec![false; clips.len()];
+        split.part(Part::Train).iter().for_each(|&clip| learned[clip] = true);
+        let own = |clip: &Clip| clip.start_frame..clip.start_frame + frames;
+        let mut around: Vec<Range<usize>> = clips.iter().map(own).collect();
+        let follows =
+            |clip: usize| learned[clip - 1] && learned[clip] && clips[clip - 1].item == clips[clip].item;
+        let mut first = 0;
+        for clip in 1..=clips.len() {
+            if clip == clips.len() || !follows(clip) {
+                let whole = around[first].start..around[clip - 1].end;
+                around[first..clip].fill(whole);
+                first = clip;
+            }
+        }
+        let top_db = card.spectrogram.top_db;
+        Some(Self { archive, clips, around, frames, top_db, mean, deviation, strength })
+    }
+
+    /// Clips in place of these, the same for the same `draw`.
+    pub fn batch(&self, clips: &[usize], draw: u64) -> Batch {
+        let bands = self.archive.spectrogram.n_mels;
+        let (size, genres) = (bands * self.frames, self.archive.genres.len());
+        let drawn: Vec<Vec<f32>> = clips
+            .par_iter()
+            .enumerate()
+            .map(|(at, &clip)| {
+                let mut rng = ChaCha8Rng::seed_from_u64(draw);
+                rng.set_stream(at as u64 + 1);
+                self.clip(clip, &mut rng)
+            })
+            .collect();
+        let mut batch = Batch { cells: drawn.concat(), shares: vec![0.0; clips.len() * genres] };
+        let genre = |at: usize| self.clips[clips[at]].genre;
+        let mut rng = ChaCha8Rng::seed_from_u64(draw);
+        let beta = Beta::new(self.strength.mixup, self.strength.mixup).ok();
+        for at in 0..clips.len() {
+            let share = beta.map_or(1.0, |beta| beta.sample(&mut rng) as f32);
+            // Each with the one before it: the order is drawn already.
+            let other = (at + clips.len() - 1) % clips.len();
+            if share < 1.0 {
+                let cells = &mut batch.cells[at * size..][..size];
+                for (cell, other) in cells.iter_mut().zip(&drawn[other]) {
+                    *cell = share * *cell + (1.0 - share) * other;
+                }
+            }
+            batch.shares[at * genres + genre(at)] += share;
+            batch.shares[at * genres + genre(other)] += 1.0 - share;
+        }
+        batch
+    }
+
+    /// One clip, `[n_mels, frames]`.
+    fn clip(&self, clip: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+        let mut cells = self.elsewhere(clip, rng);
+        self.through_a_room(&mut cells, rng);
+        let loudest = cells.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        for cell in &mut cells {
+            *cell = ((*cell - loudest).max(-self.top_db) - self.mean) / self.deviation;
+        }
+        self.mask(&mut cells, rng);
+        cells
+    }
+
+    /// Another place in the song, a little faster or slower, higher or lower:
+    /// decibels.
+    fn elsewhere(&self, clip: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+        let Augmentation { stretch, shift, .. } = self.strength;
+        let bands = self.archive.spectrogram.n_mels;
+        let around = self.around[clip].clone();
+        let steps = (self.frames - 1).max(1) as f32;
+        let room = (around.len() - 1) as f32;
+        let speed = symmetric(rng, stretch).exp().min(room / steps);
+        let start = rng.random::<f32>() * (room - speed * steps).max(0.0);
+        let first = (start as usize).min(around.len() - 1);
+        let length = ((speed * steps) as usize + 3).min(around.len() - first);
+        let window = Clip { start_frame: around.start + first, ..self.clips[clip] };
+        let mut raw = Vec::new();
+        self.archive.decibels(&window, length, RANGE_DB, &mut raw);
+
+        let shift = symmetric(rng, shift);
+        let mut cells = Vec::with_capacity(bands * self.frames);
+        for band in 0..bands {
+            let [(lower, above), (upper, below)] = between(band as f32 + shift, bands);
+            for frame in 0..self.frames {
+                let [(before, after_it), (after, before_it)] =
+                    between(start - first as f32 + speed * frame as f32, length);
+                let at = |band: usize, frame: usize| raw[band * length + frame];
+                cells.push(
+                    above * (after_it * at(lower, before) + before_it * at(lower, after))
+                        + below * (after_it * at(upper, before) + before_it * at(upper, after)),
+                );
+            }
+        }
+        cells
+    }
+
+    /// An equaliser, the end of a loudspeaker's range, the echo of a room and the
+    /// noise in it.
+    fn through_a_room(&self, cells: &mut [f32], rng: &mut ChaCha8Rng) {
+        let Augmentation { equaliser, room, noise, telephone, .. } = self.strength;
+        let bands = self.archive.spectrogram.n_mels;
+        // A slow curve: three cosines over the bands, each with its own height.
+        let heights: [f32; 3] = std::array::from_fn(|_| symmetric(rng, equaliser));
+        let curve = |band: usize| {
+            let place = band as f32 / bands as f32;
+            (1..).zip(heights).map(|(waves, height)| height * (PI * waves as f32 * place).cos()).sum::<f32>()
+        };
+        let mut gains: Vec<f32> = (0..bands).map(curve).collect();
+        if rng.random_bool(telephone) {
+            // Decibels a band beyond the ends of what a small loudspeaker or microphone has.
+            let (low, high) = (rng.random_range(0.0..0.2), rng.random_range(0.6..1.0));
+            let slope = rng.random_range(0.5..3.0);
+            for (band, gain) in gains.iter_mut().enumerate() {
+                let place = band as f32 / bands as f32;
+                *gain -= slope * bands as f32 * ((low - place).max(0.0) + (place - high).max(0.0));
+            }
+        }
+        for (row, gain) in cells.chunks_exact_mut(self.frames).zip(gains) {
+            row.iter_mut().for_each(|cell| *cell += gain);
+        }
+        let echo = if rng.random_bool(room) { rng.random_range(0.1..0.6) } else { 0.0 };
+        let noisy = rng.random_bool(noise);
+        if echo == 0.0 && !noisy {
+            return;
+        }
+        let loudest = cells.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let floor = loudest - rng.random_range(25.0..70.0);
+        let tilt = rng.random_range(-20.0..10.0) / bands as f32;
+        for (band, row) in cells.chunks_exact_mut(self.frames).enumerate() {
+            let of_noise = power(floor + tilt * band as f32);
+            let mut reverberation = 0.0;
+            for cell in row {
+                let mut sum = power(*cell) + echo * reverberation;
+                reverberation = sum;
+                if noisy {
+                    // The power of Gaussian noise in a band is about exponential.
+                    sum -= of_noise * (1.0 - rng.random::<f32>()).ln();
+                }
+                *cell = 10.0 * sum.max(1e-20).log10();
+            }
+        }
+    }
+
+    /// `SpecAugment`: bands and frames that nothing is known of.
+    fn mask(&self, cells: &mut [f32], rng: &mut ChaCha8Rng) {
+        let bands = self.archive.spectrogram.n_mels;
+        for _ in 0..self.strength.masks {
+            let width = rng.random_range(0..=bands / 6);
+            let first = rng.random_range(0..=bands - width);
+            cells[first * self.frames..][..width * self.frames].fill(0.0);
+            let width = rng.random_range(0..=self.frames / 6);
+            let first = rng.random_range(0..=self.frames - width);
+            cells.chunks_exact_mut(self.frames).for_each(|row| row[first..][..width].fill(0.0));
+        }
+    }
+}
+
+fn power(decibels: f32) -> f32 {
+    10.0_f32.powf(decibels / 10.0)
+}
+
+fn symmetric(rng: &mut ChaCha8Rng, most: f32) -> f32 {
+    most * (2.0 * rng.random::<f32>() - 1.0)
+}
+
+/// The neighbours of a place in `0..length`, and how much of each is there.
+fn between(place: f32, length: usize) -> [(usize, f32); 2] {
+    let place = place.clamp(0.0, (length - 1) as f32);
+    let lower = place as usize;
+    let part = place - lower as f32;
+    [(lower, 1.0 - part), ((lower + 1).min(length - 1), part)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dataset::archive::{Item, Track},
+        network::{
+            card::{CARD_VERSION, Combine, Training},
+            experiment::{NetworkSpec, Pooling},
+        },
+        spectrogram::config::SpectrogramConfig,
+    };
+
+    const BANDS: usize = 20;
+    /// Of a track: ten clips.
+    const FRAMES: usize = 343;
+
+    /// Tracks of two genres, the cells of each by a rule.
+    fn archive(tracks: usize, cell: impl Fn(usize, usize) -> u8) -> MelArchive {
+        let spectrogram = SpectrogramConfig {
+            n_mels: BANDS,
+            hop_length: 1920,
+            center: false,
+            ..SpectrogramConfig::default()
+        };
+        let cells = (0..tracks * BANDS * FRAMES).map(|at| cell(at / (BANDS * FRAMES), at % FRAMES));
+        MelArchive::new(
+            vec!["a".into(), "b".into()],
+            (0..tracks).map(|track| Track { name: format!("{track}"), genre: track % 2 }).collect(),
+            spectrogram,
+            (0..tracks).map(|track| Item { track, frames: FRAMES }).collect(),
+            cells.collect(),
+        )
+        .unwrap()
+    }
+
+    fn card(archive: &MelArchive) -> ModelCard {
+        let input = Input::LogMel { mean: 0.0, deviation: 1.0 };
+        let card = ModelCard {
+            version: CARD_VERSION,
+            name: "small".into(),
+            genres: archive.genres.clone(),
+            spectrogram: archive.spectrogram.clone(),
+            input,
+            embedding_length: 2,
+            network: NetworkSpec {
+                input: input.shape(&archive.spectrogram),
+                blocks: vec![],
+                pooling: Pooling::Statistics,
+                dense: vec![2],
+                classes: 2,
+            },
+            combine: Combine::MeanProbability,
+            temperature: 1.0,
+            rejection_threshold: None,
+            training: Training::default(),
+            scores: vec![],
+            licence: String::new(),
+            date: String::new(),
+        };
+        card.validate().unwrap();
+        card
+    }
+
+    fn strong() -> Augmentation {
+        Augmentation {
+            mixup: 0.4,
+            stretch: 0.5,
+            shift: 5.0,
+            equaliser: 10.0,
+            room: 1.0,
+            noise: 1.0,
+            telephone: 1.0,
+            masks: 2,
+        }
+    }
+
+    #[test]
+    fn a_draw_is_the_same_again_and_another_is_not() {
+        let archive = archive(10, |track, frame| (track * 31 + frame * 17) as u8);
+        let clips = archive.clips(3.0);
+        let split = Split::over_tracks(&archive, &clips, 0).unwrap();
+        let card = card(&archive);
+        let augmenter = Augmenter::new(&archive, &clips, &split, &card, strong()).unwrap();
+        let batch: Vec<usize> = split.part(Part::Train)[..20].to_vec();
+        let drawn = augmenter.batch(&batch, 5);
+        assert_eq!(drawn, augmenter.batch(&batch, 5));
+        assert_ne!(drawn, augmenter.batch(&batch, 6));
+        assert_eq!(drawn.cells.len(), 20 * BANDS * 34);
+        assert!(drawn.cells.iter().all(|cell| (-80.0..=0.0).contains(cell)));
+        for shares in drawn.shares.chunks_exact(2) {
+            assert!((shares[0] + shares[1] - 1.0).abs() < 1e-6 && shares.iter().all(|share| *share >= 0.0));
+        }
+    }
+
+    /// Held-out clips are silent here and the others are not: nothing of the former
+    /// may be heard.
+    #[test]
+    fn nothing_is_heard_that_is_not_for_training() {
+        let even = archive(10, |_, _| 200);
+        let clips = even.clips(3.0);
+        let split = Split::over_clips(&even, &clips, 1).unwrap();
+        let mut held_out = vec![[true; FRAMES]; 10];
+        for &clip in split.part(Part::Train) {
+            let first = clips[clip].start_frame;
+            held_out[clips[clip].track][first..first + 34].fill(false);
+        }
+        let archive = archive(10, |track, frame| if held_out[track][frame] { 0 } else { 200 });
+        let card = card(&archive);
+        let only_elsewhere = Augmentation { stretch: 0.3, ..Augmentation::default() };
+        let augmenter = Augmenter::new(&archive, &clips, &split, &card, only_elsewhere).unwrap();
+        for draw in 0..20 {
+            let drawn = augmenter.batch(split.part(Part::Train), draw);
+            // Between the last frame of a clip and the first of the next lie one or two
+            // that belong to neither.
+            let silent = drawn
+                .cells
+                .chunks_exact(34)
+                .filter(|row| row.iter().filter(|cell| **cell < -1.0).count() > 4);
+            assert_eq!(silent.count(), 0);
+        }
+    }
+
+    #[test]
+    fn without_strength_a_steady_sound_stays_as_it_is() {
+        let archive = archive(10, |track, _| 100 + track as u8);
+        let clips = archive.clips(3.0);
+        let split = Split::over_tracks(&archive, &clips, 0).unwrap();
+        let card = card(&archive);
+        let augmenter = Augmenter::new(&archive, &clips, &split, &card, Augmentation::default()).unwrap();
+        let drawn = augmenter.batch(split.part(Part::Train), 0);
+        assert!(drawn.cells.iter().all(|cell| cell.abs() < 1e-4));
+        let expected = split.part(Part::Train).iter().flat_map(|&clip| match clips[clip].genre {
+            0 => [1.0, 0.0],
+            _ => [0.0, 1.0],
+        });
+        assert!(drawn.shares.into_iter().eq(expected));
+    }
+
+    #[test]
+    fn a_picture_is_not_changed() {
+        let archive = archive(10, |_, _| 100);
+        let clips = archive.clips(3.0);
+        let split = Split::over_tracks(&archive, &clips, 0).unwrap();
+        let card = ModelCard { input: Input::Viridis { height: 8, width: 8 }, ..card(&archive) };
+        assert!(Augmenter::new(&archive, &clips, &split, &card, strong()).is_none());
+    }
+}
