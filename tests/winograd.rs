@@ -175,7 +175,7 @@ fn pools_of_every_size_that_fits_a_tile_and_statistics() {
     {
         let blocks = vec![ConvBlock { pool, ..block(6, kernel, Padding::Same) }, block(5, 3, Padding::Same)];
         let network = NetworkSpec {
-            input: [1, 17, 25],
+            input: [3, 17, 25],
             blocks,
             pooling: Pooling::Statistics,
             dense: vec![6],
@@ -185,7 +185,7 @@ fn pools_of_every_size_that_fits_a_tile_and_statistics() {
     }
     let crossing = ConvBlock { pool: [4, 4], ..block(6, 3, Padding::Same) };
     let network = NetworkSpec {
-        input: [1, 17, 25],
+        input: [3, 17, 25],
         blocks: vec![crossing],
         pooling: Pooling::Flatten,
         dense: vec![],

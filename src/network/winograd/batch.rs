@@ -25,8 +25,8 @@ use rayon::prelude::*;
 use super::{
     NetworkSpec, multiply,
     transforms::{
-        PATCH, PLACES, add, column, evaluate, evaluate_adjoint, interpolate, interpolate_adjoint,
-        transform_kernel, transform_kernel_adjoint,
+        PATCH, PLACES, add, evaluate, evaluate_adjoint, interpolate, interpolate_adjoint, transform_kernel,
+        transform_kernel_adjoint,
     },
 };
 use crate::network::experiment::{ConvBlock, Padding};
@@ -81,6 +81,8 @@ pub(crate) struct ConvStack {
     maps: Vec<Vec<f32>>,
     /// Which cell of each pool won, of each block.
     routes: Vec<Vec<u8>>,
+    /// The gradients of `maps`, kept because they are large.
+    of_maps: Vec<Vec<f32>>,
 }
 
 /// Cells from one place of patches to the next: a cache line more than there are
@@ -161,7 +163,7 @@ impl ConvStack {
         });
         let blocks: Vec<Block> = blocks.collect();
         let (maps, routes) = (vec![Vec::new(); blocks.len() + 1], vec![Vec::new(); blocks.len()]);
-        Some(Self { blocks, maps, routes })
+        Some(Self { of_maps: maps.clone(), blocks, maps, routes })
     }
 
     /// `[channels, height, width]` of the last map.
@@ -216,21 +218,22 @@ impl ConvStack {
     pub(crate) fn backward(&mut self, batch: usize, gradient: &[f32], dropped: bool) -> Vec<BlockGradient> {
         let Some(last) = self.blocks.last() else { return Vec::new() };
         let pixels = last.pooled[0] * last.pooled[1];
-        let mut gradient: Vec<f32> = gradient
-            .chunks_exact(pixels * last.outputs)
-            .flat_map(|image| {
-                (0..pixels).flat_map(move |pixel| {
-                    (0..last.outputs).map(move |channel| image[channel * pixels + pixel])
-                })
-            })
-            .collect();
+        let cells = gradient.chunks_exact(pixels * last.outputs).flat_map(|image| {
+            (0..pixels)
+                .flat_map(move |pixel| (0..last.outputs).map(move |channel| image[channel * pixels + pixel]))
+        });
+        if let Some(of_map) = self.of_maps.last_mut() {
+            of_map.clear();
+            of_map.extend(cells);
+        }
         let mut gradients = Vec::with_capacity(self.blocks.len());
         for (index, block) in self.blocks.iter_mut().enumerate().rev() {
             let scale = if dropped { (1.0 / (1.0 - block.dropout)) as f32 } else { 1.0 };
-            let (of_block, of_map) =
-                block.backward(batch, &self.maps[index], &self.routes[index], &gradient, scale, index > 0);
-            gradients.push(of_block);
-            gradient = of_map;
+            let (before, after) = self.of_maps.split_at_mut(index + 1);
+            // Nobody asks for the gradient of the input.
+            let of_map = if index > 0 { Some(&mut before[index]) } else { None };
+            let (map, routes) = (&self.maps[index], &self.routes[index]);
+            gradients.push(block.backward(batch, map, routes, &after[0], scale, of_map));
         }
         gradients.reverse();
         gradients
@@ -398,16 +401,10 @@ impl Block {
                         cells[row][column] = map[(start + column - self.padding) * groups + group];
                     }
                 }
-                for at in 0..PATCH {
-                    let values = evaluate(column(cells, at));
-                    for row in 0..PATCH {
-                        cells[row][at] = values[row];
-                    }
-                }
+                evaluate_square(cells);
                 for row in 0..PATCH {
-                    let values = evaluate(cells[row]);
                     for at in 0..PATCH {
-                        patches[(row * PATCH + at) * stride + patch * groups + group] = values[at];
+                        patches[(row * PATCH + at) * stride + patch * groups + group] = cells[row][at];
                     }
                 }
             }
@@ -437,21 +434,13 @@ impl Block {
             let [image, top, left] = self.place(first + patch);
             let (top, left) = (top / high, left / wide);
             for group in 0..groups {
-                let Aligned(cells) = &mut Aligned([[[0.0; LANES]; PATCH]; TILE]);
-                for at in 0..PATCH {
-                    let mut values = [[0.0; LANES]; PATCH];
-                    for row in 0..PATCH {
-                        values[row] = products[(row * PATCH + at) * stride + patch * groups + group];
-                    }
-                    let values = interpolate::<LANES, TILE>(values);
-                    for row in 0..TILE {
-                        cells[row][at] = values[row];
+                let Aligned(tile) = &mut Aligned([[[0.0; LANES]; PATCH]; PATCH]);
+                for row in 0..PATCH {
+                    for at in 0..PATCH {
+                        tile[row][at] = products[(row * PATCH + at) * stride + patch * groups + group];
                     }
                 }
-                let Aligned(tile) = &mut Aligned([[[0.0; LANES]; TILE]; TILE]);
-                for row in 0..TILE {
-                    tile[row] = interpolate::<LANES, TILE>(cells[row]);
-                }
+                interpolate_square::<LANES, TILE>(tile);
                 for row in 0..(height - top).min(TILE / high) {
                     for column in 0..(width - left).min(TILE / wide) {
                         let to = ((image * height + top + row) * width + left + column) * groups + group;
@@ -472,16 +461,17 @@ impl Block {
         routes: &[u8],
         gradient: &[f32],
         scale: f32,
-        of_map: bool,
-    ) -> (BlockGradient, Vec<f32>) {
+        of_map: Option<&mut Vec<f32>>,
+    ) -> BlockGradient {
         let [from, to] = self.cells();
         let together = batch.div_ceil(GROUPS);
-        let mut of_maps = vec![0.0; if of_map { batch * from } else { 0 }];
         // Where the gradient of the input is not wanted, each group has none of it.
-        let mut parts: Vec<&mut [f32]> = if of_map {
-            of_maps.chunks_mut(together * from).collect()
-        } else {
-            (0..batch.div_ceil(together)).map(|_| Default::default()).collect()
+        let mut parts: Vec<&mut [f32]> = match of_map {
+            Some(of_map) => {
+                of_map.resize(batch * from, 0.0);
+                of_map.chunks_mut(together * from).collect()
+            }
+            None => (0..batch.div_ceil(together)).map(|_| Default::default()).collect(),
         };
         let mut of_kernel = std::mem::take(&mut self.of_kernel);
         of_kernel.resize_with(parts.len(), || vec![0.0; PLACES * self.inputs * self.outputs]);
@@ -492,6 +482,8 @@ impl Block {
                 let (map, routes, gradient) = (&map[range(from)], &routes[range(to)], &gradient[range(to)]);
                 let mut of_bias = vec![[0.0; LANES]; self.outputs / LANES];
                 let sums = (&mut of_kernel[..], &mut of_bias[..]);
+                // Patches add to it.
+                of_map.fill(0.0);
                 Arch::new().dispatch(Backward { block: self, map, routes, gradient, scale, of_map, sums });
                 of_bias
             });
@@ -512,7 +504,7 @@ impl Block {
         let sum = of_kernel.first().map_or(&[][..], Vec::as_slice);
         let kernel = transform_kernel_adjoint(sum, sizes, [self.inputs, self.outputs]);
         self.of_kernel = of_kernel;
-        (BlockGradient { kernel, bias: of_bias.concat() }, of_maps)
+        BlockGradient { kernel, bias: of_bias.concat() }
     }
 
     #[inline(always)]
@@ -578,7 +570,7 @@ impl Block {
             let [image, top, left] = self.place(first + patch);
             let (top, left) = (top / high, left / wide);
             for group in 0..groups {
-                let Aligned(tile) = &mut Aligned([[[0.0; LANES]; TILE]; TILE]);
+                let Aligned(tile) = &mut Aligned([[[0.0; LANES]; PATCH]; PATCH]);
                 for row in 0..(height - top).min(TILE / high) {
                     for column in 0..(width - left).min(TILE / wide) {
                         let from = ((image * height + top + row) * width + left + column) * groups + group;
@@ -593,17 +585,10 @@ impl Block {
                         }
                     }
                 }
-                let Aligned(cells) = &mut Aligned([[[0.0; LANES]; TILE]; PATCH]);
-                for at in 0..TILE {
-                    let values = interpolate_adjoint::<LANES, TILE>(column(tile, at));
-                    for row in 0..PATCH {
-                        cells[row][at] = values[row];
-                    }
-                }
+                interpolate_square_adjoint::<LANES, TILE>(tile);
                 for row in 0..PATCH {
-                    let values = interpolate_adjoint::<LANES, TILE>(cells[row]);
                     for at in 0..PATCH {
-                        products[(row * PATCH + at) * stride + patch * groups + group] = values[at];
+                        products[(row * PATCH + at) * stride + patch * groups + group] = tile[row][at];
                     }
                 }
             }
@@ -623,24 +608,79 @@ impl Block {
             for group in 0..groups {
                 let Aligned(cells) = &mut Aligned([[[0.0; L]; PATCH]; PATCH]);
                 for row in 0..PATCH {
-                    let mut values = [[0.0; L]; PATCH];
                     for at in 0..PATCH {
-                        values[at] = patches[(row * PATCH + at) * stride + patch * groups + group];
+                        cells[row][at] = patches[(row * PATCH + at) * stride + patch * groups + group];
                     }
-                    cells[row] = evaluate_adjoint(values);
                 }
-                for at in columns.clone() {
-                    let values = evaluate_adjoint(column(cells, at));
-                    for row in rows.clone() {
-                        let start = (image * height + top + row - self.padding) * width + left;
+                evaluate_square_adjoint(cells);
+                for row in rows.clone() {
+                    let start = (image * height + top + row - self.padding) * width + left;
+                    for at in columns.clone() {
                         let cell = &mut of_map[(start + at - self.padding) * groups + group];
-                        *cell = add(*cell, values[row]);
+                        *cell = add(*cell, cells[row][at]);
                     }
                 }
             }
         }
     }
 }
+
+/// A patch of which each cell has several channels side by side.
+type Square<const L: usize> = [[[f32; L]; PATCH]; PATCH];
+
+/// Transforms the columns of a square, then its rows, in place. Channels are the
+/// inmost loop, and within it everything is a single number: so the compiler takes
+/// a register of channels at once. Given arrays of channels it takes them apart and
+/// gathers them again, at twice the time.
+macro_rules! transform_square {
+    ($(#[$about:meta])* $name:ident, $transform:ident $(::<1, $tile:ident>)?, $from:expr, $to:expr) => {
+        $(#[$about])*
+        #[inline(always)]
+        fn $name<const L: usize $(, const $tile: usize)?>(square: &mut Square<L>) {
+            for column in 0..$from {
+                for lane in 0..L {
+                    let mut values = [[0.0]; $from];
+                    for row in 0..$from {
+                        values[row][0] = square[row][column][lane];
+                    }
+                    let values = $transform$(::<1, $tile>)?(values);
+                    for row in 0..$to {
+                        square[row][column][lane] = values[row][0];
+                    }
+                }
+            }
+            for row in 0..$to {
+                for lane in 0..L {
+                    let mut values = [[0.0]; $from];
+                    for column in 0..$from {
+                        values[column][0] = square[row][column][lane];
+                    }
+                    let values = $transform$(::<1, $tile>)?(values);
+                    for column in 0..$to {
+                        square[row][column][lane] = values[column][0];
+                    }
+                }
+            }
+        }
+    };
+}
+
+transform_square!(
+    /// The cells of a patch at the points.
+    evaluate_square, evaluate, PATCH, PATCH
+);
+transform_square!(
+    /// Gradients at the points, brought back to the cells.
+    evaluate_square_adjoint, evaluate_adjoint, PATCH, PATCH
+);
+transform_square!(
+    /// Products at the points to the first `TILE` rows and columns.
+    interpolate_square, interpolate::<1, TILE>, PATCH, TILE
+);
+transform_square!(
+    /// Gradients of the first `TILE` rows and columns, brought back to the points.
+    interpolate_square_adjoint, interpolate_adjoint::<1, TILE>, TILE, PATCH
+);
 
 /// The largest of a pool's cells with bias, ReLU and dropout, and which of them
 /// it was.
