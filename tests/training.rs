@@ -138,6 +138,7 @@ fn what_cannot_be_trained_on_is_refused_with_the_reason() {
         ("train --row 11", "3R"),
         ("train --row 1 --learning-rate 0", "learning rate"),
         ("train --row 1 --max-minutes 0", "--max-minutes"),
+        ("train --row 1 --lists a b c --split clips", "--lists"),
         ("train --row 1 --split filtered", "train_filtered.txt"),
         ("train --row 1 --resume", "checkpoint.safetensors"),
         #[cfg(not(feature = "cuda"))]
@@ -186,13 +187,15 @@ const DESIGN: &str = r#"{
         "blocks": [{ "filters": 16, "kernel": 3, "padding": "same", "pool": [3, 2], "dropout": 0.1 }],
         "pooling": "statistics",
         "dense": [8],
-        "classes": 10
+        "classes": 2
     },
     "recipe": {
         "name": "mine", "learning_rate": 0.003, "schedule": "cosine", "batch_size": 8, "epochs": 12,
         "patience": null, "l2": 0.0,
-        "weight_decay": 0.01, "standardised": true, "averaging": 0.9, "label_smoothing": 0.05,
-        "augmentation": { "mixup": 0.2, "stretch": 0.1, "shift": 1.0, "noise": 0.2, "masks": 1 }
+        "beyond": {
+            "weight_decay": 0.01, "standardised": true, "averaging": 0.9, "label_smoothing": 0.05,
+            "augmentation": { "mixup": 0.2, "stretch": 0.1, "shift": 1.0, "noise": 0.2, "masks": 1 }
+        }
     }
 }"#;
 
@@ -217,14 +220,23 @@ fn a_design_of_ones_own_is_trained_and_judged() {
     let least = history.iter().map(|epoch| epoch.validation_loss).fold(f64::INFINITY, f64::min);
     assert!((result.parts.validation.unwrap().loss - least).abs() < 1e-4);
 
+    let other = DESIGN.replace("-40.0", "-30.0");
+    fs::write(&design, other).unwrap();
+    let told = refused(needledrop(&words, &archive, &run).arg("--resume"));
+    assert!(told.contains("another input"), "{told}");
+
     let picture = DESIGN.replace(
         r#""kind": "log_mel", "mean": -40.0, "deviation": 20.0"#,
         r#""kind": "viridis", "height": 128, "width": 34"#,
     );
     for (text, reason) in [
         (picture.replace("[1, 128, 34]", "[3, 128, 34]"), "log-mel"),
-        (picture, "the network expects"),
-        (DESIGN.replace("0.05", "5"), "label smoothing"),
+        (picture, "[1, 128, 34]"),
+        (DESIGN.replace("\"classes\": 2", "\"classes\": 3"), "2 genres"),
+        (DESIGN.replace("label_smoothing", "label_smooting"), "label_smooting"),
+        (DESIGN.replace("\"pool\"", "\"pools\""), "pools"),
+        (DESIGN.replace("\"l2\": 0.0", "\"l2\": 0.1"), "weight_decay"),
+        (DESIGN.replace("0.05", "5"), "from 0 to 0.999"),
         (DESIGN.replace("\"blocks\"", "\"bricks\""), "blocks"),
     ] {
         fs::write(&design, text).unwrap();

@@ -88,7 +88,7 @@ pub enum SplitError {
     )]
     Unlearned(String),
     /// A name in a list that several tracks have.
-    #[error("several tracks are called `{0}`; a list names them by their paths")]
+    #[error("the archive has several tracks called `{0}`; prepare it again, and each gets a name of its own")]
     Ambiguous(String),
 }
 
@@ -152,8 +152,9 @@ impl Split {
     }
 
     /// The tracks that three lists name, one a line, for training, validation
-    /// and test. A line is the name of a track, or ends in it: folders and
-    /// extensions do not count. Tracks in no list are left out.
+    /// and test. A line is the name of a track as the archive has it; around a name
+    /// that is no path, folders and an extension do not count. Tracks in no list
+    /// are left out.
     ///
     /// # Errors
     /// [`SplitError`] naming the first track that is unknown or stands twice.

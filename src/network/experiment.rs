@@ -21,6 +21,7 @@ pub enum Padding {
 /// One block: a convolution with stride 1 and ReLU, a max-pool whose windows do
 /// not overlap, and dropout while training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConvBlock {
     /// Output channels.
     pub filters: usize,
@@ -79,6 +80,7 @@ impl Pooling {
 /// A network of the paper's kind: blocks, flatten or statistics, hidden dense
 /// layers with ReLU, one dense layer of logits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NetworkSpec {
     /// `[channels, height, width]` of the input.
     pub input: [usize; 3],

@@ -17,7 +17,7 @@ use safetensors::{Dtype, SafeTensors, View};
 use super::{
     card::{CARD_KEY, CardError, ModelCard},
     cnn::transpose,
-    experiment::NetworkSpec,
+    experiment::{NetworkSpec, Pooling},
 };
 
 /// Why a weights file is refused.
@@ -137,9 +137,8 @@ impl Weights {
     /// [`WeightsError`] with the first thing that is wrong.
     pub fn from_keras(bytes: &[u8], card: ModelCard) -> Result<Self, WeightsError> {
         let layers = card.network.layers().map_err(CardError::from)?;
-        let flat = layers.iter().position(|layer| layer.name == "flatten").unwrap_or(0);
-        let last_map =
-            flat.checked_sub(1).map_or_else(|| card.network.input.to_vec(), |at| layers[at].shape.clone());
+        let last_block = layers[..2 * card.network.blocks.len()].last();
+        let last_map = last_block.map_or_else(|| card.network.input.to_vec(), |layer| layer.shape.clone());
         let mut tensors = BTreeMap::new();
         for (name, Values { shape, values }) in read_tensors(bytes)? {
             let (layer, kind) = name.rsplit_once('.').unwrap_or((&name, ""));
@@ -159,6 +158,7 @@ impl Weights {
                 ("kernel", &[inputs, outputs]) => {
                     let mut values = transpose(&values, inputs, outputs);
                     if layer == "dense0"
+                        && card.network.pooling == Pooling::Flatten
                         && let &[channels, height, width] = last_map.as_slice()
                         && channels * height * width == inputs
                     {

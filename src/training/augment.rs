@@ -97,6 +97,8 @@ impl<'a> Augmenter<'a> {
         let beta = Beta::new(self.strength.mixup, self.strength.mixup).ok();
         for at in 0..clips.len() {
             let share = beta.map_or(1.0, |beta| beta.sample(&mut rng) as f32);
+            // A clip stays the greater part of itself: which of two is which does not matter.
+            let share = share.max(1.0 - share);
             // Each with the one before it: the order is drawn already.
             let other = (at + clips.len() - 1) % clips.len();
             if share < 1.0 {
@@ -168,7 +170,7 @@ impl<'a> Augmenter<'a> {
             (1..).zip(heights).map(|(waves, height)| height * (PI * waves as f32 * place).cos()).sum::<f32>()
         };
         let mut gains: Vec<f32> = (0..bands).map(curve).collect();
-        if rng.random_bool(telephone) {
+        if rng.random::<f64>() < telephone {
             // Decibels a band beyond the ends of what a small loudspeaker or microphone has.
             let (low, high) = (rng.random_range(0.0..0.2), rng.random_range(0.6..1.0));
             let slope = rng.random_range(0.5..3.0);
@@ -180,8 +182,16 @@ impl<'a> Augmenter<'a> {
         for (row, gain) in cells.chunks_exact_mut(self.frames).zip(gains) {
             row.iter_mut().for_each(|cell| *cell += gain);
         }
-        let echo = if rng.random_bool(room) { rng.random_range(0.1..0.6) } else { 0.0 };
-        let noisy = rng.random_bool(noise);
+        let echo = if rng.random::<f64>() < room {
+            // What is left after a frame of what takes this long to fall by 60 dB.
+            let reverberation_time: f32 = rng.random_range(0.3..1.5);
+            let spectrogram = &self.archive.spectrogram;
+            let frame = spectrogram.hop_length as f32 / spectrogram.sample_rate as f32;
+            power(-60.0 * frame / reverberation_time)
+        } else {
+            0.0
+        };
+        let noisy = rng.random::<f64>() < noise;
         if echo == 0.0 && !noisy {
             return;
         }
@@ -249,15 +259,16 @@ mod tests {
     /// Of a track: ten clips.
     const FRAMES: usize = 343;
 
-    /// Tracks of two genres, the cells of each by a rule.
-    fn archive(tracks: usize, cell: impl Fn(usize, usize) -> u8) -> MelArchive {
+    /// Tracks of two genres, the cells of each by a rule of track, band and frame.
+    fn archive(tracks: usize, cell: impl Fn(usize, usize, usize) -> u8) -> MelArchive {
         let spectrogram = SpectrogramConfig {
             n_mels: BANDS,
             hop_length: 1920,
             center: false,
             ..SpectrogramConfig::default()
         };
-        let cells = (0..tracks * BANDS * FRAMES).map(|at| cell(at / (BANDS * FRAMES), at % FRAMES));
+        let cells = (0..tracks * BANDS * FRAMES)
+            .map(|at| cell(at / (BANDS * FRAMES), at / FRAMES % BANDS, at % FRAMES));
         MelArchive::new(
             vec!["a".into(), "b".into()],
             (0..tracks).map(|track| Track { name: format!("{track}"), genre: track % 2 }).collect(),
@@ -266,6 +277,15 @@ mod tests {
             cells.collect(),
         )
         .unwrap()
+    }
+
+    /// Clips of an archive that are drawn with these strengths, `draws` times.
+    fn drawn(archive: &MelArchive, strength: Augmentation, draws: u64) -> Vec<Batch> {
+        let clips = archive.clips(3.0);
+        let split = Split::over_tracks(archive, &clips, 0).unwrap();
+        let card = card(archive);
+        let augmenter = Augmenter::new(archive, &clips, &split, &card, strength).unwrap();
+        (0..draws).map(|draw| augmenter.batch(&split.part(Part::Train)[..20], draw)).collect()
     }
 
     fn card(archive: &MelArchive) -> ModelCard {
@@ -311,69 +331,149 @@ mod tests {
 
     #[test]
     fn a_draw_is_the_same_again_and_another_is_not() {
-        let archive = archive(10, |track, frame| (track * 31 + frame * 17) as u8);
-        let clips = archive.clips(3.0);
-        let split = Split::over_tracks(&archive, &clips, 0).unwrap();
-        let card = card(&archive);
-        let augmenter = Augmenter::new(&archive, &clips, &split, &card, strong()).unwrap();
-        let batch: Vec<usize> = split.part(Part::Train)[..20].to_vec();
-        let drawn = augmenter.batch(&batch, 5);
-        assert_eq!(drawn, augmenter.batch(&batch, 5));
-        assert_ne!(drawn, augmenter.batch(&batch, 6));
-        assert_eq!(drawn.cells.len(), 20 * BANDS * 34);
-        assert!(drawn.cells.iter().all(|cell| (-80.0..=0.0).contains(cell)));
-        for shares in drawn.shares.chunks_exact(2) {
-            assert!((shares[0] + shares[1] - 1.0).abs() < 1e-6 && shares.iter().all(|share| *share >= 0.0));
+        let archive = archive(10, |track, band, frame| (track * 31 + band * 7 + frame * 17) as u8);
+        let (first, again) = (drawn(&archive, strong(), 2), drawn(&archive, strong(), 1));
+        assert_eq!(first[0], again[0]);
+        assert_ne!(first[0], first[1]);
+        for Batch { cells, shares } in &first {
+            assert_eq!(cells.len(), 20 * BANDS * 34);
+            assert!(cells.iter().all(|cell| (-80.0..=0.0).contains(cell)));
+            for shares in shares.chunks_exact(2) {
+                assert!(
+                    (shares[0] + shares[1] - 1.0).abs() < 1e-6 && shares.iter().all(|share| *share >= 0.0)
+                );
+            }
         }
     }
 
-    /// Held-out clips are silent here and the others are not: nothing of the former
+    /// Frames of held-out clips are loud below and all others above: below, nothing
     /// may be heard.
     #[test]
     fn nothing_is_heard_that_is_not_for_training() {
-        let even = archive(10, |_, _| 200);
+        let even = archive(10, |_, _, _| 200);
         let clips = even.clips(3.0);
         let split = Split::over_clips(&even, &clips, 1).unwrap();
-        let mut held_out = vec![[true; FRAMES]; 10];
-        for &clip in split.part(Part::Train) {
+        let mut held_out = vec![[false; FRAMES]; 10];
+        for &clip in split.part(Part::Validation).iter().chain(split.part(Part::Test)) {
             let first = clips[clip].start_frame;
-            held_out[clips[clip].track][first..first + 34].fill(false);
+            held_out[clips[clip].track][first..first + 34].fill(true);
         }
-        let archive = archive(10, |track, frame| if held_out[track][frame] { 0 } else { 200 });
+        let archive =
+            archive(10, |track, band, frame| if held_out[track][frame] == (band < 10) { 200 } else { 0 });
         let card = card(&archive);
         let only_elsewhere = Augmentation { stretch: 0.3, ..Augmentation::default() };
         let augmenter = Augmenter::new(&archive, &clips, &split, &card, only_elsewhere).unwrap();
+        let mut starts = 0;
         for draw in 0..20 {
-            let drawn = augmenter.batch(split.part(Part::Train), draw);
-            // Between the last frame of a clip and the first of the next lie one or two
-            // that belong to neither.
-            let silent = drawn
-                .cells
-                .chunks_exact(34)
-                .filter(|row| row.iter().filter(|cell| **cell < -1.0).count() > 4);
-            assert_eq!(silent.count(), 0);
+            let Batch { cells, .. } = augmenter.batch(split.part(Part::Train), draw);
+            for clip in cells.chunks_exact(BANDS * 34) {
+                assert!(clip[..10 * 34].iter().all(|cell| *cell < -70.0));
+                assert!(clip[10 * 34..].iter().all(|cell| *cell > -1e-3));
+                starts += 1;
+            }
         }
+        assert_eq!(starts, 20 * split.part(Part::Train).len());
     }
 
     #[test]
     fn without_strength_a_steady_sound_stays_as_it_is() {
-        let archive = archive(10, |track, _| 100 + track as u8);
+        let archive = archive(10, |track, _, _| 100 + track as u8);
         let clips = archive.clips(3.0);
         let split = Split::over_tracks(&archive, &clips, 0).unwrap();
-        let card = card(&archive);
-        let augmenter = Augmenter::new(&archive, &clips, &split, &card, Augmentation::default()).unwrap();
-        let drawn = augmenter.batch(split.part(Part::Train), 0);
-        assert!(drawn.cells.iter().all(|cell| cell.abs() < 1e-4));
-        let expected = split.part(Part::Train).iter().flat_map(|&clip| match clips[clip].genre {
+        let [Batch { cells, shares }] = &drawn(&archive, Augmentation::default(), 1)[..] else { panic!() };
+        assert!(cells.iter().all(|cell| cell.abs() < 1e-4));
+        let expected = split.part(Part::Train)[..20].iter().flat_map(|&clip| match clips[clip].genre {
             0 => [1.0, 0.0],
             _ => [0.0, 1.0],
         });
-        assert!(drawn.shares.into_iter().eq(expected));
+        assert!(shares.iter().copied().eq(expected));
+    }
+
+    #[test]
+    fn mixup_mixes_cells_as_it_mixes_genres() {
+        // Genre 0 is loud below, genre 1 above: decibels tell the shares.
+        let archive = archive(10, |track, band, _| if (track % 2 == 0) == (band < 10) { 255 } else { 102 });
+        let strength = Augmentation { mixup: 1.0, ..Augmentation::default() };
+        let mut mixed = 0;
+        for Batch { cells, shares } in drawn(&archive, strength, 5) {
+            for (clip, shares) in cells.chunks_exact(BANDS * 34).zip(shares.chunks_exact(2)) {
+                let (below, above) = (clip[0], clip[BANDS * 34 - 1]);
+                assert!((below + 60.0 * shares[1]).abs() < 1e-3, "{below} dB with {shares:?}");
+                assert!((above + 60.0 * shares[0]).abs() < 1e-3, "{above} dB with {shares:?}");
+                mixed += usize::from(shares.iter().all(|share| *share > 0.1));
+            }
+        }
+        assert!(mixed >= 5, "{mixed}");
+    }
+
+    /// The rows of a clip, each by its mean.
+    fn rows(batch: &Batch) -> impl Iterator<Item = Vec<f32>> {
+        let mean = |row: &[f32]| row.iter().sum::<f32>() / row.len() as f32;
+        batch.cells.chunks_exact(BANDS * 34).map(move |clip| clip.chunks_exact(34).map(mean).collect())
+    }
+
+    #[test]
+    fn a_shift_moves_bands_and_no_further() {
+        let archive = archive(10, |_, band, _| if band == 10 { 255 } else { 0 });
+        let shifted = drawn(&archive, Augmentation { shift: 3.0, ..Augmentation::default() }, 5);
+        let loudest = |rows: Vec<f32>| rows.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+        let found: Vec<usize> = shifted.iter().flat_map(rows).map(loudest).collect();
+        assert!(found.iter().all(|band| (7..=13).contains(band)), "{found:?}");
+        assert!(found.contains(&8) && found.contains(&12), "{found:?}");
+    }
+
+    #[test]
+    fn an_equaliser_bends_the_spectrum_within_its_strength() {
+        let archive = archive(10, |_, _, _| 255);
+        let bent = drawn(&archive, Augmentation { equaliser: 4.0, ..Augmentation::default() }, 5);
+        let lowest = |rows: Vec<f32>| rows.into_iter().fold(0.0, f32::min);
+        let found: Vec<f32> = bent.iter().flat_map(rows).map(lowest).collect();
+        assert!(found.iter().all(|decibels| *decibels >= -24.0), "{found:?}");
+        assert!(found.iter().any(|decibels| *decibels < -5.0), "{found:?}");
+    }
+
+    #[test]
+    fn a_telephone_loses_the_ends_and_keeps_the_middle() {
+        let archive = archive(10, |_, _, _| 255);
+        for batch in drawn(&archive, Augmentation { telephone: 1.0, ..Augmentation::default() }, 5) {
+            for rows in rows(&batch) {
+                assert!(rows[5..12].iter().all(|decibels| *decibels > -1e-3), "{rows:?}");
+                assert!(rows.windows(2).take(5).all(|pair| pair[0] <= pair[1] + 1e-3), "{rows:?}");
+                assert!(rows.windows(2).skip(11).all(|pair| pair[0] >= pair[1] - 1e-3), "{rows:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn noise_and_rooms_fill_silence() {
+        // A click every ten frames, and nothing between.
+        let archive = archive(10, |_, _, frame| if frame % 10 == 0 { 255 } else { 0 });
+        let quiet = |strength| {
+            let cells = drawn(&archive, strength, 3).into_iter().flat_map(|batch| batch.cells);
+            let (count, silent) =
+                cells.fold((0, 0), |(count, silent), cell| (count + 1, silent + usize::from(cell < -75.0)));
+            f64::from(silent as u32) / f64::from(count)
+        };
+        let without = quiet(Augmentation::default());
+        let noisy = quiet(Augmentation { noise: 1.0, ..Augmentation::default() });
+        let echoing = quiet(Augmentation { room: 1.0, ..Augmentation::default() });
+        assert!(without > 0.3 && noisy < 0.4 && echoing < 0.5 * without, "{without} {noisy} {echoing}");
+    }
+
+    #[test]
+    fn masks_are_where_nothing_is_known() {
+        let archive = archive(10, |_, band, _| if band == 0 { 255 } else { 128 });
+        let batches = drawn(&archive, Augmentation { masks: 2, ..Augmentation::default() }, 3);
+        let cells = || {
+            batches.iter().flat_map(|batch| batch.cells.chunks_exact(BANDS * 34).flat_map(|clip| &clip[34..]))
+        };
+        let masked = cells().filter(|cell| **cell == 0.0).count() as f64 / cells().count() as f64;
+        assert!((0.05..0.6).contains(&masked), "{masked}");
     }
 
     #[test]
     fn a_picture_is_not_changed() {
-        let archive = archive(10, |_, _| 100);
+        let archive = archive(10, |_, _, _| 100);
         let clips = archive.clips(3.0);
         let split = Split::over_tracks(&archive, &clips, 0).unwrap();
         let card = ModelCard { input: Input::Viridis { height: 8, width: 8 }, ..card(&archive) };

@@ -6,10 +6,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::recipe::Recipe;
-use crate::network::{card::Input, experiment::NetworkSpec};
+use crate::{
+    network::{card::Input, experiment::NetworkSpec},
+    spectrogram::config::SpectrogramConfig,
+};
 
 /// What is trained, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Design {
     /// What people call the model.
     pub name: String,
@@ -21,12 +25,63 @@ pub struct Design {
     pub recipe: Recipe,
 }
 
+/// Why a design cannot be trained.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DesignError {
+    /// No JSON, or a setting that there is not.
+    #[error("this is no design: {0}")]
+    Unreadable(String),
+    /// Clips of the data set have another size.
+    #[error(
+        "the network's input is {design:?} and the archive's clips are {archive:?} (channels, bands, frames): \
+         say so in the design, or prepare another archive"
+    )]
+    Input {
+        /// What the design says.
+        design: [usize; 3],
+        /// What its input would be.
+        archive: [usize; 3],
+    },
+    /// The data set has more or fewer genres.
+    #[error(
+        "the network tells {design} classes apart and the archive has {archive} genres: say so in the design"
+    )]
+    Classes {
+        /// What the design says.
+        design: usize,
+        /// What there are.
+        archive: usize,
+    },
+    /// Pictures are not changed.
+    #[error("its augmentation needs the spectrogram itself: an input of the kind log_mel, not viridis")]
+    Augmentation,
+}
+
 impl Design {
     /// Reads a file's text.
     ///
     /// # Errors
-    /// What JSON or a field is wrong.
-    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(json)
+    /// [`DesignError::Unreadable`] with the first thing that is wrong; a setting
+    /// that there is not is wrong too.
+    pub fn from_json(json: &str) -> Result<Self, DesignError> {
+        serde_json::from_str(json).map_err(|error| DesignError::Unreadable(error.to_string()))
+    }
+
+    /// Checks that it fits a data set.
+    ///
+    /// # Errors
+    /// [`DesignError`] with the first thing that does not.
+    pub fn suits(&self, spectrogram: &SpectrogramConfig, genres: usize) -> Result<(), DesignError> {
+        let (design, archive) = (self.network.input, self.input.shape(spectrogram));
+        if design != archive {
+            return Err(DesignError::Input { design, archive });
+        }
+        if self.network.classes != genres {
+            return Err(DesignError::Classes { design: self.network.classes, archive: genres });
+        }
+        if self.recipe.beyond.augmentation.is_some() && !matches!(self.input, Input::LogMel { .. }) {
+            return Err(DesignError::Augmentation);
+        }
+        Ok(())
     }
 }

@@ -71,9 +71,12 @@ pub enum TrainingError {
     /// The device failed.
     #[error("the device failed: {0}; if its memory is full, try a smaller --batch-size")]
     Device(String),
-    /// The checkpoint is of another run.
-    #[error("the checkpoint was made with another {0}; start afresh in another folder, or say the same")]
-    Another(&'static str),
+    /// The recipe changes clips and there is nothing to do it with, or the other
+    /// way round.
+    #[error(
+        "the recipe and what it shows of the clips do not go together: an augmentation needs an augmenter"
+    )]
+    Augmenter,
 }
 
 /// Sums over the steps of an epoch so far.
@@ -182,6 +185,9 @@ impl Job<'_> {
         let Checkpoint { mut state, now, average, mut best, optimiser } = start;
         let recipe = state.recipe.clone();
         recipe.validate()?;
+        if recipe.beyond.augmentation.is_some() != self.augmenter.is_some() {
+            return Err(TrainingError::Augmenter);
+        }
         let card = now.card().clone();
         let device = self.device.clone().autodiff();
         let mut network = number(card.network.init(&device)?.load(&now, &device)?);
@@ -417,10 +423,12 @@ impl Job<'_> {
         let mut gradients = GradientsParams::from_grads(gradients, network);
         let of_blocks = stack.backward(clips, &of_maps, true);
 
-        for (conv, BlockGradient { kernel, bias }) in network.convolutions().iter().zip(of_blocks) {
+        for (index, (conv, BlockGradient { kernel, bias })) in
+            network.convolutions().iter().zip(of_blocks).enumerate()
+        {
             let kernel = TensorData::new(kernel, conv.weight.dims());
             let mut of_weight = Tensor::<4>::from_data(kernel, self.device);
-            if recipe.beyond.standardised {
+            if recipe.beyond.standardised && index > 0 {
                 // On a tape of its own: the loss has used up that of the weights.
                 let weight = Tensor::<4>::from_inner(conv.weight.val().inner()).require_grad();
                 let of_kernel = (standardised(weight.clone()) * Tensor::from_inner(of_weight.clone())).sum();
@@ -520,27 +528,27 @@ fn optimiser_of(recipe: &Recipe) -> ModuleOptimizer {
 
 /// The network whose kernels are made of these weights, as the recipe says.
 fn used(network: &Cnn, recipe: &Recipe) -> Cnn {
-    struct Standardise;
+    struct Standardise {
+        kernels: usize,
+    }
     impl ModuleMapper for Standardise {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let (id, weight, mapper) = param.consume();
-            let weight = if D == 4 { standardised(weight) } else { weight };
+            self.kernels += usize::from(D == 4);
+            let weight = if D == 4 && self.kernels > 1 { standardised(weight) } else { weight };
             Param::from_mapped_value(id, weight, mapper)
         }
     }
     let network = network.clone();
-    if recipe.beyond.standardised { network.map(&mut Standardise) } else { network }
+    if recipe.beyond.standardised { network.map(&mut Standardise { kernels: 0 }) } else { network }
 }
 
 /// Kernels `[filters, inputs, height, width]` with mean 0 and standard deviation
-/// [`GAIN`] / √inputs, each filter by itself. Those of a single channel stay: by
-/// their sums the first block sees how loud a place is.
+/// [`GAIN`] / √(inputs · height · width), each filter by itself. Not for the
+/// first block, which sees by its kernels' sums how loud a place is.
 fn standardised<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
     let dims = weight.dims();
     let cells = dims[1..].iter().product::<usize>();
-    if dims[1] == 1 {
-        return weight;
-    }
     let rows = weight.reshape([dims[0], cells]);
     let centred = rows.clone() - rows.mean_dim(1);
     let deviation = (centred.clone().powi_scalar(2).mean_dim(1) + LEAST_VARIANCE).sqrt();
@@ -852,7 +860,7 @@ mod tests {
                 let batch = &job.split.part(Part::Train)[..11];
                 let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
                 for l2 in [0.0, 0.01] {
-                    let recipe = Recipe { l2, beyond: beyond.clone(), ..recipe(1) };
+                    let recipe = Recipe { l2, beyond, ..recipe(1) };
                     let mut stack = ConvStack::new(&card.network).unwrap();
                     let shown = job.show(batch, 0, &recipe);
                     let mut own =
@@ -899,7 +907,8 @@ mod tests {
         ] {
             with_job(dropout, kind, own, |job, card, _| {
                 let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
-                let recipe = Recipe { beyond, ..recipe(3) };
+                let l2 = if kind == Kind::Beyond { 0.0 } else { 1e-4 };
+                let recipe = Recipe { l2, beyond, ..recipe(3) };
                 let start = || Checkpoint {
                     state: State::new(recipe.clone(), 9, "test".into()),
                     now: glorot_uniform(card.clone(), 9).unwrap(),

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What an epoch came to, as Keras tells it: the training's numbers are means
-/// over its steps, with dropout on and the weights of the moment.
+/// over its steps, with dropout and augmentation on and the weights of the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Training loss, with the penalty.

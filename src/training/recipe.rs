@@ -2,6 +2,8 @@
 //!
 //! In: a row of the paper. Out: the paper's [`Recipe`] for it, or ours.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::network::experiment::Experiment;
@@ -21,6 +23,7 @@ pub enum Schedule {
 
 /// What a training is done with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// `paper`, `best`, or what a person calls it.
     pub name: String,
@@ -39,47 +42,48 @@ pub struct Recipe {
     /// as Keras's `l2` does.
     pub l2: f64,
     /// What the paper's recipe has nothing of.
-    #[serde(flatten)]
+    #[serde(default, skip_serializing_if = "Beyond::is_nothing")]
     pub beyond: Beyond,
 }
 
 /// What the field has found since, each off by default.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Beyond {
     /// Share of a weight that a step takes away, times the learning rate (I.
     /// Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", 2019).
-    #[serde(skip_serializing_if = "is_none")]
     pub weight_decay: f64,
     /// Whether the kernels of all blocks but the first are used with mean 0 and
-    /// standard deviation 2 / √inputs, filter by filter (S. Qiao et al., "Weight
-    /// Standardization", 2019): what batch normalisation does for training, and
-    /// nothing of it is left in the weights.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// standard deviation 2 / √(channels · side²), filter by filter (S. Qiao et
+    /// al., "Weight Standardization", 2019): what batch normalisation does for
+    /// training, and nothing of it is left in the weights.
     pub standardised: bool,
     /// How much of the mean of the weights a step keeps; the mean is what is
     /// judged and kept. 0 for the weights themselves.
-    #[serde(skip_serializing_if = "is_none")]
     pub averaging: f64,
     /// Share of the truth that is given to all genres alike.
-    #[serde(skip_serializing_if = "is_none")]
     pub label_smoothing: f64,
-    /// How clips are changed before they are learned from.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How clips are changed before they are learned from. Even with every
+    /// strength at 0 they then begin anywhere in the stretch of training clips
+    /// around them.
     pub augmentation: Option<Augmentation>,
 }
 
-fn is_none(value: &f64) -> bool {
-    *value == 0.0
+impl Beyond {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How strongly clips are changed: see `augment`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
     /// Both parameters of the Beta distribution of mixup's share; 0 for none.
     pub mixup: f64,
-    /// Natural logarithm of the largest change of speed.
+    /// Natural logarithm of the largest change of speed; where a clip has no
+    /// neighbours to learn from, as in archives with centred frames, it can only
+    /// become slower.
     pub stretch: f32,
     /// Mel bands that a clip is moved up or down at most.
     pub shift: f32,
@@ -101,7 +105,7 @@ pub struct Augmentation {
 pub struct RecipeError {
     setting: &'static str,
     value: String,
-    bound: &'static str,
+    bound: String,
 }
 
 impl Recipe {
@@ -139,8 +143,8 @@ impl Recipe {
     /// # Errors
     /// [`RecipeError`] with the first setting that is out of range.
     pub fn validate(&self) -> Result<(), RecipeError> {
-        let error = |setting, value: &dyn std::fmt::Display, bound| {
-            Err(RecipeError { setting, value: value.to_string(), bound })
+        let error = |setting, value: &dyn fmt::Display, bound: &str| {
+            Err(RecipeError { setting, value: value.to_string(), bound: bound.into() })
         };
         if !(self.learning_rate > 0.0 && self.learning_rate <= 1.0) {
             return error("learning rate", &self.learning_rate, "above 0 and at most 1");
@@ -157,13 +161,20 @@ impl Recipe {
         if !(self.l2 >= 0.0 && self.l2 <= 1.0) {
             return error("L2 factor", &self.l2, "from 0 to 1");
         }
-        let Beyond { weight_decay, averaging, label_smoothing, augmentation, .. } = &self.beyond;
+        let Beyond { weight_decay, standardised, averaging, label_smoothing, augmentation } = self.beyond;
+        if standardised && self.l2 > 0.0 {
+            return error(
+                "L2 factor",
+                &self.l2,
+                "0 where kernels are standardised: weight_decay is for them",
+            );
+        }
         let Augmentation { mixup, stretch, shift, equaliser, room, noise, telephone, masks } =
             augmentation.unwrap_or_default();
         for (setting, value, most) in [
-            ("weight decay", *weight_decay, 10.0),
-            ("averaging", *averaging, 0.999_999),
-            ("label smoothing", *label_smoothing, 0.999),
+            ("weight decay", weight_decay, 10.0),
+            ("averaging", averaging, 0.999_999),
+            ("label smoothing", label_smoothing, 0.999),
             ("mixup", mixup, 100.0),
             ("stretch", f64::from(stretch), 1.0),
             ("shift", f64::from(shift), 64.0),
@@ -174,11 +185,7 @@ impl Recipe {
             ("number of masks", masks as f64, 16.0),
         ] {
             if !(value >= 0.0 && value <= most) {
-                return Err(RecipeError {
-                    setting,
-                    value: value.to_string(),
-                    bound: "0 and more, within reason",
-                });
+                return error(setting, &value, &format!("from 0 to {most}"));
             }
         }
         Ok(())
@@ -198,5 +205,50 @@ impl Recipe {
                 self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * fall.min(1.0)).cos())
             }
         }
+    }
+}
+
+/// Everything that was set, for the model's card.
+impl fmt::Display for Recipe {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, learning_rate, schedule, batch_size, epochs, patience, l2, beyond } = self;
+        let optimiser = if beyond.weight_decay > 0.0 { "AdamW" } else { "Adam" };
+        let schedule = match schedule {
+            Schedule::Constant => "constant",
+            Schedule::Cosine => "cosine",
+        };
+        write!(
+            formatter,
+            "{name}: {optimiser}, learning rate {learning_rate}, {schedule}, batch {batch_size}, at most \
+             {epochs} epochs"
+        )?;
+        if let Some(patience) = patience {
+            write!(formatter, ", patience {patience}")?;
+        }
+        if *l2 > 0.0 {
+            write!(formatter, ", L2 {l2}")?;
+        }
+        if beyond.weight_decay > 0.0 {
+            write!(formatter, ", weight decay {}", beyond.weight_decay)?;
+        }
+        if beyond.standardised {
+            write!(formatter, ", standardised kernels")?;
+        }
+        if beyond.averaging > 0.0 {
+            write!(formatter, ", mean of weights {}", beyond.averaging)?;
+        }
+        if beyond.label_smoothing > 0.0 {
+            write!(formatter, ", label smoothing {}", beyond.label_smoothing)?;
+        }
+        if let Some(augmentation) = beyond.augmentation {
+            let Augmentation { mixup, stretch, shift, equaliser, room, noise, telephone, masks } =
+                augmentation;
+            write!(
+                formatter,
+                ", clips from elsewhere in the song, mixup {mixup}, speed ±{stretch}, shift ±{shift} bands, \
+                 equaliser ±{equaliser} dB, room {room}, noise {noise}, telephone {telephone}, {masks} masks"
+            )?;
+        }
+        Ok(())
     }
 }

@@ -192,6 +192,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let split = arguments.split.split(&archive, &clips, &arguments.archive)?;
     let recipe = arguments.changed(design.recipe.clone());
     recipe.validate()?;
+    if let Some(path) = &arguments.design {
+        design
+            .suits(&archive.spectrogram, archive.genres.len())
+            .with_context(|| path.display().to_string())?;
+    }
     let choice = split.choice(&archive, &clips);
     let card = card(&archive, &design, &choice, &recipe, arguments.seed);
     card.validate()?;
@@ -209,6 +214,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             (*seed == arguments.seed, "--seed"),
             (*split == split_name && of_split.as_ref().is_none_or(|of_split| *of_split == choice), "split"),
             (checkpoint.now.card().network == card.network, "network"),
+            (checkpoint.now.card().input == card.input, "input"),
             (checkpoint.now.card().spectrogram == card.spectrogram, "front end"),
             (checkpoint.now.card().genres == card.genres, "data set"),
         ];
@@ -245,13 +251,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     );
     let inputs = Inputs::new(&archive, &clips, &card, &device);
     let own_convolutions = arguments.device == DeviceKind::Cpu;
-    let augmenter = match recipe.beyond.augmentation {
-        Some(strength) => match Augmenter::new(&archive, &clips, &split, &card, strength) {
-            Some(augmenter) => Some(augmenter),
-            None => bail!("clips can be changed where the network is shown log-mel, not a picture"),
-        },
-        None => None,
-    };
+    let augmenter = recipe
+        .beyond
+        .augmentation
+        .and_then(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
     let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions, augmenter };
     let mut pace = Pace::new(arguments, &start.state)?;
     // A GPU's runtime panics where its memory is full.
@@ -367,18 +370,7 @@ fn card(archive: &MelArchive, design: &Design, split: &SplitChoice, recipe: &Rec
             split: split.name.clone(),
             split_seed: split.seed,
             split_fingerprint: Some(split.fingerprint.clone()),
-            recipe: format!(
-                "{}: {}, learning rate {}, {:?}, batch {}, at most {} epochs, patience {}, L2 {}",
-                recipe.name,
-                if recipe.beyond.weight_decay > 0.0 { "AdamW" } else { "Adam" },
-                recipe.learning_rate,
-                recipe.schedule,
-                recipe.batch_size,
-                recipe.epochs,
-                recipe.patience.map_or("none".into(), |patience| patience.to_string()),
-                recipe.l2,
-            )
-            .to_lowercase(),
+            recipe: recipe.to_string(),
             seed: Some(seed),
         },
         scores: Vec::new(),
@@ -421,8 +413,10 @@ impl Pace {
             bar.set_style(style);
         }
         let deadline = match max_minutes {
-            Some(minutes) if minutes > 0.0 && minutes.is_finite() => {
-                Some(Instant::now() + Duration::from_secs_f64(60.0 * minutes))
+            Some(minutes) if minutes > 0.0 => {
+                let length = Duration::try_from_secs_f64(60.0 * minutes).ok();
+                // Later than a clock can tell is never.
+                length.and_then(|length| Instant::now().checked_add(length))
             }
             Some(minutes) => bail!("--max-minutes {minutes} must be above 0"),
             None => None,
