@@ -6,6 +6,9 @@
     reason = "a test stops at what is not as it should be"
 )]
 
+#[path = "common/card.rs"]
+mod card;
+
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -16,7 +19,6 @@ use std::{
 use needledrop::{
     dataset::archive::{Item, MelArchive, Track},
     network::{
-        card::{CARD_VERSION, Combine, Input, ModelCard, Training},
         experiment::{NetworkSpec, Pooling, experiment},
         weights::Weights,
     },
@@ -247,29 +249,13 @@ fn a_design_of_ones_own_is_trained_and_judged() {
 
 /// A small network with the checkpoint of a run that has begun.
 fn checkpoint() -> Checkpoint {
-    let archive = archive(&[3, 3]);
-    let card = ModelCard {
-        version: CARD_VERSION,
-        name: "small".into(),
-        genres: archive.genres.clone(),
-        spectrogram: SpectrogramConfig { clip_seconds: 3.0, ..archive.spectrogram },
-        input: Input::Viridis { height: 4, width: 4 },
-        embedding_length: 3,
-        network: NetworkSpec {
-            input: [3, 4, 4],
-            blocks: vec![],
-            pooling: Pooling::Flatten,
-            dense: vec![3],
-            classes: 2,
-        },
-        combine: Combine::MeanProbability,
-        temperature: 1.0,
-        rejection_threshold: None,
-        training: Training::default(),
-        scores: vec![],
-        licence: String::new(),
-        date: String::new(),
-    };
+    let card = card::of(NetworkSpec {
+        input: [3, 4, 4],
+        blocks: vec![],
+        pooling: Pooling::Flatten,
+        dense: vec![3],
+        classes: 2,
+    });
     let recipe = Recipe::paper(&experiment("1").unwrap());
     let weights = glorot_uniform(card, 1).unwrap();
     let mut state = State::new(recipe, 1, "clips".into());
