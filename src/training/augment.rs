@@ -248,11 +248,9 @@ mod tests {
     use super::*;
     use crate::{
         dataset::archive::{Item, Track},
-        network::{
-            card::{CARD_VERSION, Combine, Training},
-            experiment::{NetworkSpec, Pooling},
-        },
+        network::experiment::{NetworkSpec, Pooling},
         spectrogram::config::SpectrogramConfig,
+        training::small_card,
     };
 
     const BANDS: usize = 20;
@@ -290,30 +288,14 @@ mod tests {
 
     fn card(archive: &MelArchive) -> ModelCard {
         let input = Input::LogMel { mean: 0.0, deviation: 1.0 };
-        let card = ModelCard {
-            version: CARD_VERSION,
-            name: "small".into(),
-            genres: archive.genres.clone(),
-            spectrogram: archive.spectrogram.clone(),
-            input,
-            embedding_length: 2,
-            network: NetworkSpec {
-                input: input.shape(&archive.spectrogram),
-                blocks: vec![],
-                pooling: Pooling::Statistics,
-                dense: vec![2],
-                classes: 2,
-            },
-            combine: Combine::MeanProbability,
-            temperature: 1.0,
-            rejection_threshold: None,
-            training: Training::default(),
-            scores: vec![],
-            licence: String::new(),
-            date: String::new(),
+        let network = NetworkSpec {
+            input: input.shape(&archive.spectrogram),
+            blocks: vec![],
+            pooling: Pooling::Statistics,
+            dense: vec![2],
+            classes: 2,
         };
-        card.validate().unwrap();
-        card
+        small_card(archive, input, network)
     }
 
     fn strong() -> Augmentation {

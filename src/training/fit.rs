@@ -703,13 +703,14 @@ mod tests {
     use crate::{
         dataset::archive::{Clip, Item, MelArchive, Track},
         network::{
-            card::{CARD_VERSION, Combine, Input, ModelCard, Training},
+            card::{Input, ModelCard},
             experiment::{ConvBlock, NetworkSpec, Padding, Pooling},
         },
         spectrogram::config::SpectrogramConfig,
         training::{
             initial::glorot_uniform,
             recipe::{Augmentation, Beyond, Recipe, Schedule},
+            small_card,
         },
     };
 
@@ -776,24 +777,7 @@ mod tests {
         };
         let shape = input.shape(&archive.spectrogram);
         let network = NetworkSpec { input: shape, blocks, pooling, dense: vec![8], classes: 2 };
-        let card = ModelCard {
-            version: CARD_VERSION,
-            name: "small".into(),
-            genres: archive.genres.clone(),
-            spectrogram: archive.spectrogram.clone(),
-            input,
-            embedding_length: 8,
-            network,
-            combine: Combine::MeanProbability,
-            temperature: 1.0,
-            rejection_threshold: None,
-            training: Training::default(),
-            scores: Vec::new(),
-            licence: String::new(),
-            date: String::new(),
-        };
-        card.validate().unwrap();
-        card
+        small_card(archive, input, network)
     }
 
     fn recipe(epochs: usize) -> Recipe {

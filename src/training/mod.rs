@@ -25,3 +25,30 @@ pub mod fit;
 pub mod initial;
 #[cfg(feature = "training")]
 pub mod inputs;
+
+/// The card of a network that only a test has, for clips of an archive.
+#[cfg(test)]
+fn small_card(
+    archive: &crate::dataset::archive::MelArchive,
+    input: crate::network::card::Input,
+    network: crate::network::experiment::NetworkSpec,
+) -> crate::network::card::ModelCard {
+    let card = crate::network::card::ModelCard {
+        version: crate::network::card::CARD_VERSION,
+        name: "small".into(),
+        genres: archive.genres.clone(),
+        spectrogram: archive.spectrogram.clone(),
+        input,
+        embedding_length: network.embedding_length().unwrap(),
+        network,
+        combine: Default::default(),
+        temperature: 1.0,
+        rejection_threshold: None,
+        training: Default::default(),
+        scores: vec![],
+        licence: String::new(),
+        date: String::new(),
+    };
+    card.validate().unwrap();
+    card
+}
