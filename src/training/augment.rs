@@ -4,7 +4,8 @@
 //! In: the clips to learn from, and how strongly they may be changed. Out:
 //! batches that are drawn anew in every step. All of it is done to the log-mel
 //! spectrogram, where a gain is a sum, an equaliser a curve over the bands and
-//! another key a shift of them.
+//! another key a shift of them; a picture is made of what came of it. Only mixup
+//! mixes what the network is shown.
 //!
 //! References: D. S. Park et al., "SpecAugment", Interspeech 2019 (masks);
 //! H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
@@ -23,12 +24,13 @@ use crate::{
         split::{Part, Split},
     },
     network::card::{Input, ModelCard},
+    spectrogram::picture::{Picture, VIRIDIS},
 };
 
 /// What a step learns from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// `[batch, n_mels, frames]`, normalised as the card says.
+    /// The card's input: `[batch, height, width, channels]`.
     pub cells: Vec<f32>,
     /// How much of each genre a clip is: `[batch, genres]`.
     pub shares: Vec<f32>,
@@ -44,21 +46,21 @@ pub struct Augmenter<'a> {
     around: Vec<Range<usize>>,
     frames: usize,
     top_db: f32,
-    mean: f32,
-    deviation: f32,
+    input: Input,
+    /// Where the input is a picture.
+    picture: Option<Picture>,
     strength: Augmentation,
 }
 
 impl<'a> Augmenter<'a> {
-    /// `None` where the card's network is not shown the spectrogram itself.
+    /// Draws clips for the network of this card.
     pub fn new(
         archive: &'a MelArchive,
         clips: &'a [Clip],
         split: &Split,
         card: &ModelCard,
         strength: Augmentation,
-    ) -> Option<Self> {
-        let Input::LogMel { mean, deviation } = card.input else { return None };
+    ) -> Self {
         let frames = archive.clip_frames(card.spectrogram.clip_seconds);
         let mut learned = vec![false; clips.len()];
         split.part(Part::Train).iter().for_each(|&clip| learned[clip] = true);
@@ -74,23 +76,27 @@ impl<'a> Augmenter<'a> {
                 first = clip;
             }
         }
-        let top_db = card.spectrogram.top_db;
-        Some(Self { archive, clips, around, frames, top_db, mean, deviation, strength })
+        let picture = match card.input {
+            Input::Viridis { height, width } => {
+                Some(Picture::new([archive.spectrogram.n_mels, frames], [height, width]))
+            }
+            Input::LogMel { .. } => None,
+        };
+        let (top_db, input) = (card.spectrogram.top_db, card.input);
+        Self { archive, clips, around, frames, top_db, input, picture, strength }
     }
 
     /// Clips in place of these, the same for the same `draw`.
     pub fn batch(&self, clips: &[usize], draw: u64) -> Batch {
-        let bands = self.archive.spectrogram.n_mels;
-        let (size, genres) = (bands * self.frames, self.archive.genres.len());
-        let drawn: Vec<Vec<f32>> = clips
-            .par_iter()
-            .enumerate()
-            .map(|(at, &clip)| {
-                let mut rng = ChaCha8Rng::seed_from_u64(draw);
-                rng.set_stream(at as u64 + 1);
-                self.clip(clip, &mut rng)
-            })
-            .collect();
+        let genres = self.archive.genres.len();
+        let clip = |picture: &mut Option<Picture>, (at, &clip): (usize, &usize)| {
+            let mut rng = ChaCha8Rng::seed_from_u64(draw);
+            rng.set_stream(at as u64 + 1);
+            self.show(self.clip(clip, &mut rng), picture)
+        };
+        let drawn: Vec<Vec<f32>> =
+            clips.par_iter().enumerate().map_init(|| self.picture.clone(), clip).collect();
+        let size = drawn.first().map_or(0, Vec::len);
         let mut batch = Batch { cells: drawn.concat(), shares: vec![0.0; clips.len() * genres] };
         let genre = |at: usize| self.clips[clips[at]].genre;
         let mut rng = ChaCha8Rng::seed_from_u64(draw);
@@ -113,16 +119,35 @@ impl<'a> Augmenter<'a> {
         batch
     }
 
-    /// One clip, `[n_mels, frames]`.
+    /// Decibels of one clip relative to its loudest cell, `[n_mels, frames]`.
     fn clip(&self, clip: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
         let mut cells = self.elsewhere(clip, rng);
         self.through_a_room(&mut cells, rng);
         let loudest = cells.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         for cell in &mut cells {
-            *cell = ((*cell - loudest).max(-self.top_db) - self.mean) / self.deviation;
+            *cell = (*cell - loudest).max(-self.top_db);
         }
         self.mask(&mut cells, rng);
         cells
+    }
+
+    /// A clip's decibels as the network is shown them.
+    fn show(&self, mut decibels: Vec<f32>, picture: &mut Option<Picture>) -> Vec<f32> {
+        match (self.input, picture) {
+            (Input::LogMel { mean, deviation }, _) => {
+                decibels.iter_mut().for_each(|cell| *cell = (*cell - mean) / deviation);
+                decibels
+            }
+            (Input::Viridis { .. }, picture) => {
+                let mut indices = Vec::new();
+                if let Some(picture) = picture {
+                    // Silence is index 0 everywhere, which `indices` writes.
+                    _ = picture.indices(&decibels, &mut indices);
+                }
+                let colours = indices.iter().flat_map(|&index| VIRIDIS[usize::from(index)]);
+                colours.map(|value| f32::from(value) / 255.0).collect()
+            }
+        }
     }
 
     /// Another place in the song, a little faster or slower, higher or lower:
@@ -216,13 +241,17 @@ impl<'a> Augmenter<'a> {
     /// `SpecAugment`: bands and frames that nothing is known of.
     fn mask(&self, cells: &mut [f32], rng: &mut ChaCha8Rng) {
         let bands = self.archive.spectrogram.n_mels;
+        let unknown = match self.input {
+            Input::LogMel { mean, .. } => mean,
+            Input::Viridis { .. } => cells.iter().sum::<f32>() / cells.len().max(1) as f32,
+        };
         for _ in 0..self.strength.masks {
             let width = rng.random_range(0..=bands / 6);
             let first = rng.random_range(0..=bands - width);
-            cells[first * self.frames..][..width * self.frames].fill(0.0);
+            cells[first * self.frames..][..width * self.frames].fill(unknown);
             let width = rng.random_range(0..=self.frames / 6);
             let first = rng.random_range(0..=self.frames - width);
-            cells.chunks_exact_mut(self.frames).for_each(|row| row[first..][..width].fill(0.0));
+            cells.chunks_exact_mut(self.frames).for_each(|row| row[first..][..width].fill(unknown));
         }
     }
 }
@@ -250,7 +279,7 @@ mod tests {
         dataset::archive::{Item, Track},
         network::experiment::{NetworkSpec, Pooling},
         spectrogram::config::SpectrogramConfig,
-        training::small_card,
+        training::{device::DeviceKind, inputs::Inputs, small_card},
     };
 
     const BANDS: usize = 20;
@@ -282,7 +311,7 @@ mod tests {
         let clips = archive.clips(3.0);
         let split = Split::over_tracks(archive, &clips, 0).unwrap();
         let card = card(archive);
-        let augmenter = Augmenter::new(archive, &clips, &split, &card, strength).unwrap();
+        let augmenter = Augmenter::new(archive, &clips, &split, &card, strength);
         (0..draws).map(|draw| augmenter.batch(&split.part(Part::Train)[..20], draw)).collect()
     }
 
@@ -344,7 +373,7 @@ mod tests {
             archive(10, |track, band, frame| if held_out[track][frame] == (band < 10) { 200 } else { 0 });
         let card = card(&archive);
         let only_elsewhere = Augmentation { stretch: 0.3, ..Augmentation::default() };
-        let augmenter = Augmenter::new(&archive, &clips, &split, &card, only_elsewhere).unwrap();
+        let augmenter = Augmenter::new(&archive, &clips, &split, &card, only_elsewhere);
         let mut starts = 0;
         for draw in 0..20 {
             let Batch { cells, .. } = augmenter.batch(split.part(Part::Train), draw);
@@ -453,12 +482,34 @@ mod tests {
         assert!((0.05..0.6).contains(&masked), "{masked}");
     }
 
+    /// Pictures of clips that nothing is done to are those that are judged, and
+    /// what is done to decibels is seen in them.
     #[test]
-    fn a_picture_is_not_changed() {
-        let archive = archive(10, |_, _, _| 100);
-        let clips = archive.clips(3.0);
-        let split = Split::over_tracks(&archive, &clips, 0).unwrap();
-        let card = ModelCard { input: Input::Viridis { height: 8, width: 8 }, ..card(&archive) };
-        assert!(Augmenter::new(&archive, &clips, &split, &card, strong()).is_none());
+    fn a_picture_is_made_of_what_came_of_the_clip() {
+        let steady = archive(10, |track, band, _| (band * 10 + track) as u8);
+        let clips = steady.clips(3.0);
+        let split = Split::over_tracks(&steady, &clips, 0).unwrap();
+        let learned = &split.part(Part::Train)[..6];
+        let input = Input::Viridis { height: 8, width: 8 };
+        let network = NetworkSpec {
+            input: input.shape(&steady.spectrogram),
+            blocks: vec![],
+            pooling: Pooling::Flatten,
+            dense: vec![2],
+            classes: 2,
+        };
+        let card = small_card(&steady, input, network);
+        let batch = |strength| Augmenter::new(&steady, &clips, &split, &card, strength).batch(learned, 0);
+        let as_judged =
+            Inputs::new(&steady, &clips, &card, &DeviceKind::Cpu.open().unwrap()).host_batch(learned);
+        let unchanged = batch(Augmentation::default()).cells;
+        assert_eq!(unchanged.len(), as_judged.len());
+        let differing = unchanged.iter().zip(&as_judged).filter(|(one, other)| (*one - *other).abs() > 0.02);
+        // Rounding may choose the neighbouring colour of the table.
+        assert!(differing.count() * 50 < unchanged.len());
+        let bent = batch(Augmentation { equaliser: 20.0, ..Augmentation::default() }).cells;
+        let differing = bent.iter().zip(&as_judged).filter(|(one, other)| (*one - *other).abs() > 0.02);
+        assert!(differing.count() * 4 > bent.len());
+        assert!(bent.iter().all(|value| (0.0..=1.0).contains(value)));
     }
 }

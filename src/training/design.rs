@@ -52,9 +52,6 @@ pub enum DesignError {
         /// What there are.
         archive: usize,
     },
-    /// Pictures are not changed.
-    #[error("its augmentation needs the spectrogram itself: an input of the kind log_mel, not viridis")]
-    Augmentation,
 }
 
 impl Design {
@@ -78,9 +75,6 @@ impl Design {
         }
         if self.network.classes != genres {
             return Err(DesignError::Classes { design: self.network.classes, archive: genres });
-        }
-        if self.recipe.beyond.augmentation.is_some() && !matches!(self.input, Input::LogMel { .. }) {
-            return Err(DesignError::Augmentation);
         }
         Ok(())
     }

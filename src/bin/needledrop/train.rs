@@ -72,7 +72,8 @@ pub(crate) struct Arguments {
     /// them (cuda, wgpu).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
-    /// The paper's recipe, or ours for the same network.
+    /// The paper's recipe, the same with a learning rate that suits it, or our best for
+    /// the same network.
     #[arg(long, value_enum, default_value_t = RecipeName::Best)]
     recipe: RecipeName,
     /// In place of the recipe's.
@@ -132,6 +133,7 @@ pub(crate) enum SplitName {
 #[derive(Clone, Copy, ValueEnum)]
 enum RecipeName {
     Paper,
+    Plain,
     Best,
 }
 
@@ -251,10 +253,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     );
     let inputs = Inputs::new(&archive, &clips, &card, &device);
     let own_convolutions = arguments.device == DeviceKind::Cpu;
-    let augmenter = recipe
-        .beyond
-        .augmentation
-        .and_then(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
+    let augmenter =
+        recipe.beyond.augmentation.map(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
     let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions, augmenter };
     let mut pace = Pace::new(arguments, &start.state)?;
     // A GPU's runtime panics where its memory is full.
@@ -299,6 +299,7 @@ impl Arguments {
         };
         let recipe = match self.recipe {
             RecipeName::Paper => Recipe::paper(&experiment),
+            RecipeName::Plain => Recipe::plain(&experiment),
             RecipeName::Best => Recipe::best(&experiment),
         };
         let [_, height, width] = experiment.network.input;
