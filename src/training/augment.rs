@@ -285,6 +285,8 @@ mod tests {
     const BANDS: usize = 20;
     /// Of a track: ten clips.
     const FRAMES: usize = 343;
+    /// The decibels themselves.
+    const DECIBELS: Input = Input::LogMel { mean: 0.0, deviation: 1.0 };
 
     /// Tracks of two genres, the cells of each by a rule of track, band and frame.
     fn archive(tracks: usize, cell: impl Fn(usize, usize, usize) -> u8) -> MelArchive {
@@ -310,13 +312,12 @@ mod tests {
     fn drawn(archive: &MelArchive, strength: Augmentation, draws: u64) -> Vec<Batch> {
         let clips = archive.clips(3.0);
         let split = Split::over_tracks(archive, &clips, 0).unwrap();
-        let card = card(archive);
+        let card = card(archive, DECIBELS);
         let augmenter = Augmenter::new(archive, &clips, &split, &card, strength);
         (0..draws).map(|draw| augmenter.batch(&split.part(Part::Train)[..20], draw)).collect()
     }
 
-    fn card(archive: &MelArchive) -> ModelCard {
-        let input = Input::LogMel { mean: 0.0, deviation: 1.0 };
+    fn card(archive: &MelArchive, input: Input) -> ModelCard {
         let network = NetworkSpec {
             input: input.shape(&archive.spectrogram),
             blocks: vec![],
@@ -371,7 +372,7 @@ mod tests {
         }
         let archive =
             archive(10, |track, band, frame| if held_out[track][frame] == (band < 10) { 200 } else { 0 });
-        let card = card(&archive);
+        let card = card(&archive, DECIBELS);
         let only_elsewhere = Augmentation { stretch: 0.3, ..Augmentation::default() };
         let augmenter = Augmenter::new(&archive, &clips, &split, &card, only_elsewhere);
         let mut starts = 0;
@@ -490,15 +491,7 @@ mod tests {
         let clips = steady.clips(3.0);
         let split = Split::over_tracks(&steady, &clips, 0).unwrap();
         let learned = &split.part(Part::Train)[..6];
-        let input = Input::Viridis { height: 8, width: 8 };
-        let network = NetworkSpec {
-            input: input.shape(&steady.spectrogram),
-            blocks: vec![],
-            pooling: Pooling::Flatten,
-            dense: vec![2],
-            classes: 2,
-        };
-        let card = small_card(&steady, input, network);
+        let card = card(&steady, Input::Viridis { height: 8, width: 8 });
         let batch = |strength| Augmenter::new(&steady, &clips, &split, &card, strength).batch(learned, 0);
         let as_judged =
             Inputs::new(&steady, &clips, &card, &DeviceKind::Cpu.open().unwrap()).host_batch(learned);

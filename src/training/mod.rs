@@ -28,7 +28,6 @@ pub mod inputs;
 
 /// The card of a network that only a test has, for clips of an archive.
 #[cfg(test)]
-#[cfg(feature = "training")]
 fn small_card(
     archive: &crate::dataset::archive::MelArchive,
     input: crate::network::card::Input,
