@@ -38,6 +38,8 @@ test: ## Formatting, lints, and every test, those in the browser included
 	cargo fmt --check
 	$(call headline,Library and command line: lints and tests)
 	$(LINT) cargo test --locked
+	$(call headline,The page's own code: lints and tests)
+	$(LINT) cargo test --locked --no-default-features --features page --lib
 	$(call headline,Page and engine: lints and release build)
 	$(LINT) $(TRUNK) build --release
 	$(call headline,Tests in the browser)

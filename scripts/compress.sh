@@ -8,7 +8,7 @@ set -euo pipefail
 cd "${1:?usage: scripts/compress.sh FOLDER}"
 
 # In kB (1000 bytes) of brotli.
-readonly PAGE_BUDGET=250
+readonly PAGE_BUDGET=400
 readonly ENGINE_BUDGET=2500
 readonly WEIGHTS_BUDGET=4400
 # A copy that saves less than this percentage is not worth its place.
@@ -25,7 +25,7 @@ keep_if_worth() {
 compress() {
   find . -name '*.gz' -delete -o -name '*.br' -delete
   find . -type f -size +1k \( -name '*.html' -o -name '*.css' -o -name '*.js' -o -name '*.wasm' -o -name '*.svg' \
-    -o -name '*.webmanifest' -o -name '*.txt' -o -name '*.safetensors' \) | while read -r file; do
+    -o -name '*.webmanifest' -o -name '*.json' -o -name '*.txt' -o -name '*.safetensors' \) | while read -r file; do
     gzip -9 -n -k -f "$file"
     brotli -q 11 --lgwin=24 -k -f "$file"
     keep_if_worth "$file" "$file.gz"
@@ -98,7 +98,7 @@ report() {
 compress
 write_headers
 write_htaccess
-report page "$PAGE_BUDGET" index.html boot-*.css boot-*.js style-*.css page-*.js page-*.wasm manifest.webmanifest icons/icon.svg
+report page "$PAGE_BUDGET" index.html ./*.css boot-*.js language-*/*.json page-*.js page-*.wasm manifest.webmanifest icons/icon.svg
 report engine "$ENGINE_BUDGET" engine-*/engine*.js engine-*/engine*.wasm engine-*/capture-worklet.js
 # Only who has a GPU downloads it, beside the engine.
 report gpu "$ENGINE_BUDGET" engine-*/gpu*.js engine-*/gpu*.wasm

@@ -56,6 +56,26 @@ version_engine() {
   set_meta needledrop-engine-bytes "$(size "$folder/engine_bg.wasm")"
 }
 
+# English is compiled into the page.
+version_language() {
+  local folder file
+  folder=language-$(cat "$source_dir"/www/language/*.json | sha256 | cut -c "1-$DIGITS")
+  mkdir "$folder"
+  for file in "$source_dir"/www/language/*.json; do
+    [ "${file##*/}" = en.json ] || cp "$file" "$folder/"
+  done
+  set_meta needledrop-language "$folder/"
+}
+
+# Numbers that views show.
+version_data() {
+  local folder
+  folder=data-$(cat "$source_dir"/www/data/*.json | sha256 | cut -c "1-$DIGITS")
+  mkdir "$folder"
+  cp "$source_dir"/www/data/*.json "$folder/"
+  set_meta needledrop-data "$folder/"
+}
+
 version_model() {
   local model from versioned
   model=$(meta needledrop-model)
@@ -98,6 +118,8 @@ write_service_worker() {
 }
 
 version_engine
+version_language
+version_data
 version_model
 "$source_dir/scripts/notices.sh" >THIRD-PARTY.txt
 write_service_worker

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Brings what a step needs and the machine lacks, and says so while it does it.
-# Usage: scripts/setup.sh build|test|bench|dist ...
+# Usage: scripts/setup.sh build|test|bench|sounds|dist ...
 #
 #   build  the wasm32 target, trunk, wasm-bindgen
-#   test   Chromium, ChromeDriver, ffmpeg, rustfmt, clippy
+#   test   Chromium, ChromeDriver, Firefox, ffmpeg, rustfmt, clippy, axe-core
 #   bench  Node.js with npm, for the engines that ours is held against
+#   sounds ffmpeg and espeak-ng, which speaks what is not music
 #   dist   brotli
 #
 # Our own tools go to ~/.cache/needledrop/tools; nothing else is replaced.
@@ -15,6 +16,9 @@ readonly TOOLS="${XDG_CACHE_HOME:-$HOME/.cache}/needledrop/tools"
 readonly TARGET=wasm32-unknown-unknown
 # The newest that compiles with the Rust version of Cargo.toml.
 readonly TRUNK_VERSION=0.21.14
+# The rules of accessibility, and the digest of the one file of it that is used.
+readonly AXE_VERSION=4.14.1
+readonly AXE_SHA256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 # rustup waits for a network that is not there; a slow one gets the target in this.
 readonly RUSTUP_SECONDS=180
 
@@ -145,6 +149,39 @@ need_browser() {
   fi
 }
 
+need_firefox() {
+  if have firefox-esr || have firefox; then return; fi
+  # Debian calls it by the first name, Ubuntu by the second.
+  if apt_has firefox-esr || ! apt_has firefox; then
+    apt_install "Firefox" firefox-esr
+  else
+    apt_install "Firefox" firefox
+  fi
+}
+
+need_node() {
+  { have node && have npm; } || apt_install "Node.js" nodejs npm
+}
+
+is_axe() {
+  echo "$AXE_SHA256  $1" | sha256sum --check --status 2>/dev/null
+}
+
+need_axe() {
+  local file=$TOOLS/axe.min.js folder
+  if is_axe "$file"; then return; fi
+  need_node
+  say "bringing axe-core $AXE_VERSION into $TOOLS by npm"
+  folder=$(mktemp -d)
+  npm install --prefix "$folder" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
+    "axe-core@$AXE_VERSION" || fail "npm could not bring axe-core." "Its own message stands above; it needs a network for this, once."
+  is_axe "$folder/node_modules/axe-core/axe.min.js" ||
+    fail "axe-core $AXE_VERSION is not the file that it was." "If this version was published anew, please put its digest into scripts/setup.sh."
+  mkdir -p "$TOOLS"
+  cp "$folder/node_modules/axe-core/axe.min.js" "$file"
+  rm -r "$folder"
+}
+
 for step in "$@"; do
   case $step in
     build)
@@ -157,10 +194,16 @@ for step in "$@"; do
       need_component rustfmt rustfmt
       need_component clippy-driver clippy
       need_browser
+      need_firefox
+      need_axe
       have ffmpeg || apt_install "ffmpeg" ffmpeg
       ;;
-    bench) { have node && have npm; } || apt_install "Node.js" nodejs npm ;;
+    bench) need_node ;;
+    sounds)
+      have ffmpeg || apt_install "ffmpeg" ffmpeg
+      have espeak-ng || apt_install "a speech synthesiser" espeak-ng
+      ;;
     dist) have brotli || apt_install "brotli" brotli ;;
-    *) fail "There is no step '$step'." "Usage: scripts/setup.sh build|test|bench|dist ..." ;;
+    *) fail "There is no step '$step'." "Usage: scripts/setup.sh build|test|bench|sounds|dist ..." ;;
   esac
 done

@@ -7,8 +7,10 @@
 //! 2. [`spectrogram`]: a clip to its log-mel spectrogram and viridis picture
 //! 3. [`network`]: the picture to logits and an embedding
 //! 4. [`classify`]: logits to a verdict on the clip and on the song
-//! 5. [`engine`]: the workers that do this for the page
-//! 6. `page`: what a person sees
+//! 5. [`teaching`]: classes of a person's own, on the same convolutions
+//! 6. [`engine`]: the workers that do this for the page
+//! 7. `library`: what is kept of the songs, and what can be made of it
+//! 8. `page`: what a person sees
 //!
 //! Beside them, where weights come from:
 //!
@@ -19,10 +21,13 @@
 pub mod classify;
 pub mod dataset;
 pub mod engine;
+#[cfg(feature = "page")]
+pub mod library;
 pub mod network;
 #[cfg(feature = "page")]
 pub mod page;
 pub mod report;
 pub mod sound;
 pub mod spectrogram;
+pub mod teaching;
 pub mod training;

@@ -5,7 +5,10 @@
 
 use needledrop::{
     network::{
-        card::{CARD_VERSION, CardError, Combine, Input, ModelCard, Score, Training},
+        card::{
+            CARD_VERSION, Calibration, CardError, Combine, Input, ModelCard, Rejection, RejectionScore,
+            Score, Training,
+        },
         experiment::{NetworkSpec, experiment},
     },
     spectrogram::config::SpectrogramConfig,
@@ -22,9 +25,10 @@ fn card() -> ModelCard {
         input: Input::Viridis { height: 128, width: 128 },
         network: experiment("8").unwrap().network,
         embedding_length: 128,
-        combine: Combine::MeanProbability,
+        combine: Combine::LogPool { correlation: 0.25 },
         temperature: 1.3,
-        rejection_threshold: Some(0.4),
+        rejection: Some(Rejection { score: RejectionScore::Probe, threshold: -0.4 }),
+        least_confidence: Some(0.5),
         training: Training { seed: Some(7), ..Training::default() },
         scores: vec![Score {
             split: "clips".into(),
@@ -58,15 +62,53 @@ fn a_card_is_read_as_it_was_written() {
 #[test]
 fn what_need_not_be_said_has_a_default() {
     let short = with(|card| {
-        for key in ["combine", "temperature", "rejection_threshold", "training", "scores", "licence", "date"]
-        {
+        for key in [
+            "combine",
+            "temperature",
+            "rejection",
+            "least_confidence",
+            "training",
+            "scores",
+            "licence",
+            "date",
+        ] {
             card.as_object_mut().unwrap().remove(key);
         }
         card["spectrogram"].as_object_mut().unwrap().remove("pad_mode");
     });
     let short = short.unwrap();
-    assert_eq!((short.temperature, short.rejection_threshold), (1.0, None));
+    assert_eq!(short.calibration(), Calibration::default());
+    assert_eq!((short.temperature, short.combine), (1.0, Combine::MeanProbability));
     assert_eq!(short.spectrogram, SpectrogramConfig::default());
+}
+
+#[test]
+fn a_threshold_without_a_score_is_of_the_largest_probability() {
+    let older = |threshold: Value| {
+        with(|card| {
+            card.as_object_mut().unwrap().remove("rejection");
+            card["rejection_threshold"] = threshold;
+        })
+    };
+    let rejection = Rejection { score: RejectionScore::MaxProbability, threshold: 0.4 };
+    assert_eq!(older(json!(0.4)).unwrap().rejection, Some(rejection));
+    assert_eq!(older(Value::Null).unwrap().rejection, None);
+    // Both at once cannot be meant.
+    let both = with(|card| card["rejection_threshold"] = json!(0.4));
+    assert!(matches!(both, Err(CardError::Unreadable(_))), "{both:?}");
+}
+
+#[test]
+fn scores_and_pools_are_called_by_their_names() {
+    for score in RejectionScore::ALL {
+        assert_eq!(serde_json::to_value(score).unwrap(), score.name());
+    }
+    let written = serde_json::to_value(card()).unwrap();
+    assert_eq!(written["combine"], json!({"log_pool": {"correlation": 0.25}}));
+    let unknown = with(|card| card["rejection"]["score"] = json!("astrology"));
+    assert!(matches!(unknown, Err(CardError::Unreadable(_))), "{unknown:?}");
+    let mean = with(|card| card["combine"] = json!("mean_probability"));
+    assert_eq!(mean.unwrap().combine, Combine::MeanProbability);
 }
 
 #[test]
@@ -77,7 +119,7 @@ fn another_version_is_named_before_its_fields_are_read() {
 
 #[test]
 fn a_card_that_contradicts_itself_is_refused() {
-    let changes: [fn(&mut Value); 13] = [
+    let changes: [fn(&mut Value); 16] = [
         |card| card["genres"] = json!(["one", "two"]),
         |card| card["genres"][9] = json!("genre 0"),
         |card| (card["genres"], card["network"]["classes"]) = (json!(["one"]), json!(1)),
@@ -87,7 +129,10 @@ fn a_card_that_contradicts_itself_is_refused() {
         |card| card["network"]["input"] = json!([1, 128, 128]),
         |card| card["temperature"] = json!(0.0),
         |card| card["temperature"] = json!(1e300),
-        |card| card["rejection_threshold"] = json!(1e300),
+        |card| card["rejection"]["threshold"] = json!(1e300),
+        |card| card["combine"]["log_pool"]["correlation"] = json!(1.5),
+        |card| card["combine"]["log_pool"]["correlation"] = json!(-0.1),
+        |card| card["least_confidence"] = json!(50),
         |card| card["scores"][0]["accuracy"] = json!(88.5),
         |card| card["scores"][0]["accuracy"] = json!(1e300),
         |card| {

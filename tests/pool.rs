@@ -17,17 +17,33 @@ mod card;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use needledrop::{
+    classify::occlusion::{CELLS, PATCHES},
     engine::{
-        pool::{Action, Choice, Event, GpuStatus, Pool, Update, WorkerId},
+        pool::{Action, Choice, ClipSource, Event, GpuStatus, Pool, QueryId, Update, WorkerId},
         protocol::{
             EngineProblem, ModelId, PROTOCOL_VERSION, Reply, Request, Role, SongId, SongInfo, SongProblem,
         },
     },
     network::experiment::experiment,
+    teaching::{
+        held_out::HeldOut,
+        lesson::{Lesson, LessonProblem, Recording},
+    },
 };
 
 /// Attachments of the simulation: a name for what would be a file or samples.
 type Thing = u32;
+
+/// A genre for which the simulated workers find silence.
+const SILENT: usize = 7;
+
+/// A clip whose samples are there.
+const SAMPLES: ClipSource<Thing> = ClipSource::Samples(4);
+
+/// A clip of a file.
+fn clip_of_file(clip: usize) -> ClipSource<Thing> {
+    ClipSource::File { file: 3, clip }
+}
 
 struct Lcg(u64);
 
@@ -78,6 +94,12 @@ struct World {
     /// Copies of clips that workers hold.
     most_clips_held: usize,
     devices: Vec<Role>,
+    /// Questions that have their last answer, or none.
+    settled: BTreeMap<QueryId, bool>,
+    /// Runs of the network that a question was given at once, and by whom.
+    pieces: Vec<(WorkerId, usize)>,
+    /// Models whose convolutions studied something.
+    studied_by: Vec<ModelId>,
 }
 
 impl World {
@@ -96,6 +118,9 @@ impl World {
             ended: BTreeMap::new(),
             most_clips_held: 0,
             devices: vec![],
+            settled: BTreeMap::new(),
+            pieces: vec![],
+            studied_by: vec![],
         };
         world.event(Event::SetModel { model: ModelId(0), file: 0 });
         world
@@ -136,11 +161,24 @@ impl World {
                 self.clips.entry(*song).or_default().push(verdict.clip);
                 self.devices.push(*device);
             }
+            Update::Features { song, clip, .. } => {
+                assert!(!self.ended.contains_key(song), "features for {song:?}, which has ended");
+                self.clips.entry(*song).or_default().push(*clip);
+            }
             Update::Done { song, .. } => {
                 assert!(self.ended.insert(*song, Ok(())).is_none(), "{song:?} ended twice");
             }
             Update::Failed { song, problem } => {
                 assert!(self.ended.insert(*song, Err(problem.clone())).is_none(), "{song:?} ended twice");
+            }
+            Update::Explained { query, share, .. } if *share < 1.0 => {
+                assert!(!self.settled.contains_key(query), "{query:?} was already answered");
+            }
+            Update::Inspected { query, .. } | Update::Explained { query, .. } => {
+                assert!(self.settled.insert(*query, true).is_none(), "{query:?} was answered twice");
+            }
+            Update::Unanswered { query, .. } => {
+                assert!(self.settled.insert(*query, false).is_none(), "{query:?} was settled twice");
             }
             _ => {}
         }
@@ -217,9 +255,49 @@ impl World {
                 assert!(matches!(role, Role::Cpu | Role::Gpu));
                 for index in 0..attachments {
                     let probabilities = vec![0.1; 10];
-                    let reply = Reply::Verdict { ticket, index, probabilities, milliseconds: 200.0 };
+                    let reply = Reply::Verdict {
+                        ticket,
+                        index,
+                        probabilities,
+                        score: Some(2.5),
+                        refused: index % 2 == 1,
+                        milliseconds: 200.0,
+                    };
                     self.reply(worker, reply, vec![0, 0]);
                 }
+            }
+            Request::Inspect { ticket, frame, .. } => {
+                assert_eq!(role, Role::Cpu);
+                self.pieces.push((worker, 1));
+                let frame = frame.unwrap_or(9);
+                let reply = Reply::Inspected { ticket, frame, stages: vec![], milliseconds: 90.0 };
+                self.reply(worker, reply, vec![1, 2, 3]);
+            }
+            Request::Explain { ticket, patches, class, .. } => {
+                assert_eq!(role, Role::Cpu);
+                self.pieces.push((worker, patches.len()));
+                // The genre has no odds in this clip: there is nothing to hear.
+                if class == SILENT {
+                    return self.reply(worker, Reply::Explained { ticket, log_odds: vec![] }, vec![]);
+                }
+                let log_odds = patches.iter().map(|patch| if patch.is_none() { 5.0 } else { 3.0 }).collect();
+                self.reply(worker, Reply::Explained { ticket, log_odds }, vec![]);
+            }
+            Request::Features { ticket, model } => {
+                assert!(matches!(role, Role::Cpu | Role::Gpu));
+                self.studied_by.push(model);
+                for index in 0..attachments {
+                    self.reply(worker, Reply::Features { ticket, index, milliseconds: 200.0 }, vec![2]);
+                }
+            }
+            Request::Teach { ticket, lesson } => {
+                assert_eq!((role, attachments), (Role::Cpu, 2));
+                let reply = match lesson.check() {
+                    Ok(()) => Reply::Taught { ticket, held_out: Some(HeldOut::new(2)), milliseconds: 9.0 },
+                    Err(problem) => Reply::NotTaught { ticket, problem },
+                };
+                self.reply(worker, Reply::Learning { ticket, done: 1, all: 2 }, vec![]);
+                self.reply(worker, reply, vec![3]);
             }
             Request::Open { song, first_clip, .. } => {
                 self.decoding.insert(worker, (song, first_clip));
@@ -265,6 +343,26 @@ impl World {
             self.answer(0);
         }
         panic!("the pool never comes to rest");
+    }
+
+    fn inspect(&mut self, query: u32, source: ClipSource<Thing>) {
+        let query = QueryId(query);
+        self.event(Event::Inspect { query, model: None, frame: None, source });
+    }
+
+    fn explain(&mut self, query: u32, class: usize, source: ClipSource<Thing>) {
+        let query = QueryId(query);
+        self.event(Event::Explain { query, model: None, class, source });
+    }
+
+    /// Answers of a question: shares of explanations, 1 for anything else.
+    fn shares(&self, query: u32) -> Vec<f32> {
+        let share = |update: &Update<Thing>| match update {
+            Update::Explained { query: its, share, .. } if its.0 == query => Some(*share),
+            Update::Inspected { query: its, .. } if its.0 == query => Some(1.0),
+            _ => None,
+        };
+        self.updates.iter().filter_map(share).collect()
     }
 
     fn add(&mut self, songs: impl IntoIterator<Item = u32>) {
@@ -482,6 +580,18 @@ fn a_refused_model_leaves_the_one_before_it() {
 }
 
 #[test]
+fn a_song_keeps_the_model_that_was_chosen_when_it_came() {
+    let mut world = World::new(Machine::default());
+    world.add([0]);
+    // Another is chosen before the first has been read.
+    world.event(Event::SetModel { model: ModelId(1), file: 0 });
+    world.add([1]);
+    world.event(Event::SetModel { model: ModelId(0), file: 0 });
+    world.run();
+    (0..2).for_each(|song| world.assert_whole(song));
+}
+
+#[test]
 fn a_cancelled_song_is_silent() {
     let mut world = World::new(Machine::default());
     world.run();
@@ -546,7 +656,8 @@ fn whatever_dies_whenever_every_song_ends_once_and_whole() {
         let gpu = if random.below(2) == 0 { Ok(100.0) } else { Err(EngineProblem::NoAdapter) };
         let clips_per_song = 1 + random.below(9);
         let mut world = World::new(Machine { gpu, clips_per_song, ..Machine::default() });
-        let (mut added, mut deaths) = (0, 0);
+        let (mut added, mut deaths, mut asked) = (0, 0, 0);
+        let mut dismissed = BTreeSet::new();
         for _ in 0..400 {
             match random.below(40) {
                 0 if added < 8 => {
@@ -563,6 +674,19 @@ fn whatever_dies_whenever_every_song_ends_once_and_whole() {
                     world.event(Event::Choose(choice));
                 }
                 3 => world.event(Event::SetModel { model: ModelId(random.below(3) as u32), file: 0 }),
+                4 if asked < 8 => {
+                    let source = if random.below(2) == 0 { SAMPLES } else { clip_of_file(0) };
+                    match random.below(2) {
+                        0 => world.inspect(asked, source),
+                        _ => world.explain(asked, random.below(10), source),
+                    }
+                    asked += 1;
+                }
+                5 if asked > 0 => {
+                    let query = QueryId(random.below(asked as usize) as u32);
+                    world.event(Event::Dismiss { query });
+                    dismissed.insert(query);
+                }
                 _ => {
                     let place = random.below(world.inbox.len() + world.seeking.len().max(1));
                     world.answer(place);
@@ -578,5 +702,363 @@ fn whatever_dies_whenever_every_song_ends_once_and_whole() {
                 other => panic!("seed {seed}: song {song} ended as {other:?}"),
             }
         }
+        for query in (0..asked).map(QueryId).filter(|query| !dismissed.contains(query)) {
+            let answered = world.settled.get(&query).expect("a question that nobody settles");
+            assert!(*answered || deaths > 0, "seed {seed}: {query:?} has no answer");
+        }
+        assert_eq!(world.of_role(Role::Decoder).len(), 1, "seed {seed}: a decoder was left over");
+    }
+}
+
+#[test]
+fn a_clip_of_a_file_is_cut_beside_the_song_that_is_read() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add([0]);
+    world.answer(0);
+    world.inspect(0, clip_of_file(2));
+    world.event(Event::Inspect {
+        query: QueryId(1),
+        model: Some(ModelId(0)),
+        frame: Some(50),
+        source: clip_of_file(6),
+    });
+    world.run();
+    world.assert_whole(0);
+    assert_eq!([world.shares(0), world.shares(1)], [[1.0], [1.0]]);
+    let cut = world.updates.iter().filter(|update| matches!(update, Update::Cut { samples: 1, .. }));
+    assert_eq!(cut.count(), 2);
+    assert!(world.updates.iter().any(|update| matches!(
+        update,
+        Update::Inspected { query: QueryId(1), frame: 50, values, model: ModelId(0), .. } if values.len() == 3
+    )));
+    assert_eq!(world.of_role(Role::Decoder).len(), 1);
+}
+
+#[test]
+fn an_explanation_is_coarse_first_and_then_whole() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.explain(0, 3, SAMPLES);
+    world.run();
+    let shares = world.shares(0);
+    assert!(shares.len() > 3 && shares.is_sorted(), "{shares:?}");
+    assert!(shares[0] < 0.5 && shares.last() == Some(&1.0), "{shares:?}");
+    assert_eq!(world.pieces.iter().map(|(_, runs)| runs).sum::<usize>(), 1 + PATCHES);
+    assert!(world.pieces.iter().all(|(_, runs)| *runs <= 4), "{:?}", world.pieces);
+    let workers: BTreeSet<_> = world.pieces.iter().map(|(worker, _)| worker).collect();
+    assert_eq!(workers.len(), 2, "both processors take part");
+    let last = world.updates.iter().rfind(|update| matches!(update, Update::Explained { .. }));
+    let Some(Update::Explained { map, log_odds, .. }) = last else { panic!("{last:?}") };
+    assert_eq!((map, log_odds), (&vec![2.0; CELLS * CELLS], &Some(5.0)));
+}
+
+#[test]
+fn silence_needs_no_explanation() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.explain(0, SILENT, SAMPLES);
+    world.run();
+    assert_eq!(world.shares(0), [1.0]);
+    let silent = |update: &Update<Thing>| matches!(update, Update::Explained { map, log_odds: None, .. } if map.is_empty());
+    assert!(world.updates.iter().any(silent));
+}
+
+#[test]
+fn questions_take_turns_with_songs_and_leave_them_half_the_processors() {
+    let mut world = World::new(Machine { clips_per_song: 200, ..Machine::default() });
+    world.run();
+    world.add([0]);
+    while world.clips.get(&SongId(0)).is_none_or(|clips| clips.len() < 4) {
+        world.answer(0);
+    }
+    world.explain(0, 3, SAMPLES);
+    while world.settled.is_empty() {
+        world.answer(0);
+    }
+    let clips = world.clips[&SongId(0)].len();
+    assert!(clips >= PATCHES, "only {clips} clips were heard meanwhile");
+    assert!(world.pieces.iter().all(|(_, runs)| *runs == 1), "{:?}", world.pieces);
+    world.run();
+    world.assert_whole(0);
+}
+
+#[test]
+fn questions_go_to_the_processor_where_the_gpu_has_the_songs() {
+    let mut world = World::new(Machine { gpu: Ok(100.0), ..Machine::default() });
+    world.run();
+    world.add([0]);
+    world.explain(0, 3, SAMPLES);
+    world.run();
+    world.assert_whole(0);
+    assert!(world.devices.iter().all(|device| *device == Role::Gpu));
+    assert!(world.settled[&QueryId(0)]);
+    assert!(world.pieces.iter().any(|(_, runs)| *runs == 4), "nobody waits for the processors");
+}
+
+#[test]
+fn a_question_of_a_worker_that_died_has_no_answer_and_the_song_goes_on() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.explain(0, 3, SAMPLES);
+    world.inspect(1, SAMPLES);
+    world.add([0]);
+    let (worker, ..) =
+        world.inbox.iter().find(|(_, request, _)| matches!(request, Request::Explain { .. })).unwrap();
+    world.kill(*worker);
+    assert_eq!(world.settled.get(&QueryId(0)), Some(&false));
+    world.run();
+    assert!(world.shares(0).is_empty(), "what the other worker still said of it is not told");
+    assert_eq!(world.shares(1), [1.0]);
+    world.assert_whole(0);
+    world.explain(2, 3, SAMPLES);
+    world.run();
+    assert!(world.settled[&QueryId(2)], "it can be asked again");
+}
+
+#[test]
+fn a_decoder_that_dies_over_a_question_leaves_the_song_alone() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add([0]);
+    world.inspect(0, clip_of_file(1));
+    let decoders = world.of_role(Role::Decoder);
+    assert_eq!(decoders.len(), 2);
+    world.kill(decoders[1]);
+    assert_eq!(world.settled.get(&QueryId(0)), Some(&false));
+    world.run();
+    world.assert_whole(0);
+}
+
+#[test]
+fn a_worker_that_cannot_answer_stays() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.inspect(0, SAMPLES);
+    let (worker, request, _) = world.inbox.pop_front().unwrap();
+    let Request::Inspect { ticket, .. } = request else { panic!("{request:?}") };
+    world.reply(worker, Reply::Failed { ticket, reason: "3 values were given".into() }, vec![]);
+    assert_eq!(world.settled.get(&QueryId(0)), Some(&false));
+    assert!(world.alive.contains_key(&worker));
+    world.add([0]);
+    world.run();
+    world.assert_whole(0);
+}
+
+#[test]
+fn an_answer_to_another_question_is_none() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.explain(0, 3, SAMPLES);
+    let (worker, request, _) = world.inbox.pop_front().unwrap();
+    let Request::Explain { ticket, .. } = request else { panic!("{request:?}") };
+    world.reply(worker, Reply::Explained { ticket, log_odds: vec![1.0; 40] }, vec![]);
+    assert_eq!(world.settled.get(&QueryId(0)), Some(&false));
+    world.run();
+    assert_eq!(world.settled.len(), 1);
+}
+
+#[test]
+fn a_dismissed_question_is_silent_and_costs_nothing_more() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.explain(0, 3, SAMPLES);
+    for _ in 0..10 {
+        world.answer(0);
+    }
+    let told = world.shares(0).len();
+    assert!(told > 0 && !world.settled.contains_key(&QueryId(0)));
+    world.event(Event::Dismiss { query: QueryId(0) });
+    let pieces = world.pieces.len();
+    world.run();
+    assert_eq!(world.shares(0).len(), told);
+    assert!(world.pieces.len() <= pieces + 2, "only what was under way is finished");
+
+    world.inspect(1, clip_of_file(1));
+    assert_eq!(world.of_role(Role::Decoder).len(), 2);
+    world.event(Event::Dismiss { query: QueryId(1) });
+    assert_eq!(world.of_role(Role::Decoder).len(), 1);
+    world.event(Event::Dismiss { query: QueryId(99) });
+    world.run();
+    assert!(world.settled.is_empty());
+}
+
+#[test]
+fn a_clip_that_the_song_does_not_have_has_no_answer() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.inspect(0, clip_of_file(1000));
+    world.run();
+    assert!(world.updates.iter().any(|update| matches!(
+        update,
+        Update::Unanswered { query: QueryId(0), problem: SongProblem::Engine { .. } }
+    )));
+    assert_eq!(world.of_role(Role::Decoder).len(), 1);
+}
+
+#[test]
+fn a_question_waits_for_a_model() {
+    let mut world = World::new(Machine::default());
+    world.inspect(0, clip_of_file(1));
+    world.run();
+    assert_eq!(world.shares(0), [1.0]);
+
+    let mut world = World::new(Machine { refuse_models: true, ..Machine::default() });
+    world.inspect(0, SAMPLES);
+    world.run();
+    assert!(world.settled.is_empty());
+    world.machine.refuse_models = false;
+    world.event(Event::SetModel { model: ModelId(1), file: 0 });
+    world.run();
+    assert_eq!(world.shares(0), [1.0]);
+}
+
+#[test]
+fn a_question_about_another_model_waits_for_the_songs() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.event(Event::SetModel { model: ModelId(1), file: 0 });
+    world.run();
+    world.add([0]);
+    world.event(Event::Inspect { query: QueryId(0), model: Some(ModelId(0)), frame: None, source: SAMPLES });
+    world.event(Event::Inspect { query: QueryId(1), model: Some(ModelId(5)), frame: None, source: SAMPLES });
+    while !world.ended.contains_key(&SongId(0)) {
+        assert!(!world.settled.contains_key(&QueryId(0)), "the song's model was taken away");
+        world.answer(0);
+    }
+    world.run();
+    world.assert_whole(0);
+    let by = |query: u32| {
+        world.updates.iter().find_map(|update| match update {
+            Update::Inspected { query: its, model, .. } if its.0 == query => Some(*model),
+            _ => None,
+        })
+    };
+    assert_eq!([by(0), by(1)], [Some(ModelId(0)), Some(ModelId(1))]);
+    // And the songs to come have theirs.
+    world.add([1]);
+    world.run();
+    world.assert_whole(1);
+}
+
+#[test]
+fn without_an_engine_no_question_has_an_answer() {
+    let mut world = World::new(Machine { protocol: PROTOCOL_VERSION + 1, ..Machine::default() });
+    world.inspect(0, clip_of_file(0));
+    world.explain(1, 2, SAMPLES);
+    world.run();
+    world.inspect(2, SAMPLES);
+    assert_eq!(world.settled.values().collect::<Vec<_>>(), [&false; 3]);
+}
+
+fn lesson(classes: &[&str]) -> Lesson {
+    let class = |class| Recording { class, clips: 1 };
+    Lesson {
+        name: "ours".into(),
+        classes: classes.iter().map(|&name| name.to_owned()).collect(),
+        recordings: (0..classes.len()).map(class).collect(),
+        date: "2026-11-23".into(),
+    }
+}
+
+impl World {
+    fn study(&mut self, song: u32, model: ModelId, clips: usize) {
+        self.event(Event::Study { song: SongId(song), model, file: song, clips });
+    }
+
+    fn teach(&mut self, classes: &[&str]) {
+        self.event(Event::Teach { model: ModelId(0), lesson: lesson(classes), features: 4 });
+    }
+
+    /// What came of lessons, oldest first.
+    fn learnt(&self) -> Vec<Result<Thing, LessonProblem>> {
+        let learnt = |update: &Update<Thing>| match update {
+            Update::Taught { file, .. } => Some(Ok(*file)),
+            Update::NotTaught { problem } => Some(Err(problem.clone())),
+            _ => None,
+        };
+        self.updates.iter().filter_map(learnt).collect()
+    }
+}
+
+#[test]
+fn a_file_is_studied_only_as_far_as_it_is_wanted() {
+    let mut world = World::new(Machine { clips_per_song: 100, ..Machine::default() });
+    world.study(0, ModelId(0), 5);
+    world.study(1, ModelId(0), 500);
+    world.add([2]);
+    world.run();
+    assert_eq!(world.clips[&SongId(0)].len(), 5);
+    assert_eq!(world.ended[&SongId(0)], Ok(()));
+    (1..3).for_each(|song| world.assert_whole(song));
+}
+
+#[test]
+fn what_is_studied_does_not_wait_for_songs() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add(0..20);
+    (20..23).for_each(|song| world.study(song, ModelId(0), 3));
+    world.run();
+    let done = |update: &Update<Thing>| match update {
+        Update::Done { song, .. } => Some(song.0),
+        _ => None,
+    };
+    let order: Vec<u32> = world.updates.iter().filter_map(done).collect();
+    let place = |song: u32| order.iter().position(|done| *done == song).unwrap();
+    assert!((20..23).is_sorted_by_key(place), "{order:?}");
+    assert!(place(22) < place(1), "{order:?}");
+}
+
+#[test]
+fn a_lesson_keeps_its_model_when_another_is_chosen() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.event(Event::SetModel { model: ModelId(1), file: 1 });
+    world.run();
+    world.study(0, ModelId(0), 4);
+    world.add([1]);
+    world.run();
+    assert_eq!(world.studied_by, vec![ModelId(0); 4]);
+    world.assert_whole(1);
+}
+
+#[test]
+fn a_lesson_is_learnt_beside_the_songs() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add(0..5);
+    world.teach(&["flute", "harp"]);
+    world.teach(&["flute", "flute"]);
+    world.run();
+    // The second came in place of the first.
+    assert_eq!(world.learnt(), [Err(LessonProblem::Doubled { name: "flute".into() })]);
+    world.teach(&["flute", "harp"]);
+    world.run();
+    assert_eq!(world.learnt().last(), Some(&Ok(3)));
+    (0..5).for_each(|song| world.assert_whole(song));
+}
+
+#[test]
+fn a_lesson_survives_the_worker_that_learns_it() {
+    for (deaths, learnt) in [(1, true), (2, true), (3, false)] {
+        let mut world = World::new(Machine::default());
+        world.run();
+        world.add([0]);
+        world.teach(&["flute", "harp"]);
+        for _ in 0..deaths {
+            for _ in 0..1000 {
+                let teach = |request: &Request| matches!(request, Request::Teach { .. });
+                if let Some((worker, ..)) = world.inbox.iter().find(|(_, request, _)| teach(request)) {
+                    let worker = *worker;
+                    world.kill(worker);
+                    break;
+                }
+                world.answer(0);
+            }
+        }
+        world.run();
+        assert_eq!(world.learnt().first().is_some_and(Result::is_ok), learnt, "after {deaths} deaths");
+        world.assert_whole(0);
     }
 }

@@ -16,9 +16,13 @@ use std::{
 };
 
 use needledrop::{
+    classify::map::ClipMap,
     dataset::archive::{Item, MelArchive, Track},
-    network::weights::Weights,
-    report::{embeddings::Embeddings, result::RunResult},
+    network::{
+        card::{Combine, RejectionScore},
+        weights::Weights,
+    },
+    report::{embeddings::Embeddings, experiments::Experiments, result::RunResult},
     sound::wav,
     spectrogram::config::SpectrogramConfig,
 };
@@ -201,6 +205,85 @@ fn a_report_has_figures_and_a_row_for_every_experiment() {
 }
 
 #[test]
+fn the_page_is_given_the_numbers_of_the_report() {
+    let trained = Trained::get();
+    let folder = tempfile::tempdir().unwrap();
+    let (output, page) = (folder.path().join("results"), folder.path().join("experiments.json"));
+    let read = || Experiments::from_json(&fs::read_to_string(&page).unwrap()).unwrap();
+    // With nothing run, one and the same results twice.
+    succeeds(&["report", "-o", text(&output), "--page", text(&page)]);
+    assert!(read().runs.is_empty() && read().rows.len() == 12);
+    let run = trained.run();
+    succeeds(&["report", text(&run), "-o", text(&output), "--page", text(&page)]);
+    let once = read();
+    let (ours, result) = (&once.runs[0], trained.result());
+    assert_eq!((ours.row.as_deref(), ours.split.as_str()), (Some("1"), "tracks"));
+    let test = ours.parts[2].as_ref().unwrap();
+    assert_eq!(test.confusion, result.parts.test.unwrap().confusion);
+    assert_eq!(ours.training.as_ref().unwrap().epochs.len(), 4);
+    // Split `tracks` does not stand in a row of the paper's.
+    assert!(once.rows.iter().all(|row| row.runs.is_empty()));
+    succeeds(&["report", "-o", text(&output), "--page", text(&page)]);
+    assert_eq!(read(), once);
+}
+
+#[test]
+fn what_the_page_shows_is_what_the_results_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut results = 0;
+    for entry in fs::read_dir(root.join("docs/results")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+            results += 1;
+        }
+    }
+    let page = folder.path().join("page");
+    succeeds(&["report", "-o", text(folder.path()), "--page", text(&page)]);
+    let again = "needledrop report -o docs/results --page www/data/experiments.json";
+    let committed = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_default();
+    let written = |path: &Path| fs::read_to_string(path).unwrap();
+    assert!(committed("www/data/experiments.json") == written(&page), "run `{again}`");
+    let table = folder.path().join("table.md");
+    assert!(committed("docs/results/table.md") == written(&table), "{results} results: run `{again}`");
+}
+
+#[test]
+fn the_map_places_the_clips_of_the_model_it_is_of() {
+    let trained = Trained::get();
+    let folder = tempfile::tempdir().unwrap();
+    let (model, map) = (folder.path().join("model.safetensors"), folder.path().join("map.json"));
+    succeeds(&["export", text(&trained.run()), "-o", text(&model), "--precision=f32"]);
+    let archive = trained.archive();
+    let arguments = ["map", text(&model), "--archive", text(&archive), "-o", text(&map)];
+    let said = fails(&[&arguments[..], &["--split=clips"]].concat());
+    assert!(said.contains("tested on the split `tracks`, this is `clips`") && !map.exists(), "{said}");
+    succeeds(&[&arguments[..], &["--split=tracks"]].concat());
+    let map = ClipMap::from_json(&fs::read_to_string(&map).unwrap()).unwrap();
+    assert_eq!(map.weights, trained.result().weights);
+    assert!(map.is_of(Weights::from_bytes(&fs::read(&model).unwrap()).unwrap().card()));
+    assert_eq!((map.points.place.len(), map.paper.place.len(), map.said.len()), (4, 4, 4));
+    // Bass and treble are told apart.
+    assert_eq!(map.said, map.points.genre);
+}
+
+/// A map of other weights would place songs where they do not belong.
+#[test]
+fn the_map_on_the_page_is_of_our_own_training() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let json = fs::read_to_string(root.join("www/data/map.json")).unwrap();
+    assert!(json.len() <= 150_000, "{} bytes", json.len());
+    let map = ClipMap::from_json(&json).unwrap();
+    let result = fs::read_to_string(root.join("docs/results/row8-clips-0-plain.json")).unwrap();
+    let result = RunResult::from_json(&result).unwrap();
+    assert_eq!(map.card.genres, result.genres);
+    assert_eq!(map.card.training.split_fingerprint.as_deref(), Some(result.split.fingerprint.as_str()));
+    let test = result.parts.test.unwrap();
+    assert_eq!(map.points.place.len(), test.clips);
+}
+
+#[test]
 fn an_exported_model_classifies() {
     let trained = Trained::get();
     let folder = tempfile::tempdir().unwrap();
@@ -215,15 +298,141 @@ fn an_exported_model_classifies() {
     assert_eq!(card.scores.len(), 6);
 
     let song = folder.path().join("song.wav");
-    let samples: Vec<f32> =
-        (0..4 * 22_050).map(|at| 0.5 * (at as f32 / 22_050.0 * 90.0 * TAU).sin()).collect();
-    let mut bytes = wav::header(22_050, 1, samples.len() as u64).to_vec();
-    wav::append(&samples, &mut bytes);
-    fs::write(&song, bytes).unwrap();
+    fs::write(&song, sound(|seconds| 0.5 * (seconds * 90.0 * TAU).sin())).unwrap();
     let line = succeeds(&["classify", "--json", "--model", text(&model), text(&song)]);
     let verdict: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(verdict["model"], "Ours");
     assert_eq!(verdict["genre"], "bass", "{line}");
+}
+
+/// Four seconds as WAV.
+fn sound(sample: impl Fn(f32) -> f32) -> Vec<u8> {
+    let samples: Vec<f32> = (0..4 * 22_050).map(|at| sample(at as f32 / 22_050.0)).collect();
+    let mut bytes = wav::header(22_050, 1, samples.len() as u64).to_vec();
+    wav::append(&samples, &mut bytes);
+    bytes
+}
+
+/// A folder of tones whose spectrograms are nothing like bass or treble.
+fn tones(folder: &Path) -> PathBuf {
+    let kind = folder.join("sounds/tones");
+    fs::create_dir_all(&kind).unwrap();
+    for tone in 0..10 {
+        let hertz = 300.0 + 170.0 * tone as f32;
+        fs::write(kind.join(format!("{tone}.wav")), sound(|seconds| 0.3 * (seconds * hertz * TAU).sin()))
+            .unwrap();
+    }
+    fs::write(kind.join("silence.wav"), sound(|_| 0.0)).unwrap();
+    folder.join("sounds")
+}
+
+#[test]
+fn a_calibrated_run_is_scored_and_exported_as_calibrated() {
+    let trained = Trained::get();
+    let run = trained.with("result.json", b"{}");
+    let (folder, archive) = (text(run.path()), trained.archive());
+    let sounds = tones(run.path());
+    let said = succeeds(&[
+        "calibrate",
+        folder,
+        "--archive",
+        text(&archive),
+        "--not-music",
+        text(&sounds),
+        "--refuse=0",
+    ]);
+    assert!(said.contains("10 clips, beside 1 that are silent"), "{said}");
+
+    let weights = Weights::from_bytes(&fs::read(run.path().join("calibrated.safetensors")).unwrap()).unwrap();
+    let card = weights.card();
+    assert_eq!(card.least_confidence, Some(0.5));
+    let rejection = card.rejection.unwrap();
+    assert!([RejectionScore::Mahalanobis, RejectionScore::Probe].contains(&rejection.score), "{rejection:?}");
+    let report: Value =
+        serde_json::from_str(&fs::read_to_string(run.path().join("calibrated.json")).unwrap()).unwrap();
+    assert_eq!(report["rejection"].as_array().unwrap().len(), RejectionScore::ALL.len());
+    let best = &report["rejection"][0];
+    assert_eq!(best["score"], rejection.score.name());
+    assert_eq!((&best["music_refused"], &best["kinds"]["tones"]), (&0.0.into(), &1.0.into()), "{best}");
+    let number = |path: &str| report.pointer(path).unwrap().as_f64().unwrap();
+    assert!(number("/after/loss") <= number("/before/loss"), "{report}");
+    let chosen = match card.combine {
+        Combine::MeanProbability => "/combinations/mean_probability",
+        Combine::LogPool { .. } => "/combinations/log_pool",
+    };
+    assert!(number(chosen) <= number("/combinations/mean_probability"));
+
+    // What scores and exports the run takes the calibrated card.
+    succeeds(&["evaluate", folder, "--archive", text(&archive), "--parts", "validation"]);
+    let result = RunResult::from_json(&fs::read_to_string(run.path().join("result.json")).unwrap()).unwrap();
+    assert_eq!(result.calibration, card.calibration());
+    assert_eq!(result.weights, trained.result().weights, "the network is as it was trained");
+    let validation = result.parts.validation.unwrap();
+    assert!((validation.loss - number("/after/loss")).abs() < 1e-5);
+    assert_eq!(validation.refused, 0.0);
+    let model = run.path().join("model.safetensors");
+    succeeds(&["export", folder, "-o", text(&model)]);
+    let exported = Weights::from_bytes(&fs::read(&model).unwrap()).unwrap();
+    assert_eq!(exported.card().calibration(), card.calibration());
+
+    let heard = |name: &str| -> Value {
+        let song = sounds.join("tones").join(name);
+        serde_json::from_str(&succeeds(&["classify", "--json", "--model", text(&model), text(&song)]))
+            .unwrap()
+    };
+    let tone = heard("4.wav");
+    assert_eq!((&tone["song"]["verdict"], &tone["genre"]), (&"not_music".into(), &Value::Null), "{tone}");
+    assert_eq!(tone["clips"][0]["refused"], true);
+    assert!(tone["clips"][0]["score"].as_f64().unwrap() < f64::from(rejection.threshold));
+    assert_eq!(tone["song"]["probabilities"].as_array().unwrap().len(), 2);
+    assert_eq!(heard("silence.wav")["song"]["verdict"], "silence");
+    let song = sounds.join("tones/4.wav");
+    let table = succeeds(&["classify", "--model", text(&model), text(&song)]);
+    assert!(table.contains("not music  (1 of 1 clips are not music)"), "{table}");
+}
+
+#[test]
+fn a_calibration_is_chosen_anew_and_not_taken_for_other_weights() {
+    let trained = Trained::get();
+    let folder = tempfile::tempdir().unwrap();
+    let archive = trained.archive();
+    let [model, first, second] = ["model", "first", "second"].map(|name| folder.path().join(name));
+    succeeds(&["export", text(&trained.run()), "-o", text(&model)]);
+    let sounds = tones(folder.path());
+    let calibrate = |model: &Path, output: &Path, more: &[&str]| {
+        let arguments =
+            ["calibrate", text(model), "--archive", text(&archive), "--split=tracks", "-o", text(output)];
+        succeeds(&[&arguments, more].concat())
+    };
+    calibrate(&model, &first, &["--not-music", text(&sounds)]);
+    calibrate(&first, &second, &["--least-confidence=0.7"]);
+    let card = |path: &Path| Weights::from_bytes(&fs::read(path).unwrap()).unwrap().card().clone();
+    assert!(card(&first).rejection.is_some());
+    // Without sounds, what the first had chosen is gone, its statistics as well.
+    assert_eq!((card(&second).rejection, card(&second).least_confidence), (None, Some(0.7)));
+    assert_eq!(card(&second).temperature, card(&first).temperature);
+
+    let stale = trained.with("calibrated.safetensors", &fs::read(&first).unwrap());
+    let output = needledrop(&["export", text(stale.path()), "-o", text(&folder.path().join("stale"))]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    // Halves of weights are other weights.
+    assert!(said.contains("calibrate it again"), "{said}");
+    assert_eq!(card(&folder.path().join("stale")).least_confidence, None);
+
+    let said = fails(&["calibrate", text(&model), "--archive", text(&archive), "--split=tracks"]);
+    assert!(said.contains("--output"), "{said}");
+    let empty = tempfile::tempdir().unwrap();
+    let said = fails(&[
+        "calibrate",
+        text(&trained.run()),
+        "--archive",
+        text(&archive),
+        "--not-music",
+        text(empty.path()),
+        "-o",
+        text(&first),
+    ]);
+    assert!(said.contains("there is no sound in"), "{said}");
 }
 
 #[test]

@@ -12,8 +12,10 @@
 //                                        download's Content-Length is not its size
 // <meta name="needledrop-model">         address of the weights, relative to the document
 // <meta name="needledrop-model-bytes">   their size
-// <div id="app">                         where the page mounts. What #boot in it holds is
-//                                        removed as soon as the page's main() has returned
+// <meta name="needledrop-language">      folder of the languages, ends with "/", relative to the
+//                                        document: a file for each that is not compiled in
+// <meta name="needledrop-data">          folder of the numbers that views show, likewise
+// <div id="app">                         where the page mounts; it takes #boot away as it does
 // window.needledrop.can                  what the browser can do: { secure, gpu, microphone,
 //                                        offline }, all booleans
 // window.needledropTakeOver()            reloads into the waiting new version
@@ -24,24 +26,78 @@
 
 const status = document.getElementById("boot-status");
 
+/** Where the page keeps the reader's choice of language (src/page/words/language.rs). */
+const CHOICE = "needledrop-language";
+
+const SENTENCES = {
+  en: {
+    webAssembly: "WebAssembly, which runs the page's own code, is missing or switched off",
+    simd: "WebAssembly SIMD, which makes listening fast enough, is missing",
+    workers: "module workers, in which the listening happens, are missing",
+    insecure: "This address is neither https nor this machine's own, so the browser gives no microphone, no graphics processor and no offline use here. Songs can be dropped all the same.",
+    gpu: "This browser has no WebGPU: the processor does the listening, which takes a little longer.",
+    microphone: "This browser cannot listen to a microphone. Songs can be dropped all the same.",
+    offline: "This browser does not keep the page for offline use.",
+    cannot: (missing) => `This browser cannot run the page: ${missing}. A current Chrome, Edge, Firefox or Safari can.`,
+    notLoaded: "The page could not be loaded. Is the connection there? Reloading may help.",
+    notKept: "The browser does not keep the page for offline use here: it does not trust this site's certificate, or has no room.",
+  },
+  es: {
+    lead: "Suelta una canción y mira aparecer su género, segundo a segundo.",
+    promise: "No se sube nada: tu música solo la escucha esta página, en este equipo.",
+    wait: "Un momento, la página se está preparando…",
+    webAssembly: "falta WebAssembly, que ejecuta el código de la página, o está desactivado",
+    simd: "falta WebAssembly SIMD, que hace que escuchar sea lo bastante rápido",
+    workers: "faltan los module workers, en los que se escucha",
+    insecure: "Esta dirección no es https ni de este mismo equipo, así que aquí el navegador no da micrófono, ni procesador gráfico, ni uso sin conexión. Aun así puedes soltar canciones.",
+    gpu: "Este navegador no tiene WebGPU: escucha el procesador, y tarda un poco más.",
+    microphone: "Este navegador no puede escuchar por un micrófono. Aun así puedes soltar canciones.",
+    offline: "Este navegador no guarda la página para usarla sin conexión.",
+    cannot: (missing) => `Este navegador no puede con la página: ${missing}. Un Chrome, Edge, Firefox o Safari actual sí puede.`,
+    notLoaded: "No se pudo cargar la página. ¿Hay conexión? Recargar puede ayudar.",
+    notKept: "Aquí el navegador no guarda la página para usarla sin conexión: no se fía del certificado de este sitio, o no tiene sitio.",
+  },
+};
+
+const language = preferred();
+const says = SENTENCES[language];
+
+/** The reader's choice, else the first of the browser's languages that is here. */
+function preferred() {
+  let kept;
+  try {
+    kept = localStorage.getItem(CHOICE);
+  } catch { /* a browser that keeps nothing */ }
+  const wanted = [kept, ...navigator.languages].map((tag) => tag?.split("-")[0].toLowerCase());
+  return wanted.find((code) => Object.keys(SENTENCES).includes(code)) ?? "en";
+}
+
+/** What stands in the document already, in English, in the reader's language. */
+function translate() {
+  document.documentElement.lang = language;
+  for (const place of document.querySelectorAll("[data-says]")) {
+    place.textContent = says[place.dataset.says] ?? place.textContent;
+  }
+}
+
 /** What the page cannot be without: [there, what to say when it is not]. */
 function needs() {
   return [
-    [typeof WebAssembly === "object", "WebAssembly, which runs the page's own code, is missing or switched off"],
-    [hasSimd(), "WebAssembly SIMD, which makes listening fast enough, is missing"],
-    [hasModuleWorkers(), "module workers, in which the listening happens, are missing"],
+    [typeof WebAssembly === "object", says.webAssembly],
+    [hasSimd(), says.simd],
+    [hasModuleWorkers(), says.workers],
   ];
 }
 
 /** What the page can be without: [there, what is lost when it is not]. */
 function wishes(can) {
   if (!can.secure) {
-    return [[false, "This address is neither https nor this machine's own, so the browser gives no microphone, no graphics processor and no offline use here. Songs can be dropped all the same."]];
+    return [[false, says.insecure]];
   }
   return [
-    [can.gpu, "This browser has no WebGPU: the processor does the listening, which takes a little longer."],
-    [can.microphone, "This browser cannot listen to a microphone. Songs can be dropped all the same."],
-    [can.offline, "This browser does not keep the page for offline use."],
+    [can.gpu, says.gpu],
+    [can.microphone, says.microphone],
+    [can.offline, says.offline],
   ];
 }
 
@@ -96,7 +152,6 @@ async function startPage() {
   const page = document.querySelector('meta[name="needledrop-page"]');
   const { default: init } = await import(new URL(page.content, document.baseURI).href);
   await init({ module_or_path: new URL(page.dataset.wasm, document.baseURI) });
-  document.getElementById("boot").remove();
 }
 
 function announce(what, value) {
@@ -129,10 +184,11 @@ async function keepForOffline() {
 }
 
 async function boot() {
+  translate();
   document.getElementById("boot-late").remove();
   const missing = absent(needs());
   if (missing.length > 0) {
-    say(`This browser cannot run the page: ${missing.join("; ")}. A current Chrome, Edge, Firefox or Safari can.`);
+    say(says.cannot(missing.join("; ")));
     return;
   }
   const can = capabilities();
@@ -141,7 +197,7 @@ async function boot() {
   try {
     await startPage();
   } catch (error) {
-    say("The page could not be loaded. Is the connection there? Reloading may help.");
+    say(says.notLoaded);
     throw error;
   }
   if (!can.secure || !can.offline) return;
@@ -149,7 +205,7 @@ async function boot() {
     await keepForOffline();
   } catch {
     // So do browsers that were told to trust a certificate only this once.
-    note(["The browser does not keep the page for offline use here: it does not trust this site's certificate, or has no room."]);
+    note([says.notKept]);
   }
 }
 

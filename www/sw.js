@@ -14,6 +14,9 @@ const VERSION = "";
 const PREFIX = `needledrop ${self.registration.scope} `;
 const CACHE = PREFIX + VERSION;
 
+// What a share sheet handed over, until the page takes it (src/page/app.rs).
+const SHARED = `needledrop-shared ${self.registration.scope}`;
+
 const ours = async () => (await caches.keys()).filter((name) => name.startsWith(PREFIX));
 
 /** The file from an older version, where its name says that it is the same,
@@ -85,10 +88,26 @@ async function answer(event) {
   return response;
 }
 
+/** Keeps the files of a share (share_target of manifest.webmanifest) and opens
+ *  the page, which takes them. */
+async function receive(request) {
+  const form = await request.formData();
+  const files = form.getAll("songs").filter((song) => song instanceof File);
+  const cache = await caches.open(SHARED);
+  // A folder each: two songs may have one name.
+  await Promise.all(files.map((file, index) =>
+    cache.put(new URL(`share/${index}/${encodeURIComponent(file.name)}`, self.registration.scope), new Response(file))));
+  return Response.redirect(new URL("./?shared#listen", self.registration.scope), 303);
+}
+
 self.addEventListener("install", (event) => event.waitUntil(install()));
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener("fetch", (event) => {
   const { request } = event;
+  const { origin, pathname } = new URL(request.url);
+  if (request.method === "POST" && origin + pathname === new URL("share", self.registration.scope).href) {
+    event.respondWith(receive(request));
+  }
   if (request.method === "GET" && request.url.startsWith(self.registration.scope)) {
     event.respondWith(answer(event));
   }

@@ -8,7 +8,10 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::{
-    classify::verdict::softmax,
+    classify::{
+        rejection::{Evidence, Rejector},
+        verdict::softmax,
+    },
     network::{
         card::{Input, ModelCard},
         cnn::Cnn,
@@ -21,6 +24,7 @@ use crate::{
         config::ConfigError,
         decibel::power_to_db,
         picture::{Picture, PictureError, VIRIDIS},
+        texture::{TEXTURE_LENGTH, texture},
     },
 };
 
@@ -56,12 +60,20 @@ pub enum ClassifierError {
 }
 
 /// What was found out about one clip.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClipAnalysis {
     /// Probability of each genre; empty for silence.
     pub probabilities: Vec<f32>,
+    /// `[classes]`, what the probabilities are made of; empty for silence.
+    pub logits: Vec<f32>,
     /// `[embedding_length]`, empty for silence.
     pub embedding: Vec<f32>,
+    /// `[TEXTURE_LENGTH]`, see [`texture`]; empty for silence.
+    pub texture: Vec<f32>,
+    /// How much the clip is like music, where the card says how to know.
+    pub score: Option<f32>,
+    /// Whether that is too little.
+    pub refused: bool,
     /// `[frames, COLUMN_BANDS]`, for display; see
     /// [`MelSpectrogram::columns`].
     pub columns: Vec<u8>,
@@ -77,20 +89,24 @@ pub struct Inference {
 }
 
 /// What computes the network.
-enum Runner {
+pub(super) enum Runner {
     Burn(Cnn, Device),
     Winograd(Winograd),
 }
 
 /// A model ready to classify.
 pub struct Classifier {
-    card: ModelCard,
-    runner: Runner,
-    spectrogram: MelSpectrogram,
+    pub(super) card: ModelCard,
+    pub(super) runner: Runner,
+    /// Refuser of what is not music, where the card has one.
+    rejector: Option<Rejector>,
+    pub(super) spectrogram: MelSpectrogram,
     /// Maker of pictures, where the model looks at them.
     picture: Option<Picture>,
-    db: Vec<f32>,
-    indices: Vec<u8>,
+    /// The last clip's decibels.
+    pub(super) db: Vec<f32>,
+    /// The last clip's picture, where the model looks at one.
+    pub(super) indices: Vec<u8>,
 }
 
 impl Classifier {
@@ -123,8 +139,9 @@ impl Classifier {
             Input::Viridis { height, width } => Some(Picture::new(cells, [height, width])),
             Input::LogMel { .. } => None,
         };
+        let rejector = Rejector::new(weights)?;
         let (db, indices) = (Vec::new(), Vec::new());
-        Ok(Self { card, runner, spectrogram, picture, db, indices })
+        Ok(Self { card, runner, rejector, spectrogram, picture, db, indices })
     }
 
     /// The model's card.
@@ -138,26 +155,68 @@ impl Classifier {
     /// [`ClassifierError`] where a clip has another length or the device fails.
     pub async fn classify(&mut self, clips: &[Vec<f32>]) -> Result<Vec<ClipAnalysis>, ClassifierError> {
         let mut inputs = Vec::new();
-        let mut columns = Vec::with_capacity(clips.len());
+        let mut seen = Vec::with_capacity(clips.len());
         for clip in clips {
-            let mut drawn = Vec::new();
-            let sounding = self.prepare(clip, &mut inputs, &mut drawn)?;
-            columns.push((drawn, sounding));
+            let mut columns = Vec::new();
+            let sounding = self.prepare(clip, &mut inputs, &mut columns)?;
+            let texture = sounding.then(|| texture(&self.db, self.card.spectrogram.n_mels));
+            seen.push((columns, texture));
         }
-        let sounding = columns.iter().filter(|(_, sounding)| *sounding).count();
+        let sounding = seen.iter().filter(|(_, texture)| texture.is_some()).count();
         let Inference { logits, embedding } = self.run(inputs, sounding).await?;
-        let mut logits = logits.chunks(self.card.network.classes);
-        let mut embeddings = embedding.chunks(self.card.embedding_length);
-        let analysis = |(columns, sounding): (Vec<u8>, bool)| {
-            let (logits, embedding) =
-                if sounding { (logits.next(), embeddings.next()) } else { (None, None) };
+        let mut outputs =
+            logits.chunks(self.card.network.classes).zip(embedding.chunks(self.card.embedding_length));
+        let analysis = |(columns, texture): (Vec<u8>, Option<[f32; TEXTURE_LENGTH]>)| {
+            let sounding = texture.and_then(|texture| Some((texture, outputs.next()?)));
+            let Some((texture, (logits, embedding))) = sounding else {
+                return ClipAnalysis { columns, ..ClipAnalysis::default() };
+            };
+            let evidence = Evidence { logits, embedding, texture: &texture };
+            let judged = self.rejector.as_ref().map(|rejector| rejector.judge(evidence));
             ClipAnalysis {
-                probabilities: logits.map_or_else(Vec::new, |logits| self.card.probabilities(logits)),
-                embedding: embedding.unwrap_or_default().to_vec(),
+                probabilities: self.card.probabilities(logits),
+                logits: logits.to_vec(),
+                embedding: embedding.to_vec(),
+                texture: texture.to_vec(),
+                score: judged.map(|(score, _)| score),
+                refused: judged.is_some_and(|(_, refused)| refused),
                 columns,
             }
         };
-        Ok(columns.into_iter().map(analysis).collect())
+        Ok(seen.into_iter().map(analysis).collect())
+    }
+
+    /// What the dense layers get of each clip, `[features]`: the last
+    /// convolution's maps, flattened or as statistics; `None` for silence.
+    ///
+    /// # Errors
+    /// As [`Self::classify`].
+    pub async fn features(&mut self, clips: &[Vec<f32>]) -> Result<Vec<Option<Vec<f32>>>, ClassifierError> {
+        let mut all = Vec::with_capacity(clips.len());
+        for clip in clips {
+            let mut input = Vec::new();
+            let sounding = self.prepare(clip, &mut input, &mut Vec::new())?;
+            all.push(if sounding { Some(self.features_of(input).await?) } else { None });
+        }
+        Ok(all)
+    }
+
+    async fn features_of(&mut self, input: Vec<f32>) -> Result<Vec<f32>, ClassifierError> {
+        let [channels, height, width] = self.card.network.input;
+        let features = match &mut self.runner {
+            Runner::Burn(network, device) => {
+                let shape = [1, channels, height, width];
+                read(network.features(Tensor::from_data(TensorData::new(input, shape), &*device))).await?
+            }
+            Runner::Winograd(network) => {
+                let size = ClassifierError::Size { found: input.len(), expected: channels * height * width };
+                network.features(&input).ok_or(size)?
+            }
+        };
+        if features.iter().any(|feature| !feature.is_finite()) {
+            return Err(ClassifierError::NotFinite);
+        }
+        Ok(features)
     }
 
     /// Runs the network on pictures as they are: `[pictures, height, width]`
@@ -182,7 +241,7 @@ impl Classifier {
 
     /// Appends the network's input for a clip, unless the clip is silent; says
     /// whether it was appended.
-    fn prepare(
+    pub(super) fn prepare(
         &mut self,
         clip: &[f32],
         inputs: &mut Vec<f32>,
@@ -216,7 +275,7 @@ impl Classifier {
         Ok(true)
     }
 
-    async fn run(&mut self, inputs: Vec<f32>, batch: usize) -> Result<Inference, ClassifierError> {
+    pub(super) async fn run(&mut self, inputs: Vec<f32>, batch: usize) -> Result<Inference, ClassifierError> {
         if batch == 0 {
             return Ok(Inference { logits: Vec::new(), embedding: Vec::new() });
         }
@@ -258,13 +317,13 @@ impl ModelCard {
 }
 
 /// Appends a picture of viridis indices as `[3, height, width]`, 0 to 1.
-fn colour(picture: &[u8], inputs: &mut Vec<f32>) {
+pub(super) fn colour(picture: &[u8], inputs: &mut Vec<f32>) {
     inputs.extend((0..3).flat_map(|channel| {
         picture.iter().map(move |index| f32::from(VIRIDIS[usize::from(*index)][channel]) / 255.0)
     }));
 }
 
-async fn read(tensor: Tensor<2>) -> Result<Vec<f32>, ClassifierError> {
+pub(super) async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ClassifierError> {
     let data = tensor.into_data_async().await.map_err(|error| ClassifierError::Device(error.to_string()))?;
     data.try_into_vec().map_err(|error| ClassifierError::Device(error.to_string()))
 }

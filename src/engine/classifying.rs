@@ -1,6 +1,6 @@
 //! A worker that classifies.
 //!
-//! In: models and clips. Out: verdicts. A model is warmed up (shaders are
+//! In: models and clips. Out: verdicts, and how they came to be. A model is warmed up (shaders are
 //! compiled then) and measured before it is called loaded; on a GPU its answer
 //! is also held against the processor's, because drivers exist that compute
 //! something else.
@@ -14,11 +14,15 @@ use wasm_bindgen::{JsCast, JsValue};
 #[cfg(feature = "gpu")]
 use super::device;
 use super::{
-    protocol::{EngineProblem, ModelId, Reply, Request, Role, Ticket},
+    protocol::{EngineProblem, ModelId, Patch, Reply, Request, Role, Ticket},
     serve::{Message, now, post},
+    teaching,
 };
 use crate::{
-    classify::classifier::{Classifier, ClassifierError},
+    classify::{
+        classifier::{Classifier, ClassifierError, ClipAnalysis},
+        stage::Values,
+    },
     network::weights::Weights,
 };
 
@@ -84,6 +88,30 @@ impl Classifying {
                     post(&Reply::Failed { ticket, reason }, &[]);
                 }
             }
+            Request::Inspect { ticket, model, frame } => {
+                let clip = message.attachments.first().and_then(samples);
+                if let Err(reason) = self.inspect(ticket, model, clip, frame).await {
+                    post(&Reply::Failed { ticket, reason }, &[]);
+                }
+            }
+            Request::Explain { ticket, model, class, patches } => {
+                let clip = message.attachments.first().and_then(samples);
+                match self.explain(model, clip, class, &patches).await {
+                    Ok(log_odds) => post(&Reply::Explained { ticket, log_odds }, &[]),
+                    Err(reason) => post(&Reply::Failed { ticket, reason }, &[]),
+                }
+            }
+            Request::Features { ticket, model } => {
+                let clips: Vec<Vec<f32>> = message.attachments.iter().filter_map(samples).collect();
+                let studied = match self.models.get_mut(&model) {
+                    Some(classifier) => teaching::study(classifier, ticket, &clips).await,
+                    None => Err("the model is not loaded".to_owned()),
+                };
+                if let Err(reason) = studied {
+                    post(&Reply::Failed { ticket, reason }, &[]);
+                }
+            }
+            Request::Teach { ticket, lesson } => teaching::learn(ticket, &lesson, message.attachments),
             // Not for this role.
             _ => {}
         }
@@ -142,9 +170,9 @@ impl Classifying {
         for (index, analysis) in analyses.into_iter().enumerate() {
             let columns = Uint8Array::from(analysis.columns.as_slice());
             let embedding = Float32Array::from(analysis.embedding.as_slice());
-            let probabilities = analysis.probabilities;
+            let ClipAnalysis { probabilities, score, refused, .. } = analysis;
             post(
-                &Reply::Verdict { ticket, index, probabilities, milliseconds },
+                &Reply::Verdict { ticket, index, probabilities, score, refused, milliseconds },
                 &[columns.into(), embedding.into()],
             );
         }
@@ -165,6 +193,36 @@ impl Classifying {
         let embedding = Float32Array::from(inference.embedding.as_slice());
         post(&Reply::Logits { ticket }, &[logits.into(), embedding.into()]);
         Ok(())
+    }
+
+    async fn inspect(
+        &mut self,
+        ticket: Ticket,
+        model: ModelId,
+        clip: Option<Vec<f32>>,
+        frame: Option<usize>,
+    ) -> Result<(), String> {
+        let classifier = self.models.get_mut(&model).ok_or("the model is not loaded")?;
+        let clip = clip.ok_or("no clip came with it")?;
+        let started = now();
+        let inspection = classifier.inspect(&clip, frame).await.map_err(|error| error.to_string())?;
+        let milliseconds = now() - started;
+        let (stages, values): (Vec<_>, Vec<_>) = inspection.stages.into_iter().unzip();
+        let attachments: Vec<JsValue> = values.iter().map(typed_array).collect();
+        post(&Reply::Inspected { ticket, frame: inspection.frame, stages, milliseconds }, &attachments);
+        Ok(())
+    }
+
+    async fn explain(
+        &mut self,
+        model: ModelId,
+        clip: Option<Vec<f32>>,
+        class: usize,
+        patches: &[Option<Patch>],
+    ) -> Result<Vec<f32>, String> {
+        let classifier = self.models.get_mut(&model).ok_or("the model is not loaded")?;
+        let clip = clip.ok_or("no clip came with it")?;
+        classifier.explain(&clip, class, patches).await.map_err(|error| error.to_string())
     }
 }
 
@@ -188,6 +246,13 @@ impl Refusal {
 
 fn samples(attachment: &JsValue) -> Option<Vec<f32>> {
     attachment.dyn_ref::<Float32Array>().map(Float32Array::to_vec)
+}
+
+fn typed_array(values: &Values) -> JsValue {
+    match values {
+        Values::Bytes(bytes) => Uint8Array::from(bytes.as_slice()).into(),
+        Values::Floats(floats) => Float32Array::from(floats.as_slice()).into(),
+    }
 }
 
 /// A tone that rises through three octaves, so that a warm-up sees a picture.

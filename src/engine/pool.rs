@@ -10,16 +10,34 @@
 //! them. Clips go to the CPU pool, or to the GPU once it has been measured to
 //! do more clips a second than the whole pool. A clip stays here until its
 //! verdict is there, so a worker that dies costs nothing but time.
+//!
+//! Questions about single clips ([`queries`](super::queries)) take turns with
+//! the songs on the CPU pool, in small pieces. A clip of a file is cut for them
+//! by a decoder of their own, so that no song that is being read is disturbed.
+
+mod lessons;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::protocol::{
-    ClipFormat, EngineProblem, ModelId, PROTOCOL_VERSION, Reply, Request, Role, SongId, SongInfo, SongNotice,
-    SongProblem, Ticket,
+use self::lessons::Assignment;
+pub use super::queries::{ClipSource, QueryId};
+use super::{
+    protocol::{
+        ClipFormat, EngineProblem, ModelId, PROTOCOL_VERSION, Reply, Request, Role, SongId, SongInfo,
+        SongNotice, SongProblem, Stage, Ticket,
+    },
+    queries::{Explained, Queries, Question, ToCut},
 };
-use crate::{classify::verdict::ClipVerdict, network::card::ModelCard};
+use crate::{
+    classify::verdict::ClipVerdict,
+    network::card::ModelCard,
+    teaching::{
+        held_out::HeldOut,
+        lesson::{Lesson, LessonProblem},
+    },
+};
 
 /// Workers of the CPU pool at most.
 const MAX_CPU_WORKERS: usize = 4;
@@ -35,6 +53,9 @@ const SILENCE_AT_START: f64 = 120_000.0;
 const GPU_MARGIN: f64 = 1.1;
 /// How fast the average time of a clip follows the last one.
 const SMOOTHING: f64 = 0.2;
+/// Runs of the network that a question gets at once while no song waits for the
+/// worker: a third of a second, after which a song's turn may have come.
+const QUESTION_RUNS: usize = 4;
 
 /// A worker. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -116,6 +137,59 @@ pub enum Event<P> {
     StopListening {
         /// The song.
         song: SongId,
+    },
+    /// The person wants to see every stage of a clip's way. Answered by
+    /// [`Update::Inspected`] or [`Update::Unanswered`].
+    Inspect {
+        /// Its name.
+        query: QueryId,
+        /// The model; the one for songs to come, if `None` or if that is no
+        /// longer there.
+        model: Option<ModelId>,
+        /// The frame whose transform is shown; the loudest one, if `None`.
+        frame: Option<usize>,
+        /// The clip.
+        source: ClipSource<P>,
+    },
+    /// The person wants to know which part of a clip spoke for a genre.
+    /// Answered by [`Update::Explained`], again and again until its share is 1,
+    /// or by [`Update::Unanswered`].
+    Explain {
+        /// Its name.
+        query: QueryId,
+        /// As for [`Self::Inspect`].
+        model: Option<ModelId>,
+        /// The genre, by its position in the card.
+        class: usize,
+        /// The clip.
+        source: ClipSource<P>,
+    },
+    /// The person no longer wants to know. Nothing more is told of it.
+    Dismiss {
+        /// The question.
+        query: QueryId,
+    },
+    /// A file was given for a lesson: its clips are studied, not classified.
+    /// `file`: `File`.
+    Study {
+        /// Its name, among those of the songs.
+        song: SongId,
+        /// Whose convolutions shall study it: a model that was
+        /// [set](Self::SetModel) before.
+        model: ModelId,
+        /// The file.
+        file: P,
+        /// Clips wanted of it at most.
+        clips: usize,
+    },
+    /// A lesson shall be learnt. `features`: `Float32Array` `[clips, features]`.
+    Teach {
+        /// Whose convolutions studied the clips.
+        model: ModelId,
+        /// The lesson.
+        lesson: Lesson,
+        /// What they made of them, in the order of the lesson's recordings.
+        features: P,
     },
     /// A worker said something.
     Reply {
@@ -230,6 +304,36 @@ pub enum Update<P> {
         /// `Float32Array` `[embedding_length]`.
         embedding: Option<P>,
     },
+    /// A clip of a file was studied.
+    Features {
+        /// The file.
+        song: SongId,
+        /// The clip.
+        clip: usize,
+        /// `Float32Array` `[features]`, empty for silence.
+        features: Option<P>,
+    },
+    /// How far the lesson is learnt.
+    Learning {
+        /// Epochs done.
+        done: usize,
+        /// Epochs at most.
+        all: usize,
+    },
+    /// The lesson is learnt.
+    Taught {
+        /// `Uint8Array`, the new model's safetensors file.
+        file: P,
+        /// What was said of held-out files; `None` where a class has only one.
+        held_out: Option<HeldOut>,
+        /// Milliseconds it took.
+        milliseconds: f64,
+    },
+    /// The lesson cannot be learnt.
+    NotTaught {
+        /// Why.
+        problem: LessonProblem,
+    },
     /// How much of the song's file has been read, 0 to 1.
     Progress {
         /// The song.
@@ -261,6 +365,50 @@ pub enum Update<P> {
         file: Option<P>,
         /// Its length, in seconds.
         seconds: f64,
+    },
+    /// The clip of a question was cut from its file; with it the next one needs
+    /// no file.
+    Cut {
+        /// The question.
+        query: QueryId,
+        /// `Float32Array` of its samples.
+        samples: P,
+    },
+    /// Every stage of a clip's way.
+    Inspected {
+        /// The question.
+        query: QueryId,
+        /// Who answered.
+        model: ModelId,
+        /// The frame whose transform is shown.
+        frame: usize,
+        /// What the values are; for silence, the stages before the network.
+        stages: Vec<Stage>,
+        /// One of each stage: `Float32Array`, or `Uint8Array` where values are
+        /// bytes.
+        values: Vec<P>,
+        /// Milliseconds that it took the worker.
+        milliseconds: f64,
+    },
+    /// Which part of a clip spoke for a genre, as far as it is known.
+    Explained {
+        /// The question.
+        query: QueryId,
+        /// By how much the genre's log-odds fall where each cell is silent,
+        /// `[CELLS, CELLS]` of [`occlusion`](crate::classify::occlusion), lowest
+        /// mel band first; empty for silence.
+        map: Vec<f32>,
+        /// The genre's log-odds; `None` for silence.
+        log_odds: Option<f32>,
+        /// Share of the patches that are known: 1 with the last answer.
+        share: f32,
+    },
+    /// A question has no answer.
+    Unanswered {
+        /// The question.
+        query: QueryId,
+        /// Why.
+        problem: SongProblem,
     },
     /// What the microphone hears.
     Level {
@@ -333,6 +481,8 @@ struct Worker {
     batch: usize,
     /// Clips a second, as it measured after loading the model.
     rate: f64,
+    /// Whether the last it was asked was a question, so that it is a clip's turn.
+    questioned: bool,
 }
 
 struct Model<P> {
@@ -356,6 +506,8 @@ struct Clip<P> {
     samples: P,
     model: ModelId,
     live: bool,
+    /// Whether it is studied rather than classified.
+    studied: bool,
     attempts: u32,
 }
 
@@ -372,6 +524,8 @@ struct Song<P> {
     end: Option<(f64, Vec<SongNotice>)>,
     /// Decoders that died over it.
     attempts: u32,
+    /// Clips wanted at most, where it is no song but studied for a lesson.
+    most_clips: Option<usize>,
 }
 
 /// What the decoder does with the song it has.
@@ -391,12 +545,22 @@ enum Reading {
 enum Errand<P> {
     Transcode { song: SongId, file: P },
     Listen { song: SongId, sample_rate: u32, port: P },
+    Cut { query: QueryId, file: P, clip: usize, format: ClipFormat },
 }
 
 impl<P> Errand<P> {
-    fn song(&self) -> SongId {
+    fn song(&self) -> Option<SongId> {
         match self {
-            Self::Transcode { song, .. } | Self::Listen { song, .. } => *song,
+            Self::Transcode { song, .. } | Self::Listen { song, .. } => Some(*song),
+            Self::Cut { .. } => None,
+        }
+    }
+
+    /// The question for which a clip is being cut.
+    fn query(&self) -> Option<QueryId> {
+        match self {
+            Self::Cut { query, .. } => Some(*query),
+            Self::Transcode { .. } | Self::Listen { .. } => None,
         }
     }
 }
@@ -425,6 +589,9 @@ pub struct Pool<P> {
     clips: VecDeque<Clip<P>>,
     /// Clips that a worker has, in the order of its verdicts to come.
     jobs: BTreeMap<Ticket, (WorkerId, VecDeque<Clip<P>>)>,
+    queries: Queries<P>,
+    /// What is to be learnt.
+    lesson: Option<Assignment<P>>,
     gpu: GpuStatus,
     /// Whether the engine that runs on it has been fetched.
     has_gpu_engine: bool,
@@ -456,6 +623,8 @@ impl<P: Clone> Pool<P> {
             errands: BTreeMap::new(),
             clips: VecDeque::new(),
             jobs: BTreeMap::new(),
+            queries: Queries::default(),
+            lesson: None,
             gpu: GpuStatus::Off,
             has_gpu_engine: false,
             cpu_milliseconds: None,
@@ -473,7 +642,8 @@ impl<P: Clone> Pool<P> {
         self.now = now;
         match event {
             Event::SetModel { model, file } => {
-                self.models.insert(model, Model { file, card: None });
+                // Chosen again, it is the same file.
+                self.models.entry(model).or_insert(Model { file, card: None });
                 // A model that is not known to be good is nothing to go back to.
                 if let Some(previous) = self.model.filter(|previous| self.card(*previous).is_some()) {
                     self.previous_model = Some(previous);
@@ -501,6 +671,17 @@ impl<P: Clone> Pool<P> {
                 self.run_errand(Role::Microphone, Errand::Listen { song, sample_rate, port });
             }
             Event::StopListening { song } => self.stop_listening(song),
+            Event::Inspect { query, model, frame, source } => {
+                self.ask(query, model, Question::Inspect { frame }, source);
+            }
+            Event::Explain { query, model, class, source } => {
+                self.ask(query, model, Question::explain(class), source);
+            }
+            Event::Dismiss { query } => {
+                self.forget_query(query);
+            }
+            Event::Study { song, model, file, clips } => self.study(song, model, file, clips),
+            Event::Teach { model, lesson, features } => self.assign(model, lesson, features),
             Event::Reply { worker, reply, attachments } => self.reply(worker, reply, attachments),
             Event::Died { worker, detail } => self.bury(worker, EngineProblem::Failed { detail }),
             Event::Gpu { software, found } => self.gpu_found(software, found),
@@ -568,6 +749,7 @@ impl<P: Clone> Pool<P> {
                 model: None,
                 batch: 1,
                 rate: 0.0,
+                questioned: false,
             },
         );
         self.actions.push(Action::Spawn { worker, role });
@@ -674,6 +856,7 @@ impl<P: Clone> Pool<P> {
             self.fail_errand(worker, SongProblem::Engine { detail });
             return;
         }
+        self.take_lesson_back(worker, &detail);
         // The GPU's deaths are not the clip's fault: the CPU will show.
         self.take_back(worker, role == Role::Cpu, &detail);
         self.terminate(worker);
@@ -699,10 +882,18 @@ impl<P: Clone> Pool<P> {
         for song in self.songs.keys().copied().collect::<Vec<_>>() {
             self.fail(song, SongProblem::Engine { detail: detail.clone() });
         }
+        for query in self.queries.ids() {
+            self.leave_unanswered(query, SongProblem::Engine { detail: detail.clone() });
+        }
+        self.not_learnt(LessonProblem::Engine { detail });
     }
 
-    /// Puts a worker's clips back in front of the others, the oldest first.
+    /// Puts a worker's clips back in front of the others, the oldest first. Its
+    /// questions have no answer: whoever asked may ask again.
     fn take_back(&mut self, worker: WorkerId, blame: bool, detail: &str) {
+        for query in self.queries.bereaved(worker) {
+            self.leave_unanswered(query, SongProblem::Engine { detail: detail.to_owned() });
+        }
         let tickets: Vec<_> =
             self.jobs.iter().filter(|(_, job)| job.0 == worker).map(|(ticket, _)| *ticket).collect();
         for ticket in tickets.into_iter().rev() {
@@ -734,7 +925,10 @@ impl<P: Clone> Pool<P> {
             .workers
             .iter()
             .filter(|(id, worker)| {
+                // To the last clip of a mix of three hours it is a long way.
+                let is_cutting = self.errands.get(id).is_some_and(|errand| errand.query().is_some());
                 let patience = match worker.phase {
+                    _ if is_cutting => SILENCE_AT_START,
                     Phase::Starting | Phase::Loading => SILENCE_AT_START,
                     Phase::Busy => SILENCE,
                     Phase::Idle
@@ -761,6 +955,12 @@ impl<P: Clone> Pool<P> {
         worker.heard = now;
         let role = worker.role;
         let mut attachments = attachments.into_iter();
+        if let Some(query) = self.errands.get(&id).and_then(Errand::query)
+            && self.cut_for(id, query, &reply, &mut attachments)
+        {
+            return;
+        }
+        let Some(worker) = self.workers.get_mut(&id) else { return };
         match reply {
             Reply::Ready { protocol, .. } if protocol != PROTOCOL_VERSION => {
                 self.give_up(EngineProblem::Protocol { page: PROTOCOL_VERSION, engine: protocol });
@@ -794,11 +994,36 @@ impl<P: Clone> Pool<P> {
                 worker.phase = Phase::Idle;
                 self.refuse(model, reason);
             }
-            Reply::Verdict { ticket, index: _, probabilities, milliseconds } => {
+            Reply::Verdict { ticket, index, probabilities, score, refused, milliseconds } => {
                 let (columns, embedding) = (attachments.next(), attachments.next());
-                self.verdict(id, ticket, probabilities, milliseconds, columns, embedding);
+                let verdict = ClipVerdict { clip: index, probabilities, score, refused };
+                self.verdict(id, ticket, verdict, milliseconds, columns, embedding);
             }
-            Reply::Failed { reason, .. } => self.bury(id, EngineProblem::Failed { detail: reason }),
+            Reply::Failed { ticket, reason } => match self.queries.take(ticket) {
+                Some(query) => {
+                    worker.phase = Phase::Idle;
+                    if let Some(query) = query {
+                        self.leave_unanswered(query, SongProblem::Engine { detail: reason });
+                    }
+                }
+                None => self.bury(id, EngineProblem::Failed { detail: reason }),
+            },
+            Reply::Inspected { ticket, frame, stages, milliseconds } => {
+                self.inspected(id, ticket, frame, stages, attachments.collect(), milliseconds);
+            }
+            Reply::Explained { ticket, log_odds } => self.explained(id, ticket, &log_odds),
+            Reply::Features { ticket, milliseconds, .. } => {
+                let features = attachments.next();
+                if let Some(clip) = self.clip_done(id, ticket) {
+                    self.measured(role, milliseconds);
+                    self.studied(clip, features);
+                }
+            }
+            Reply::Learning { ticket, done, all } => self.learning(ticket, done, all),
+            Reply::Taught { ticket, held_out, milliseconds } => {
+                self.learnt(id, ticket, Ok((attachments.next(), held_out)), milliseconds);
+            }
+            Reply::NotTaught { ticket, problem } => self.learnt(id, ticket, Err(problem), 0.0),
             Reply::Opened { song, info } => {
                 if self.is_reading(song) {
                     self.reading = Some((song, Reading::Waiting));
@@ -861,6 +1086,7 @@ impl<P: Clone> Pool<P> {
         for song in self.songs.values_mut().filter(|song| song.model == Some(model)) {
             song.model = self.model;
         }
+        self.queries.unsettle(model);
         self.tell(Update::ModelRefused { model, reason });
     }
 
@@ -868,21 +1094,14 @@ impl<P: Clone> Pool<P> {
         &mut self,
         id: WorkerId,
         ticket: Ticket,
-        probabilities: Vec<f32>,
+        verdict: ClipVerdict,
         milliseconds: f64,
         columns: Option<P>,
         embedding: Option<P>,
     ) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
-        let role = worker.role;
-        let Some((_, clips)) = self.jobs.get_mut(&ticket) else { return };
-        let Some(clip) = clips.pop_front() else { return };
-        if clips.is_empty() {
-            self.jobs.remove(&ticket);
-            worker.phase = Phase::Idle;
-        }
-        *self.deaths(role) = 0;
-        if !probabilities.is_empty() {
+        let Some(role) = self.workers.get(&id).map(|worker| worker.role) else { return };
+        let Some(clip) = self.clip_done(id, ticket) else { return };
+        if !verdict.is_silent() {
             self.measured(role, milliseconds);
         }
         let Some(song) = self.songs.get_mut(&clip.song) else { return };
@@ -891,7 +1110,7 @@ impl<P: Clone> Pool<P> {
         }
         self.tell(Update::Clip {
             song: clip.song,
-            verdict: ClipVerdict { clip: clip.clip, probabilities },
+            verdict: ClipVerdict { clip: clip.clip, ..verdict },
             end_seconds: clip.end_seconds,
             milliseconds,
             device: role,
@@ -899,6 +1118,20 @@ impl<P: Clone> Pool<P> {
             embedding,
         });
         self.finish(clip.song);
+    }
+
+    /// The clip that a worker has answered next.
+    fn clip_done(&mut self, id: WorkerId, ticket: Ticket) -> Option<Clip<P>> {
+        let worker = self.workers.get_mut(&id)?;
+        let role = worker.role;
+        let (_, clips) = self.jobs.get_mut(&ticket)?;
+        let clip = clips.pop_front()?;
+        if clips.is_empty() {
+            self.jobs.remove(&ticket);
+            worker.phase = Phase::Idle;
+        }
+        *self.deaths(role) = 0;
+        Some(clip)
     }
 
     // Songs -------------------------------------------------------------------
@@ -918,7 +1151,8 @@ impl<P: Clone> Pool<P> {
     ) {
         let Some(known) = self.songs.get_mut(&song) else { return };
         let Some(model) = known.model else { return };
-        let clip = Clip { song, clip, end_seconds, samples, model, live, attempts: 0 };
+        let studied = known.most_clips.is_some();
+        let clip = Clip { song, clip, end_seconds, samples, model, live, studied, attempts: 0 };
         if live {
             // Only what is heard now matters: an older clip still waiting is dropped.
             self.clips.retain(|waiting| !(waiting.live && waiting.song == song));
@@ -934,6 +1168,7 @@ impl<P: Clone> Pool<P> {
         if let Some(progress) = progress {
             self.tell(Update::Progress { song, progress });
         }
+        self.end_study(song, end_seconds);
     }
 
     /// Says that a song is done, if it is.
@@ -963,7 +1198,7 @@ impl<P: Clone> Pool<P> {
                 self.send(*decoder, Request::Close { song }, vec![], false);
             }
         }
-        let errands = self.errands.iter().filter(|(_, errand)| errand.song() == song);
+        let errands = self.errands.iter().filter(|(_, errand)| errand.song() == Some(song));
         for worker in errands.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.errands.remove(&worker);
             self.terminate(worker);
@@ -992,6 +1227,7 @@ impl<P: Clone> Pool<P> {
             Some(Errand::Transcode { song, .. }) => {
                 self.tell(Update::Recording { song, file: None, seconds: 0.0 });
             }
+            Some(Errand::Cut { query, .. }) => self.leave_unanswered(query, problem),
             None => {}
         }
     }
@@ -1020,7 +1256,7 @@ impl<P: Clone> Pool<P> {
     }
 
     fn stop_listening(&mut self, song: SongId) {
-        let errand = self.errands.iter().find(|(_, errand)| errand.song() == song);
+        let errand = self.errands.iter().find(|(_, errand)| errand.song() == Some(song));
         let Some((&worker, Errand::Listen { .. })) = errand else { return };
         match self.workers.get(&worker).map(|worker| &worker.phase) {
             Some(Phase::Busy) => self.send(worker, Request::StopListening { song }, vec![], false),
@@ -1032,13 +1268,130 @@ impl<P: Clone> Pool<P> {
         }
     }
 
+    // Questions ---------------------------------------------------------------
+
+    fn ask(&mut self, query: QueryId, model: Option<ModelId>, question: Question, source: ClipSource<P>) {
+        self.forget_query(query);
+        if let Some(problem) = &self.problem {
+            let problem = SongProblem::Engine { detail: problem.to_string() };
+            return self.tell(Update::Unanswered { query, problem });
+        }
+        self.queries.ask(query, model, question, source);
+    }
+
+    /// Forgets a question; says whether it was open.
+    fn forget_query(&mut self, query: QueryId) -> bool {
+        let errands = self.errands.iter().filter(|(_, errand)| errand.query() == Some(query));
+        for worker in errands.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.end_errand(worker);
+        }
+        self.queries.drop(query)
+    }
+
+    fn leave_unanswered(&mut self, query: QueryId, problem: SongProblem) {
+        if self.forget_query(query) {
+            self.tell(Update::Unanswered { query, problem });
+        }
+    }
+
+    /// Takes an answer of the decoder that cuts the clip of a question; `false`
+    /// for one that every worker gives.
+    fn cut_for(
+        &mut self,
+        worker: WorkerId,
+        query: QueryId,
+        reply: &Reply,
+        attachments: &mut impl Iterator<Item = P>,
+    ) -> bool {
+        match reply {
+            Reply::Opened { song, .. } => self.send(worker, Request::Pull { song: *song }, vec![], false),
+            Reply::Clip { .. } => {
+                self.end_errand(worker);
+                if let Some(samples) = attachments.next() {
+                    self.queries.cut(query, samples.clone());
+                    self.tell(Update::Cut { query, samples });
+                }
+            }
+            Reply::NeedsBrowser { info, .. } => {
+                self.fail_errand(worker, SongProblem::Codec { codec: info.codec.clone() });
+            }
+            Reply::End { .. } => {
+                let detail = "the song has no such clip".to_owned();
+                self.fail_errand(worker, SongProblem::Engine { detail });
+            }
+            Reply::Problem { problem, .. } => self.fail_errand(worker, problem.clone()),
+            _ => return false,
+        }
+        true
+    }
+
+    fn inspected(
+        &mut self,
+        worker: WorkerId,
+        ticket: Ticket,
+        frame: usize,
+        stages: Vec<Stage>,
+        values: Vec<P>,
+        milliseconds: f64,
+    ) {
+        let Some(query) = self.queries.take(ticket) else { return };
+        let model = self.answered(worker);
+        if let (Some(query), Some(model)) = (query, model) {
+            self.queries.drop(query);
+            self.tell(Update::Inspected { query, model, frame, stages, values, milliseconds });
+        }
+    }
+
+    fn explained(&mut self, worker: WorkerId, ticket: Ticket, log_odds: &[f32]) {
+        self.answered(worker);
+        match self.queries.explained(ticket, log_odds) {
+            Some(Ok(Explained { query, map, log_odds, share })) => {
+                self.tell(Update::Explained { query, map, log_odds, share });
+            }
+            Some(Err(query)) => {
+                let detail = "a worker answered another question".to_owned();
+                self.leave_unanswered(query, SongProblem::Engine { detail });
+            }
+            None => {}
+        }
+    }
+
+    /// A worker has done its piece of a question; gives the model it has.
+    fn answered(&mut self, worker: WorkerId) -> Option<ModelId> {
+        let worker = self.workers.get_mut(&worker)?;
+        worker.phase = Phase::Idle;
+        let (role, model) = (worker.role, worker.model);
+        *self.deaths(role) = 0;
+        model
+    }
+
+    /// Chooses the models that answer, and has clips cut, one at a time.
+    fn start_queries(&mut self) {
+        if self.problem.is_some() {
+            return;
+        }
+        let (models, current) = (&self.models, self.model);
+        let known = |model: &ModelId| models.get(model).is_some_and(|model| model.card.is_some());
+        self.queries.settle(|wish| wish.filter(known).or(current.filter(known)));
+        if self.errands.values().any(|errand| errand.query().is_some()) {
+            return;
+        }
+        let Some(ToCut { query, model, file, clip }) = self.queries.next_to_cut() else { return };
+        if let Some(format) = self.models.get(&model).and_then(Model::format) {
+            self.run_errand(Role::Decoder, Errand::Cut { query, file, clip, format });
+        }
+    }
+
     // Scheduling --------------------------------------------------------------
 
     fn schedule(&mut self) {
         self.staff();
+        self.start_queries();
         self.start_errands();
         self.judge_gpu();
         self.hand_out_models();
+        self.hand_out_questions();
+        self.hand_out_lesson();
         self.hand_out_clips();
         self.read_on();
     }
@@ -1057,6 +1410,12 @@ impl<P: Clone> Pool<P> {
                     requests.push((*id, request, port.clone(), true));
                 }
                 (Errand::Listen { .. }, _) => {}
+                (Errand::Cut { query, file, clip, format }, _) => {
+                    // Its worker has no other song.
+                    let song = SongId(query.0);
+                    let request = Request::Open { song, format: *format, first_clip: *clip };
+                    requests.push((*id, request, file.clone(), false));
+                }
             }
         }
         for (worker, request, attachment, transfer) in requests {
@@ -1100,8 +1459,10 @@ impl<P: Clone> Pool<P> {
 
     fn hand_out_models(&mut self) {
         // A model that nobody has read yet goes first, to one worker: the person
-        // who dropped it waits to hear whether it fits.
-        if let Some(unread) = self.model.filter(|model| self.card(*model).is_none())
+        // who dropped it waits to hear whether it fits, and so do its songs, even
+        // if another has been chosen since.
+        let mut wanted = self.model.into_iter().chain(self.songs.values().filter_map(|song| song.model));
+        if let Some(unread) = wanted.find(|model| self.card(*model).is_none())
             && let Some(file) = self.models.get(&unread).map(|model| model.file.clone())
             && !self.workers.values().any(|worker| worker.phase == Phase::Loading)
             && let Some(worker) =
@@ -1112,18 +1473,41 @@ impl<P: Clone> Pool<P> {
         }
         let first_waiting = self.clips.front().map(|clip| clip.model);
         let read = self.model.filter(|model| self.card(*model).is_some());
-        let Some(model) = first_waiting.or(read) else { return };
-        let Some(file) = self.models.get(&model).map(|model| model.file.clone()) else { return };
-        let without: Vec<_> = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| matches!(worker.role, Role::Cpu | Role::Gpu))
-            .filter(|(_, worker)| worker.phase == Phase::Idle && worker.model != Some(model))
-            .map(|(id, _)| *id)
-            .collect();
-        for worker in without {
-            self.set_phase(worker, Phase::Loading);
-            self.send(worker, Request::Model { model }, vec![file.clone()], false);
+        let for_songs = first_waiting.or(read);
+        // A question about another model waits until no song wants the workers.
+        let asked = if self.songs.is_empty() { self.queries.first_model() } else { None };
+        for (role, model) in [(Role::Cpu, asked.or(for_songs)), (Role::Gpu, for_songs)] {
+            let Some(model) = model else { continue };
+            let Some(file) = self.models.get(&model).map(|model| model.file.clone()) else { continue };
+            let needs_it = |worker: &Worker| {
+                worker.role == role && worker.phase == Phase::Idle && worker.model != Some(model)
+            };
+            let without = self.workers.iter().filter(|(_, worker)| needs_it(worker)).map(|(id, _)| *id);
+            for worker in without.collect::<Vec<_>>() {
+                self.set_phase(worker, Phase::Loading);
+                self.send(worker, Request::Model { model }, vec![file.clone()], false);
+            }
+        }
+    }
+
+    /// Gives questions to processors that are idle. While there are songs the
+    /// pieces are small, and where clips wait it is their turn after each.
+    fn hand_out_questions(&mut self) {
+        let gpu = self.gpu == GpuStatus::Running;
+        let clips_wait = !gpu && !self.clips.is_empty();
+        let runs = if gpu || self.songs.is_empty() { QUESTION_RUNS } else { 1 };
+        for id in self.of_role(Role::Cpu) {
+            let Some(worker) = self.workers.get_mut(&id) else { continue };
+            let Some(model) = worker.model.filter(|_| worker.phase == Phase::Idle) else { continue };
+            if clips_wait && worker.questioned {
+                continue;
+            }
+            let ticket = Ticket(self.next_ticket);
+            let Some((request, samples)) = self.queries.give(id, model, ticket, runs) else { continue };
+            (worker.phase, worker.questioned) = (Phase::Busy, true);
+            self.next_ticket = self.next_ticket.wrapping_add(1);
+            // Copied: the next piece needs it too.
+            self.send(id, request, vec![samples], false);
         }
     }
 
@@ -1131,15 +1515,16 @@ impl<P: Clone> Pool<P> {
         let role = if self.gpu == GpuStatus::Running { Role::Gpu } else { Role::Cpu };
         for id in self.of_role(role) {
             let Some(front) = self.clips.front() else { return };
-            let model = front.model;
+            let (model, studied) = (front.model, front.studied);
             let Some(worker) = self.workers.get_mut(&id) else { continue };
             if worker.phase != Phase::Idle || worker.model != Some(model) {
                 continue;
             }
-            worker.phase = Phase::Busy;
+            (worker.phase, worker.questioned) = (Phase::Busy, false);
             let batch = worker.batch;
             let mut job = VecDeque::with_capacity(batch);
-            while job.len() < batch && self.clips.front().is_some_and(|clip| clip.model == model) {
+            let alike = |clip: &Clip<P>| clip.model == model && clip.studied == studied;
+            while job.len() < batch && self.clips.front().is_some_and(alike) {
                 job.extend(self.clips.pop_front());
             }
             let samples = job.iter().map(|clip| clip.samples.clone()).collect();
@@ -1147,7 +1532,12 @@ impl<P: Clone> Pool<P> {
             self.next_ticket = self.next_ticket.wrapping_add(1);
             self.jobs.insert(ticket, (id, job));
             // Copied, not handed over: should the worker die, the clip is still here.
-            self.send(id, Request::Classify { ticket, model }, samples, false);
+            let request = if studied {
+                Request::Features { ticket, model }
+            } else {
+                Request::Classify { ticket, model }
+            };
+            self.send(id, request, samples, false);
         }
     }
 
@@ -1196,6 +1586,6 @@ impl<P: Clone> Pool<P> {
 
 impl<P> Song<P> {
     fn new(file: Option<P>, model: Option<ModelId>) -> Self {
-        Self { file, model, cut: 0, outstanding: 0, end: None, attempts: 0 }
+        Self { file, model, cut: 0, outstanding: 0, end: None, attempts: 0, most_clips: None }
     }
 }

@@ -8,12 +8,20 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::classify::{
+    occlusion::Patch,
+    stage::{Stage, StageKind},
+};
 use crate::network::card::ModelCard;
 pub use crate::sound::song::{ClipFormat, SongInfo, SongNotice, SongProblem};
+use crate::teaching::{
+    held_out::HeldOut,
+    lesson::{Lesson, LessonProblem},
+};
 
 /// Version of this protocol. Page and engine check each other's, because a
 /// service worker may serve one of them from an older visit.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Mel bands of the [display columns](Reply::Verdict), few enough for the page
 /// to keep for a whole song.
@@ -91,6 +99,47 @@ pub enum Request {
         model: ModelId,
         /// How many pictures.
         pictures: usize,
+    },
+    /// To a classifying worker: every stage of one clip's way. Attachment:
+    /// `Float32Array` of its samples. Answered by [`Reply::Inspected`].
+    Inspect {
+        /// Comes back with the answer.
+        ticket: Ticket,
+        /// Which model.
+        model: ModelId,
+        /// The frame whose transform is shown; the loudest one, if `None`.
+        frame: Option<usize>,
+    },
+    /// To a classifying worker: the log-odds of a genre with parts of a clip
+    /// silent. Attachment: `Float32Array` of its samples. Answered by
+    /// [`Reply::Explained`].
+    Explain {
+        /// Comes back with the answer.
+        ticket: Ticket,
+        /// Which model.
+        model: ModelId,
+        /// The genre, by its position in the card.
+        class: usize,
+        /// What is silent; `None` is the clip as it is.
+        patches: Vec<Option<Patch>>,
+    },
+    /// To a classifying worker: clips to study for a lesson. Attachments: as many
+    /// `Float32Array`s of samples. Answered by [`Reply::Features`] in order.
+    Features {
+        /// Comes back with each answer.
+        ticket: Ticket,
+        /// Whose convolutions.
+        model: ModelId,
+    },
+    /// To a classifying worker: a lesson to learn. Attachments: `ArrayBuffer`,
+    /// the safetensors file of the model whose convolutions studied its clips;
+    /// `Float32Array` `[clips, features]`. Answered by [`Reply::Learning`]s, then
+    /// [`Reply::Taught`] or [`Reply::NotTaught`].
+    Teach {
+        /// Comes back with the answers.
+        ticket: Ticket,
+        /// The lesson.
+        lesson: Box<Lesson>,
     },
     /// To a decoder: a song. Attachment: `File`. Answered by [`Reply::Opened`]
     /// or [`Reply::Problem`]; clips come when [pulled](Self::Pull).
@@ -192,6 +241,10 @@ pub enum Reply {
         index: usize,
         /// Probability of each genre; empty where the clip is silent.
         probabilities: Vec<f32>,
+        /// How much the clip is like music, where the model says how to know.
+        score: Option<f32>,
+        /// Whether that is so little that the clip counts as "not music".
+        refused: bool,
         /// Milliseconds from samples to verdict, for this clip.
         milliseconds: f64,
     },
@@ -207,6 +260,61 @@ pub enum Reply {
     Logits {
         /// The work.
         ticket: Ticket,
+    },
+    /// Answer to [`Request::Inspect`]. Attachments: for each stage in order a
+    /// `Float32Array`, or a `Uint8Array` where its values are bytes.
+    Inspected {
+        /// The work.
+        ticket: Ticket,
+        /// The frame whose transform is shown.
+        frame: usize,
+        /// What the attachments are; for silence, the stages before the network.
+        stages: Vec<Stage>,
+        /// Milliseconds that it took.
+        milliseconds: f64,
+    },
+    /// Answer to [`Request::Explain`].
+    Explained {
+        /// The work.
+        ticket: Ticket,
+        /// Log-odds of the genre, one for each patch; empty for silence.
+        log_odds: Vec<f32>,
+    },
+    /// Answer to one clip of a [`Request::Features`]. Attachment: `Float32Array`
+    /// `[features]`, empty for silence.
+    Features {
+        /// The work it belongs to.
+        ticket: Ticket,
+        /// Position of the clip among those of the request.
+        index: usize,
+        /// Milliseconds from samples to features, for this clip.
+        milliseconds: f64,
+    },
+    /// How far a lesson is learnt.
+    Learning {
+        /// The work.
+        ticket: Ticket,
+        /// Epochs done.
+        done: usize,
+        /// Epochs at most.
+        all: usize,
+    },
+    /// A lesson is learnt. Attachment: `Uint8Array`, the new model's safetensors
+    /// file.
+    Taught {
+        /// The work.
+        ticket: Ticket,
+        /// What was said of held-out files; `None` where a class has only one.
+        held_out: Option<HeldOut>,
+        /// Milliseconds it took.
+        milliseconds: f64,
+    },
+    /// A lesson cannot be learnt.
+    NotTaught {
+        /// The work.
+        ticket: Ticket,
+        /// Why.
+        problem: LessonProblem,
     },
     /// A song is open.
     Opened {

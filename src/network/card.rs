@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::experiment::{NetworkSpec, SpecError};
 use crate::spectrogram::config::{ConfigError, SpectrogramConfig};
@@ -50,13 +50,115 @@ impl Input {
     }
 }
 
-/// How clips become the song's verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How clips become the song's verdict: opinions pooled, as C. Genest and J. V.
+/// Zidek call it ("Combining Probability Distributions: A Critique and an
+/// Annotated Bibliography", Statistical Science 1986).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Combine {
-    /// The mean of the probabilities of the clips that are not silent.
+    /// The mean of the clips' probabilities, the linear pool. It is less sure than
+    /// the clips give reason to be, however well each is calibrated (R. Ranjan and
+    /// T. Gneiting, "Combining probability forecasts", JRSS B 2010).
     #[default]
     MeanProbability,
+    /// The logarithmic pool: the geometric mean of the clips' probabilities to the
+    /// power of the number of *independent* clips that they are worth, normalised.
+    LogPool {
+        /// How alike what clips of one song say is, 0 to 1. `n` clips are worth
+        /// `n / (1 + (n − 1) · correlation)` independent ones (R. T. Clemen and
+        /// R. L. Winkler, "Limits for the Precision and Value of Information from
+        /// Dependent Sources", Operations Research 1985): at 0 a product of
+        /// experts, at 1 a song is as sure as one clip.
+        correlation: f32,
+    },
+}
+
+/// What says that a clip is not music.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// What is computed of the clip.
+    pub score: RejectionScore,
+    /// Below it, the clip is refused.
+    pub threshold: f32,
+}
+
+/// How much a clip is like music; more is more. How each is computed stands in
+/// `classify::rejection`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectionScore {
+    /// The largest probability at temperature 1 (D. Hendrycks and K. Gimpel, "A
+    /// Baseline for Detecting Misclassified and Out-of-Distribution Examples in
+    /// Neural Networks", ICLR 2017).
+    MaxProbability,
+    /// The largest logit (D. Hendrycks et al., "Scaling Out-of-Distribution
+    /// Detection for Real-World Settings", ICML 2022).
+    MaxLogit,
+    /// The log of the sum of the logits' exponentials: the negative free energy
+    /// (W. Liu et al., "Energy-based Out-of-distribution Detection", NeurIPS 2020).
+    Energy,
+    /// The negative squared distance of the embedding from the nearest genre's
+    /// mean, under a covariance that all genres share (K. Lee et al., "A Simple
+    /// Unified Framework for Detecting Out-of-Distribution Samples and Adversarial
+    /// Attacks", NeurIPS 2018). The weights file has means and covariance.
+    Mahalanobis,
+    /// Log-odds of a logistic regression on the embedding, and on the texture of the
+    /// spectrogram and its squares, fitted on music and on sounds that are none (the
+    /// idea of D. Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure",
+    /// ICLR 2019). The weights file has its weights.
+    Probe,
+}
+
+impl RejectionScore {
+    /// All of them, the simple ones first.
+    pub const ALL: [Self; 5] =
+        [Self::MaxProbability, Self::MaxLogit, Self::Energy, Self::Mahalanobis, Self::Probe];
+
+    /// Its name in a card.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MaxProbability => "max_probability",
+            Self::MaxLogit => "max_logit",
+            Self::Energy => "energy",
+            Self::Mahalanobis => "mahalanobis",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// Reads a [`Rejection`], or the bare threshold of older cards, which named no
+/// score: what they had was a probability.
+fn rejection_or_threshold<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rejection>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Whole(Rejection),
+        Threshold(f32),
+    }
+    Ok(Option::<Written>::deserialize(deserializer)?.map(|written| match written {
+        Written::Whole(rejection) => rejection,
+        Written::Threshold(threshold) => Rejection { score: RejectionScore::MaxProbability, threshold },
+    }))
+}
+
+/// How verdicts are made of logits: what of a card can be chosen once the network is
+/// trained. The default is that of a card that says nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// See [`ModelCard::temperature`].
+    pub temperature: f32,
+    /// See [`ModelCard::combine`].
+    pub combine: Combine,
+    /// See [`ModelCard::rejection`].
+    pub rejection: Option<Rejection>,
+    /// See [`ModelCard::least_confidence`].
+    pub least_confidence: Option<f32>,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self { temperature: one(), combine: Combine::default(), rejection: None, least_confidence: None }
+    }
 }
 
 /// What the network was trained on and how.
@@ -117,9 +219,13 @@ pub struct ModelCard {
     /// Divides the logits before the softmax; 1 where it was not fitted.
     #[serde(default = "one")]
     pub temperature: f32,
-    /// Score below which a clip is refused; `None` where none was chosen.
+    /// What says that a clip is not music; `None` where nothing does.
+    #[serde(default, alias = "rejection_threshold", deserialize_with = "rejection_or_threshold")]
+    pub rejection: Option<Rejection>,
+    /// Probability that a song's most probable genre must have, or the verdict is
+    /// "not sure"; `None` where none was chosen.
     #[serde(default)]
-    pub rejection_threshold: Option<f32>,
+    pub least_confidence: Option<f32>,
     /// Data, split, recipe, seed.
     #[serde(default)]
     pub training: Training,
@@ -190,6 +296,19 @@ impl ModelCard {
         serde_json::to_string(self).map_err(|error| CardError::Unreadable(error.to_string()))
     }
 
+    /// How this card makes verdicts of logits.
+    pub fn calibration(&self) -> Calibration {
+        let Self { temperature, combine, rejection, least_confidence, .. } = *self;
+        Calibration { temperature, combine, rejection, least_confidence }
+    }
+
+    /// The same card with another way to make verdicts of logits.
+    #[must_use]
+    pub fn with_calibration(self, calibration: Calibration) -> Self {
+        let Calibration { temperature, combine, rejection, least_confidence } = calibration;
+        Self { temperature, combine, rejection, least_confidence, ..self }
+    }
+
     /// Checks that the card's parts fit each other.
     ///
     /// # Errors
@@ -228,10 +347,20 @@ impl ModelCard {
         if !(self.temperature > 0.0 && self.temperature.is_finite()) {
             return contradiction(format!("the temperature is {}", self.temperature));
         }
-        if let Some(threshold) = self.rejection_threshold
+        if let Some(Rejection { threshold, .. }) = self.rejection
             && !threshold.is_finite()
         {
             return contradiction(format!("the rejection threshold is {threshold}"));
+        }
+        if let Combine::LogPool { correlation } = self.combine
+            && !(0.0..=1.0).contains(&correlation)
+        {
+            return contradiction(format!("the correlation of clips is {correlation}, not from 0 to 1"));
+        }
+        if let Some(confidence) = self.least_confidence
+            && !(0.0..=1.0).contains(&confidence)
+        {
+            return contradiction(format!("the least confidence is {confidence}, which is no probability"));
         }
         if let Some(score) = self.scores.iter().find(|score| !(0.0..=1.0).contains(&score.accuracy)) {
             return contradiction(format!("an accuracy is {}, which is no share", score.accuracy));

@@ -30,6 +30,26 @@ pub struct Output {
     pub embedding: Tensor<2>,
 }
 
+/// What every layer gave, on burn's device.
+#[derive(Clone, Debug)]
+pub struct Taps {
+    /// Maps of each block after its pool, `[batch, filters, height, width]`.
+    pub blocks: Vec<Tensor<4>>,
+    /// What follows the blocks, in the order of [`NetworkSpec::head_layers`]:
+    /// features, hidden layers after their ReLU, logits; `[batch, width]` each.
+    pub head: Vec<Tensor<2>>,
+}
+
+/// What every layer gave for one picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Activations {
+    /// Maps of each block after its pool, `[filters, height, width]`.
+    pub blocks: Vec<Vec<f32>>,
+    /// What follows the blocks, in the order of [`NetworkSpec::head_layers`]:
+    /// features, hidden layers after their ReLU, logits.
+    pub head: Vec<Vec<f32>>,
+}
+
 /// The module. Fields bear the names of the tensors in a weights file.
 #[derive(Module, Debug)]
 pub struct Cnn {
@@ -90,22 +110,55 @@ impl Cnn {
     ///   a viridis picture
     /// - logits: `[batch, classes]`, embedding: `[batch, embedding_length]`
     pub fn forward(&self, pictures: Tensor<4>) -> Output {
+        self.head(self.blocks(pictures, |_| {}))
+    }
+
+    /// Runs the network as [`Self::forward`] does and keeps what every layer
+    /// gave.
+    pub fn taps(&self, pictures: Tensor<4>) -> Taps {
+        let (mut blocks, mut head) = (Vec::new(), Vec::new());
+        let maps = self.blocks(pictures, |maps| blocks.push(maps.clone()));
+        let output = self.dense_layers(maps, |layer| head.push(layer.clone()));
+        head.push(output.logits);
+        Taps { blocks, head }
+    }
+
+    /// What the dense layers get of `[batch, channels, height, width]`: the last
+    /// maps, flattened or as statistics, `[batch, features]`.
+    pub fn features(&self, pictures: Tensor<4>) -> Tensor<2> {
+        self.pooled(self.blocks(pictures, |_| {}))
+    }
+
+    /// Runs the blocks; `tap` sees the maps after each.
+    fn blocks(&self, pictures: Tensor<4>, mut tap: impl FnMut(&Tensor<4>)) -> Tensor<4> {
         let mut maps = pictures;
         for ((conv, pool), dropout) in self.conv.iter().zip(&self.pool).zip(&self.dropout) {
             maps = dropout.forward(pool.forward(relu(conv.forward(maps))));
+            tap(&maps);
         }
-        self.head(maps)
+        maps
+    }
+
+    fn pooled(&self, maps: Tensor<4>) -> Tensor<2> {
+        match self.pooling {
+            Pooling::Flatten => maps.flatten(1, 3),
+            Pooling::Statistics => statistics(maps),
+        }
     }
 
     /// Runs what follows the blocks on the last one's maps, `[batch, channels,
     /// height, width]`.
     pub(crate) fn head(&self, maps: Tensor<4>) -> Output {
-        let mut embedding = match self.pooling {
-            Pooling::Flatten => maps.flatten(1, 3),
-            Pooling::Statistics => statistics(maps),
-        };
+        self.dense_layers(maps, |_| {})
+    }
+
+    /// As [`Self::head`]; `tap` sees the features and each hidden layer.
+    fn dense_layers(&self, maps: Tensor<4>, mut tap: impl FnMut(&Tensor<2>)) -> Output {
+        let mut embedding = self.pooled(maps);
+        tap(&embedding);
         for dense in &self.dense {
             embedding = relu(dense.forward(embedding));
+            tap(&embedding);
         }
         Output { logits: self.logits.forward(embedding.clone()), embedding }
     }

@@ -7,7 +7,8 @@
 //! The tensors bear PyTorch's shapes: `convN.weight` `[out, in, height, width]`,
 //! `denseN.weight` and `logits.weight` `[out, in]`, `.bias` `[out]`. The input
 //! of `dense0` is the last map flattened as (channel, row, column), or statistics
-//! of it in the order that [`Pooling`](super::experiment::Pooling) says.
+//! of it in the order that [`Pooling`](super::experiment::Pooling) says. What a
+//! card's rejection score needs beside the network is called `rejection.`.
 
 use std::{borrow::Cow, collections::BTreeMap, collections::HashMap};
 
@@ -15,10 +16,21 @@ use half::f16;
 use safetensors::{Dtype, SafeTensors, View};
 
 use super::{
-    card::{CARD_KEY, CardError, ModelCard},
+    card::{CARD_KEY, CardError, ModelCard, RejectionScore},
     cnn::transpose,
     experiment::{NetworkSpec, Pooling},
 };
+use crate::spectrogram::texture::TEXTURE_LENGTH;
+
+/// Means of the genres' embeddings, `[classes, embedding_length]`.
+pub(crate) const MEANS: &str = "rejection.means";
+/// What makes their covariance the identity, `[embedding_length,
+/// embedding_length]`, lower triangular.
+pub(crate) const WHITENING: &str = "rejection.whitening";
+/// Of the probe, `[embedding_length + 2 · TEXTURE_LENGTH]`.
+pub(crate) const WEIGHT: &str = "rejection.weight";
+/// Of the probe, `[1]`.
+pub(crate) const BIAS: &str = "rejection.bias";
 
 /// Why a weights file is refused.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +126,21 @@ pub fn tensor_shapes(network: &NetworkSpec) -> Result<Vec<(String, Vec<usize>)>,
     Ok(shapes)
 }
 
+/// Name and shape of every tensor that the card's rejection score needs.
+pub fn statistics_shapes(card: &ModelCard) -> Vec<(String, Vec<usize>)> {
+    let length = card.embedding_length;
+    let shapes = match card.rejection.map(|rejection| rejection.score) {
+        None | Some(RejectionScore::MaxProbability | RejectionScore::MaxLogit | RejectionScore::Energy) => {
+            vec![]
+        }
+        Some(RejectionScore::Mahalanobis) => {
+            vec![(MEANS, vec![card.network.classes, length]), (WHITENING, vec![length, length])]
+        }
+        Some(RejectionScore::Probe) => vec![(WEIGHT, vec![length + 2 * TEXTURE_LENGTH]), (BIAS, vec![1])],
+    };
+    shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect()
+}
+
 impl Weights {
     /// Reads a file, card first.
     ///
@@ -180,7 +207,6 @@ impl Weights {
     ///
     /// # Errors
     /// [`WeightsError`] with the first thing that is wrong.
-    #[cfg(feature = "training")]
     pub(crate) fn from_values(
         card: ModelCard,
         mut values: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, WeightsError>,
@@ -212,7 +238,8 @@ impl Weights {
     fn new(card: ModelCard, tensors: BTreeMap<String, Values>) -> Result<Self, WeightsError> {
         card.validate()?;
         let weights = Self { card, tensors };
-        let expected = tensor_shapes(&weights.card.network)?;
+        let mut expected = tensor_shapes(&weights.card.network)?;
+        expected.extend(statistics_shapes(&weights.card));
         for (name, shape) in &expected {
             if weights.tensor(name, shape)?.iter().any(|value| !value.is_finite()) {
                 return Err(WeightsError::NotFinite(name.clone()));
@@ -236,6 +263,24 @@ impl Weights {
     /// [`WeightsError`] where they do not fit it.
     #[cfg(feature = "training")]
     pub fn with_card(self, card: ModelCard) -> Result<Self, WeightsError> {
+        Self::new(card, self.tensors)
+    }
+
+    /// The same network with another card, and the statistics that its rejection
+    /// score needs in place of those there were.
+    ///
+    /// # Errors
+    /// [`WeightsError`] where they do not fit the card.
+    #[cfg(feature = "training")]
+    pub fn with_statistics(
+        mut self,
+        card: ModelCard,
+        statistics: impl IntoIterator<Item = (String, Vec<usize>, Vec<f32>)>,
+    ) -> Result<Self, WeightsError> {
+        let former = statistics_shapes(&self.card);
+        self.tensors.retain(|name, _| former.iter().all(|(former, _)| former != name));
+        let tensors = statistics.into_iter().map(|(name, shape, values)| (name, Values { shape, values }));
+        self.tensors.extend(tensors);
         Self::new(card, self.tensors)
     }
 

@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
-use js_sys::{Object, Promise, Reflect};
+use js_sys::{Function, Object, Promise, Reflect};
 use leptos::prelude::{document, request_animation_frame, set_timeout, window};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
+use web_sys::Url;
 
 /// Milliseconds since the page was opened.
 pub(crate) fn now() -> f64 {
     window().performance().map_or(0.0, |clock| clock.now())
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn today() -> f64 {
+    js_sys::Date::now()
 }
 
 /// Content of `<meta name="...">`, where there is one that is not empty.
@@ -72,4 +78,43 @@ async fn resolved_by(arrange: impl FnOnce(Box<dyn FnOnce()>)) {
 /// Whether a media query holds now.
 pub(crate) fn media_matches(query: &str) -> bool {
     window().match_media(query).ok().flatten().is_some_and(|list| list.matches())
+}
+
+/// Address of the folder that the page stands in, with a `/` at its end.
+pub(crate) fn folder() -> String {
+    let here = document().base_uri().ok().flatten().unwrap_or_default();
+    Url::new_with_base("./", &here).map(|folder| folder.href()).unwrap_or_default()
+}
+
+/// What is kept of a small choice under `name`, from one visit to the next.
+pub(crate) fn remembered(name: &str) -> Option<String> {
+    window().local_storage().ok().flatten()?.get_item(name).ok().flatten()
+}
+
+/// Keeps a small choice. Where the browser keeps nothing, it holds for this visit.
+pub(crate) fn remember(name: &str, value: &str) {
+    if let Ok(Some(storage)) = window().local_storage() {
+        let _ = storage.set_item(name, value);
+    }
+}
+
+/// Calls a method of a JavaScript object that `web-sys` does not have yet.
+///
+/// # Errors
+/// What it throws, also where there is no such method.
+pub(crate) fn call(object: &JsValue, method: &str, arguments: &[&JsValue]) -> Result<JsValue, JsValue> {
+    let method: Function = property(object, method).dyn_into()?;
+    Reflect::apply(&method, object, &arguments.iter().copied().collect())
+}
+
+/// The same for one that gives a promise: what that gives.
+///
+/// # Errors
+/// What it throws or is rejected with.
+pub(crate) async fn call_async(
+    object: &JsValue,
+    method: &str,
+    arguments: &[&JsValue],
+) -> Result<JsValue, JsValue> {
+    JsFuture::from(Promise::resolve(&call(object, method, arguments)?)).await
 }

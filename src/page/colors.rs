@@ -8,10 +8,19 @@
 use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast;
 
+use crate::report::palette::Rgb;
 pub(crate) use crate::report::palette::{COUNT, css, genre, ink};
 
 /// The media query of the dark scheme.
 pub(crate) const DARK_SCHEME: &str = "(prefers-color-scheme: dark)";
+
+/// Stands where letters would, where it is not music.
+pub(crate) const NOT_MUSIC: &str = "×";
+
+/// The stylesheet's `--quiet`, for canvases.
+pub(crate) fn quiet(dark: bool) -> Rgb {
+    if dark { [0xb0, 0xa4, 0x98] } else { [0x65, 0x5b, 0x52] }
+}
 
 /// Two letters for the genre at `index`: its first two, or its number where
 /// another genre begins alike.
@@ -19,7 +28,7 @@ pub(crate) fn letters(genres: &[String], index: usize) -> String {
     let start = |name: &str| name.chars().take(2).collect::<String>().to_lowercase();
     let Some(own) = genres.get(index).map(|name| start(name)) else { return String::new() };
     let taken = genres.iter().enumerate().any(|(other, name)| other != index && start(name) == own);
-    if taken || own.is_empty() { (index + 1).to_string() } else { super::words::genre(&own) }
+    if taken || own.is_empty() { (index + 1).to_string() } else { super::words::capitalised(&own) }
 }
 
 /// Gives the stylesheet the colours of the scheme in use, as the custom
@@ -46,7 +55,7 @@ pub(crate) fn on_scheme_change(changed: impl Fn() + 'static) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::palette::{Rgb, contrast};
+    use crate::report::palette::contrast;
 
     const STYLE: &str = include_str!("../../www/style.css");
 
@@ -81,6 +90,15 @@ mod tests {
                     assert!(ratio >= 4.5, "{text} on {ground} of scheme {nth} has {ratio}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn canvases_have_the_stylesheets_quiet_colour() {
+        assert_eq!([quiet(false), quiet(true)], [0, 1].map(|nth| from_stylesheet("--quiet", nth)));
+        for (nth, dark) in [(0, false), (1, true)] {
+            // The sign stands on the band's ground.
+            assert!(contrast(quiet(dark), from_stylesheet("--track", nth)) >= 4.5);
         }
     }
 

@@ -5,6 +5,7 @@
 //! are [`super::workers`].
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,18 +15,22 @@ use leptos::task::spawn_local;
 use wasm_bindgen::JsValue;
 use web_sys::File;
 
+use super::browser;
 use super::decode;
 use super::download::{self, DownloadProblem};
+use super::keeper::{self, Keeper};
 use super::microphone::Microphone;
 use super::model::{self, Model, ModelState};
 use super::player::Player;
 use super::song::Song;
+use super::teach::classroom::Classroom;
 use super::track::HeardClip;
+use super::words::{self, t};
 use super::workers::{self, Crew, EngineAddress};
-use super::{browser, words};
 use crate::classify::verdict::ClipVerdict;
-use crate::engine::pool::{Action, Choice, EngineStatus, Event, Pool, Update as News};
+use crate::engine::pool::{Action, Choice, EngineStatus, Event, Pool, QueryId, Update as News};
 use crate::engine::protocol::{ModelId, SongId, SongInfo, SongProblem};
+use crate::library::record::HeardBy;
 use crate::network::card::ModelCard;
 
 /// The model that comes with the page.
@@ -50,6 +55,9 @@ pub(crate) enum Download {
     /// It did not come.
     Failed(DownloadProblem),
 }
+
+/// Who gets the answers to a question.
+type Asker = Rc<dyn Fn(News<JsValue>)>;
 
 /// Handle on the page's state; copies are the same desk.
 #[derive(Clone, Copy)]
@@ -76,6 +84,10 @@ pub(crate) struct Desk {
     pub(crate) player: Player,
     /// What listens.
     pub(crate) microphone: Microphone,
+    /// What is taught.
+    pub(crate) classroom: Classroom,
+    /// What keeps the songs from one visit to the next.
+    pub(crate) keeper: Keeper,
     held: StoredValue<Held, LocalStorage>,
 }
 
@@ -87,12 +99,17 @@ struct Held {
     early: Vec<Event<JsValue>>,
     files: HashMap<SongId, File>,
     model_files: HashMap<ModelId, ArrayBuffer>,
+    /// Digests of those files.
+    model_keys: HashMap<ModelId, String>,
     /// Songs with news for the next frame.
     stale: Vec<Song>,
     /// Songs that ended and were not announced: how many, and the last's words.
     ended: (usize, String),
+    /// Who asked what has no last answer yet.
+    askers: HashMap<QueryId, Asker>,
     next_song: u32,
     next_model: u32,
+    next_query: u32,
 }
 
 impl Desk {
@@ -104,10 +121,13 @@ impl Desk {
             early: Vec::new(),
             files: HashMap::new(),
             model_files: HashMap::new(),
+            model_keys: HashMap::new(),
             stale: Vec::new(),
             ended: (0, String::new()),
+            askers: HashMap::new(),
             next_song: 0,
             next_model: OWN_MODEL.0 + 1,
+            next_query: 0,
         };
         Self {
             songs: RwSignal::default(),
@@ -121,6 +141,8 @@ impl Desk {
             said: RwSignal::default(),
             player: Player::new(),
             microphone: Microphone::new(),
+            classroom: Classroom::new(),
+            keeper: Keeper::new(),
             held: StoredValue::new_local(held),
         }
     }
@@ -153,7 +175,7 @@ impl Desk {
 
     async fn load_engine(self) {
         let Some(address) = EngineAddress::of_page() else {
-            let missing = DownloadProblem::Unusable(words::NO_ADDRESS.into());
+            let missing = DownloadProblem::Unusable(t!("download.no_address"));
             return self.engine_download.set(Download::Failed(missing));
         };
         let arrived = move |bytes| {
@@ -172,15 +194,16 @@ impl Desk {
 
     async fn load_model(self) {
         let Some(address) = browser::meta("needledrop-model") else {
-            let missing = DownloadProblem::Unusable(words::NO_ADDRESS.into());
+            let missing = DownloadProblem::Unusable(t!("download.no_address"));
             return self.model_download.set(Download::Failed(missing));
         };
         let arrived = move |bytes| self.model_download.set(Download::Coming(bytes));
         match download::bytes(&address, arrived).await {
             Ok(file) => {
                 self.model_download.set(Download::Here);
-                self.models.update(|models| models.insert(0, Model::loading(OWN_MODEL, words::PAGES_OWN)));
-                self.with(|held| held.model_files.insert(OWN_MODEL, file.clone()));
+                self.models
+                    .update(|models| models.insert(0, Model::loading(OWN_MODEL, &t!("model.pages_own"))));
+                self.hold_model(OWN_MODEL, &file);
                 if self.chosen_model.get_untracked() == OWN_MODEL {
                     self.tell(Event::SetModel { model: OWN_MODEL, file: file.into() });
                 }
@@ -271,6 +294,7 @@ impl Desk {
     }
 
     fn hear(self, news: News<JsValue>) {
+        let Some(news) = self.classroom.hear(self, news) else { return };
         match news {
             News::Status(status) => self.engine.set(Some(status)),
             News::Model { model, card } => self.model_ready(model, *card),
@@ -280,12 +304,14 @@ impl Desk {
                 self.on(song, |song| song.opened(info.clone()));
                 spawn_local(self.decode_in_browser(song, info));
             }
-            News::Clip { song, verdict, end_seconds, milliseconds, columns, .. } => {
+            News::Clip { song, verdict, end_seconds, milliseconds, columns, embedding, .. } => {
                 if self.microphone.is(song) {
-                    self.microphone.hear(&verdict);
+                    let card = self.card(self.chosen_model.get_untracked());
+                    self.microphone.hear(&verdict, card.as_deref());
                 } else {
                     let columns = workers::attached_bytes(columns);
-                    self.clip_heard(song, verdict, end_seconds, milliseconds, &columns);
+                    let embedding = workers::attached_floats(embedding);
+                    self.clip_heard(song, verdict, end_seconds, milliseconds, &columns, &embedding);
                 }
             }
             News::Progress { song, progress } => self.on(song, |song| {
@@ -294,6 +320,7 @@ impl Desk {
             }),
             News::Done { song, seconds, notices } => self.on(song, |song| {
                 song.done(seconds, notices);
+                self.keeper.keep(song);
                 self.announce(song.sentence());
             }),
             News::Failed { song, problem } => self.failed(song, problem),
@@ -303,6 +330,45 @@ impl Desk {
                     self.microphone.level(seconds, &workers::attached_bytes(columns));
                 }
             }
+            // The classroom has taken them.
+            News::Features { .. } | News::Learning { .. } | News::Taught { .. } | News::NotTaught { .. } => {}
+            News::Cut { query, .. } => self.answer(query, news, false),
+            News::Explained { query, share, .. } => self.answer(query, news, share >= 1.0),
+            News::Inspected { query, .. } | News::Unanswered { query, .. } => self.answer(query, news, true),
+        }
+    }
+
+    // Questions about single clips.
+
+    /// Asks the engine about a clip. `event` is [`Event::Inspect`] or
+    /// [`Event::Explain`] with the name it gets; `heard` gets every answer, up to
+    /// the last one or until the question is [dismissed](Self::dismiss).
+    pub(crate) fn ask(
+        self,
+        event: impl FnOnce(QueryId) -> Event<JsValue>,
+        heard: impl Fn(News<JsValue>) + 'static,
+    ) -> QueryId {
+        let query = self.with(|held| {
+            held.next_query += 1;
+            held.askers.insert(QueryId(held.next_query), Rc::new(heard));
+            held.next_query
+        });
+        self.tell(event(QueryId(query)));
+        QueryId(query)
+    }
+
+    /// Wants no more answers to a question.
+    pub(crate) fn dismiss(self, query: QueryId) {
+        if self.with(|held| held.askers.remove(&query)).is_some() {
+            self.tell(Event::Dismiss { query });
+        }
+    }
+
+    fn answer(self, query: QueryId, news: News<JsValue>, last: bool) {
+        let asker = self
+            .with(|held| if last { held.askers.remove(&query) } else { held.askers.get(&query).cloned() });
+        if let Some(asker) = asker {
+            asker(news);
         }
     }
 
@@ -313,19 +379,26 @@ impl Desk {
     pub(crate) fn add(self, files: Vec<File>) {
         spawn_local(async move {
             for file in files {
-                let song = self.enter(&file);
-                self.songs.update(|songs| songs.push(song.clone()));
-                self.tell(Event::Add { song: song.id, file: file.into() });
+                self.put_on(&file);
                 browser::next_turn().await;
             }
         });
+    }
+
+    fn put_on(self, file: &File) {
+        let song = self.enter(file);
+        self.keeper.take_back(&song.file);
+        self.songs.update(|songs| songs.push(song.clone()));
+        self.tell(Event::Add { song: song.id, file: file.into() });
     }
 
     /// A new song of this visit for `file`.
     fn enter(self, file: &File) -> Song {
         let id = self.new_song();
         self.with(|held| held.files.insert(id, file.clone()));
-        Song::new(id, &file.name(), self.chosen_model.get_untracked())
+        let song = Song::new(id, keeper::key_of(file), self.chosen_model.get_untracked());
+        self.keeper.expect(&song, file);
+        song
     }
 
     /// A name for a song.
@@ -342,9 +415,20 @@ impl Desk {
         self.with(|held| held.files.get(&song).cloned())
     }
 
-    /// The song of that name, while it is on the list.
+    /// Keeps a file that goes to the engine and is on no list.
+    pub(crate) fn keep_file(self, song: SongId, file: &File) {
+        self.with(|held| held.files.insert(song, file.clone()));
+    }
+
+    /// Forgets such a file.
+    pub(crate) fn forget_file(self, song: SongId) {
+        self.with(|held| held.files.remove(&song));
+    }
+
+    /// The song of that name, while it is on the list or kept.
     pub(crate) fn song(self, id: SongId) -> Option<Song> {
-        self.songs.with_untracked(|songs| songs.iter().find(|song| song.id == id).cloned())
+        let listed = self.songs.with_untracked(|songs| songs.iter().find(|song| song.id == id).cloned());
+        listed.or_else(|| self.keeper.song(id))
     }
 
     fn on(self, id: SongId, act: impl FnOnce(&Song)) {
@@ -353,15 +437,31 @@ impl Desk {
         }
     }
 
-    fn clip_heard(self, id: SongId, verdict: ClipVerdict, end: f64, milliseconds: f64, columns: &[u8]) {
+    fn clip_heard(
+        self,
+        id: SongId,
+        verdict: ClipVerdict,
+        end: f64,
+        milliseconds: f64,
+        columns: &[u8],
+        embedding: &[f32],
+    ) {
         self.on(id, |song| {
             // A song that was added for a model refused since is heard by another.
-            let card = self.card(song.model).or_else(|| self.card(self.chosen_model.get_untracked()));
-            let Some(card) = card else { return };
-            song.name_genres(&card.genres);
+            let known = |id| Some((id, self.card(id)?));
+            let Some((model, card)) = known(song.model).or_else(|| known(self.chosen_model.get_untracked()))
+            else {
+                return;
+            };
+            if song.heard_by.with_untracked(Option::is_none) {
+                song.heard_by(self.heard_by(model, &card));
+            }
             let start = (end - f64::from(card.spectrogram.clip_seconds)).max(0.0);
             let heard = HeardClip { verdict, start, end };
-            song.track.update_value(|track| track.add(heard, milliseconds, columns));
+            song.track.update_value(|track| {
+                track.rule = card.rule();
+                track.add(heard, milliseconds, columns, embedding);
+            });
             self.refresh_soon(song);
         });
     }
@@ -391,6 +491,7 @@ impl Desk {
         self.on(id, |song| {
             let sentence = words::announce_problem(&song.title_untracked(), &problem);
             song.failed(problem);
+            self.keeper.keep(song);
             self.announce(sentence);
         });
     }
@@ -398,6 +499,7 @@ impl Desk {
     /// Stops hearing a song; what has been heard of it stays.
     pub(crate) fn cancel(self, song: &Song) {
         song.cancelled();
+        self.keeper.keep(song);
         self.player.pause_if(song.id);
         self.tell(Event::Cancel { song: song.id });
     }
@@ -405,7 +507,10 @@ impl Desk {
     /// Stops everything that is waiting or being heard.
     pub(crate) fn cancel_all(self) {
         for song in self.songs.get_untracked() {
-            song.cancelled();
+            if song.is_active() {
+                song.cancelled();
+                self.keeper.keep(&song);
+            }
         }
         self.player.pause();
         self.tell(Event::CancelAll);
@@ -419,22 +524,31 @@ impl Desk {
         self.player.forget(song.id);
         self.with(|held| held.files.remove(&song.id));
         self.songs.update(|songs| songs.retain(|other| other.id != song.id));
+        self.keeper.forget(song);
     }
 
-    /// Takes every song off the list that is neither waiting nor being heard.
+    /// Takes every song off the list that is neither waiting nor being heard; the
+    /// library keeps them.
     pub(crate) fn clear(self) {
-        for song in self.songs.get_untracked() {
-            if !song.is_active() {
-                self.player.forget(song.id);
-                self.with(|held| held.files.remove(&song.id));
-            }
+        let (active, ended): (Vec<_>, Vec<_>) =
+            self.songs.get_untracked().into_iter().partition(Song::is_active);
+        for song in &ended {
+            self.player.forget(song.id);
+            self.with(|held| held.files.remove(&song.id));
         }
-        self.songs.update(|songs| songs.retain(Song::is_active));
+        self.songs.set(active);
+        self.keeper.put_away(ended);
+    }
+
+    /// Forgets every song that is neither waiting nor being heard.
+    pub(crate) fn forget_all(self) {
+        self.clear();
+        self.keeper.clear();
     }
 
     /// Hears a song anew, in its place, with the model chosen now.
     pub(crate) fn hear_again(self, song: &Song) {
-        let Some(file) = self.file(song.id) else { return };
+        let Some(file) = self.file(song.id) else { return self.ask_for_file(song) };
         self.player.forget(song.id);
         let again = self.enter(&file);
         self.with(|held| held.files.remove(&song.id));
@@ -446,12 +560,44 @@ impl Desk {
         self.tell(Event::Add { song: again.id, file: file.into() });
     }
 
+    /// Hears a song of an earlier visit, whose file is at hand again.
+    pub(crate) fn hear_kept(self, song: &Song, file: &File) {
+        // The file may have changed since, and then it is another.
+        if keeper::key_of(file) != *song.file {
+            self.keeper.forget(song);
+        }
+        self.keeper.take_back(&song.file);
+        self.songs.update(|songs| songs.retain(|other| other.id != song.id));
+        self.put_on(file);
+    }
+
+    /// Hears a song of an earlier visit, if its file can be had.
+    fn ask_for_file(self, song: &Song) {
+        let song = song.clone();
+        spawn_local(async move {
+            match self.keeper.file(&song, true).await {
+                Some(file) => self.hear_kept(&song, &file),
+                None => song.wants_file.set(true),
+            }
+        });
+    }
+
+    /// Hears a song of an earlier visit from a file that the person says it is.
+    pub(crate) fn offer_file(self, song: &Song, file: &File) {
+        let offered = keeper::key_of(file);
+        if offered.name == song.file.name && offered.size == song.file.size {
+            self.hear_kept(song, file);
+        } else {
+            self.note(t!("library.other_file", offered = &offered.name, wanted = &song.file.name));
+        }
+    }
+
     /// What only the browser can decode it does decode, all at once.
     async fn decode_in_browser(self, id: SongId, info: SongInfo) {
         let Some(file) = self.file(id) else { return };
         let decoded = decode::in_browser(&file, &info).await;
         // It may have been stopped meanwhile.
-        if !self.song(id).is_some_and(|song| song.is_active()) {
+        if !self.song(id).is_some_and(|song| song.is_active()) && !self.classroom.studies(id) {
             return;
         }
         match decoded {
@@ -462,6 +608,13 @@ impl Desk {
 
     fn recorded(self, id: SongId, file: Option<File>) {
         let heard_live = self.microphone.is(id);
+        let file = match (heard_live, file) {
+            (true, Some(file)) => match self.classroom.take_recording(self, file) {
+                Some(file) => Some(file),
+                None => return self.microphone.kept(),
+            },
+            (_, file) => file,
+        };
         match file {
             Some(file) if heard_live => {
                 self.microphone.kept();
@@ -470,11 +623,11 @@ impl Desk {
             Some(file) => self.player.play_instead(id, &file),
             None if heard_live => {
                 self.microphone.kept();
-                self.note(words::NOT_KEPT.into());
+                self.note(t!("microphone.not_kept"));
             }
             None => {
                 if self.player.give_up(id) {
-                    self.note(words::UNPLAYABLE.into());
+                    self.note(t!("song.unplayable"));
                 }
             }
         }
@@ -512,20 +665,43 @@ impl Desk {
         spawn_local(async move {
             let name = file.name();
             match model::read(&file).await {
-                Ok(bytes) => {
-                    let id = self.with(|held| {
-                        held.next_model += 1;
-                        let id = ModelId(held.next_model);
-                        held.model_files.insert(id, bytes.clone());
-                        Some(id)
-                    });
-                    let Some(id) = id else { return };
-                    self.models.update(|models| models.push(Model::loading(id, &name)));
-                    self.choose_model(id);
-                }
-                Err(reason) => self.note(words::model_refused(&name, &reason)),
+                Ok(bytes) => drop(self.offer_model(&name, bytes)),
+                Err(reason) => self.note(t!("model.refused", file = &name, reason = &reason)),
             }
         });
+    }
+
+    /// Offers weights to the engine and, where it takes them, chooses them.
+    pub(crate) fn offer_model(self, name: &str, bytes: ArrayBuffer) -> Option<ModelId> {
+        let id = self.with(|held| {
+            held.next_model += 1;
+            Some(ModelId(held.next_model))
+        })?;
+        self.hold_model(id, &bytes);
+        self.models.update(|models| models.push(Model::loading(id, name)));
+        self.choose_model(id);
+        Some(id)
+    }
+
+    fn hold_model(self, id: ModelId, file: &ArrayBuffer) {
+        self.with(|held| held.model_files.insert(id, file.clone()));
+        let file = file.clone();
+        spawn_local(async move {
+            if let Some(key) = model::digest(&file).await {
+                self.with(|held| held.model_keys.insert(id, key));
+            }
+        });
+    }
+
+    /// The model as records name it.
+    fn heard_by(self, id: ModelId, card: &ModelCard) -> HeardBy {
+        // Without https there is no digest.
+        let key = self.with(|held| held.model_keys.get(&id).cloned());
+        HeardBy {
+            key: key.unwrap_or_else(|| format!("{} {}", card.name, card.date)),
+            name: card.name.clone(),
+            genres: card.genres.clone(),
+        }
     }
 
     /// Chooses a model for the songs to come.
@@ -545,7 +721,7 @@ impl Desk {
             was_loading
         });
         if was_loading == Some(true) && id != OWN_MODEL {
-            self.said.set(words::model_ready(&name));
+            self.said.set(t!("model.ready", name = &name));
         }
     }
 
@@ -561,8 +737,9 @@ impl Desk {
             };
             self.chosen_model.set(self.models.with_untracked(ready).unwrap_or(OWN_MODEL));
         }
+        self.classroom.model_refused(id, self.chosen_model.get_untracked());
         if let Some(Some(model)) = refused {
-            self.note(words::model_refused(model.label(), reason));
+            self.note(t!("model.refused", file = model.label(), reason = reason));
         }
     }
 

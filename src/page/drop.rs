@@ -11,12 +11,14 @@ use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    DataTransfer, DragEvent, File, FileList, FileSystemDirectoryEntry, FileSystemDirectoryReader,
+    DataTransfer, DragEvent, Element, File, FileList, FileSystemDirectoryEntry, FileSystemDirectoryReader,
     FileSystemEntry, FileSystemFileEntry, HtmlInputElement,
 };
 
 use super::desk::Desk;
-use super::{model, words};
+use super::teach::classroom::ClassId;
+use super::words::{sentence, t};
+use super::{browser, model};
 
 /// Files taken at once: more than anyone's collection has in a folder, and few
 /// enough for the list.
@@ -26,6 +28,8 @@ const MOST_FILES: usize = 5000;
 #[derive(Default)]
 struct Basket {
     files: Vec<File>,
+    /// What some of them can be had by again, where the browser gives it.
+    handles: Vec<(File, JsValue)>,
     /// Files of folders that are no sound.
     left_out: usize,
     /// Whether there were more than [`MOST_FILES`].
@@ -43,23 +47,59 @@ impl Basket {
         if may_be_wanted(&file.name(), &file.type_()) { self.put(file) } else { self.left_out += 1 }
     }
 
+    /// Notes by what a file can be had again.
+    fn note_handle(&mut self, file: &File, handle: Option<JsValue>) {
+        self.handles.extend(handle.map(|handle| (file.clone(), handle)));
+    }
+
     /// Gives the files to the desk and says what was not taken.
-    fn empty_onto(self, desk: Desk) {
+    fn empty_onto(self, desk: Desk, place: Place) {
         if self.left_out > 0 {
-            desk.note(words::left_out(self.left_out));
+            desk.note(t!("listen.left_out", count = self.left_out));
         }
         if self.overflown {
-            desk.note(words::too_many(MOST_FILES));
+            desk.note(t!("listen.too_many", limit = MOST_FILES));
         }
         if self.files.is_empty() && self.left_out == 0 {
-            desk.note(words::NOTHING_DROPPED.into());
+            desk.note(t!("listen.nothing_dropped"));
+        }
+        for (file, handle) in self.handles {
+            desk.keeper.hold(&file, handle);
         }
         let (models, songs) = self.files.into_iter().partition(|file| model::is_weights(&file.name()));
         let models: Vec<File> = models;
         for file in models {
             desk.add_model(file);
         }
-        desk.add(songs);
+        match place {
+            Place::Songs => desk.add(songs),
+            Place::Class(class) => desk.classroom.add(desk, class, songs),
+            Place::BesideClasses if songs.is_empty() => {}
+            Place::BesideClasses => desk.note(t!("teach.drop_beside")),
+        }
+    }
+}
+
+/// Whom dropped files are for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    /// The list of songs.
+    Songs,
+    /// A class that is taught.
+    Class(ClassId),
+    /// None of the classes that are shown.
+    BesideClasses,
+}
+
+impl Place {
+    fn of(drag: &DragEvent) -> Self {
+        if document().query_selector("[data-classes]").ok().flatten().is_none() {
+            return Self::Songs;
+        }
+        let target = drag.target().and_then(|target| target.dyn_into::<Element>().ok());
+        let class = target.and_then(|target| target.closest("[data-class]").ok().flatten());
+        let id = class.and_then(|class| class.get_attribute("data-class")?.parse().ok());
+        id.map_or(Self::BesideClasses, |id| Self::Class(ClassId(id)))
     }
 }
 
@@ -74,6 +114,13 @@ fn may_be_wanted(name: &str, media_type: &str) -> bool {
     !hidden
         && !NO_SOUND.iter().any(|start| media_type.starts_with(start))
         && !LISTS.iter().any(|end| name.ends_with(end))
+}
+
+/// Takes files that the system hands over.
+pub(crate) fn take_files(files: Vec<File>, desk: Desk) {
+    let mut basket = Basket::default();
+    files.into_iter().for_each(|file| basket.put(file));
+    basket.empty_onto(desk, Place::Songs);
 }
 
 /// Makes the whole page a drop zone; the signal is true while something hovers
@@ -100,7 +147,7 @@ pub(crate) fn accept_drops(desk: Desk) -> ReadSignal<bool> {
     on("dragleave", |drag, _| drag.related_target().is_some());
     on("drop", |drag, desk| {
         if let Some(dropped) = drag.data_transfer() {
-            take(&dropped, desk);
+            take(&dropped, Place::of(drag), desk);
         }
         false
     });
@@ -113,7 +160,7 @@ fn has_files(drag: &DragEvent) -> bool {
 
 /// Takes what was dropped. Entries have to be asked for before the event ends;
 /// walking through them may take longer.
-fn take(dropped: &DataTransfer, desk: Desk) {
+fn take(dropped: &DataTransfer, place: Place, desk: Desk) {
     let items = dropped.items();
     let mut entries = Vec::new();
     let mut basket = Basket::default();
@@ -122,7 +169,7 @@ fn take(dropped: &DataTransfer, desk: Desk) {
             continue;
         }
         match item.webkit_get_as_entry() {
-            Ok(Some(entry)) => entries.push(entry),
+            Ok(Some(entry)) => entries.push((entry, browser::call(&item, "getAsFileSystemHandle", &[]).ok())),
             _ => {
                 if let Ok(Some(file)) = item.get_as_file() {
                     basket.put(file);
@@ -131,24 +178,28 @@ fn take(dropped: &DataTransfer, desk: Desk) {
         }
     }
     spawn_local(async move {
-        for entry in entries {
-            if entry.is_file() {
-                if let Some(file) = file_of(entry.unchecked_into()).await {
-                    basket.put(file);
-                }
-            } else {
-                walk(entry.unchecked_into(), &mut basket).await;
+        for (entry, handle) in entries {
+            let handle = match handle {
+                Some(promise) => JsFuture::from(Promise::resolve(&promise)).await.ok(),
+                None => None,
+            };
+            let handle = handle.filter(JsValue::is_object);
+            if !entry.is_file() {
+                walk(entry.unchecked_into(), handle, &mut basket).await;
+            } else if let Some(file) = file_of(entry.unchecked_into()).await {
+                basket.note_handle(&file, handle);
+                basket.put(file);
             }
         }
-        basket.empty_onto(desk);
+        basket.empty_onto(desk, place);
     });
 }
 
 /// Puts every file below `folder` in the basket, folder by folder, in the order
-/// of their names.
-async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket) {
-    let mut folders = vec![folder];
-    while let Some(folder) = folders.pop() {
+/// of their names. `handle` is the folder's, where the browser gives it.
+async fn walk(folder: FileSystemDirectoryEntry, handle: Option<JsValue>, basket: &mut Basket) {
+    let mut folders = vec![(folder, handle)];
+    while let Some((folder, handle)) = folders.pop() {
         if basket.overflown {
             return;
         }
@@ -156,14 +207,21 @@ async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket) {
         entries.sort_by_key(FileSystemEntry::name);
         let mut below = Vec::new();
         for entry in entries {
+            let name = JsValue::from(entry.name());
             if entry.is_directory() {
-                below.push(entry.unchecked_into());
+                below.push((entry.unchecked_into(), within(&handle, "getDirectoryHandle", &name).await));
             } else if let Some(file) = file_of(entry.unchecked_into()).await {
+                basket.note_handle(&file, within(&handle, "getFileHandle", &name).await);
                 basket.put_from_folder(file);
             }
         }
         folders.extend(below.into_iter().rev());
     }
+}
+
+/// The handle of what has that name in the folder of a handle.
+async fn within(folder: &Option<JsValue>, method: &str, name: &JsValue) -> Option<JsValue> {
+    browser::call_async(folder.as_ref()?, method, &[name]).await.ok()
 }
 
 /// What lies in a folder. The browser gives it in portions, and an empty one at
@@ -219,7 +277,7 @@ fn take_picked(input: &HtmlInputElement, from_folder: bool, desk: Desk) {
         if from_folder { basket.put_from_folder(file) } else { basket.put(file) }
     }
     input.set_value("");
-    basket.empty_onto(desk);
+    basket.empty_onto(desk, Place::Songs);
 }
 
 /// The two pickers, and the word that anything can be dropped.
@@ -235,12 +293,12 @@ pub(crate) fn DropZone(
     view! {
         <div class="drop-zone" class:over=move || hovering.get() data-testid="drop-zone">
             <p class="drop-word">
-                {move || if hovering.get() { words::LET_GO } else { words::DROP_HERE }}
+                {move || if hovering.get() { t!("listen.let_go") } else { t!("listen.drop_here") }}
             </p>
             <div class="pickers">
                 <label class="button">
                     <input type="file" multiple class="unseen" data-testid="pick-files" on:change=pick(false) />
-                    {words::CHOOSE_FILES}
+                    {sentence("listen.choose_files")}
                 </label>
                 <label class="button secondary">
                     <input
@@ -251,10 +309,10 @@ pub(crate) fn DropZone(
                         prop:webkitdirectory=true
                         on:change=pick(true)
                     />
-                    {words::CHOOSE_FOLDER}
+                    {sentence("listen.choose_folder")}
                 </label>
             </div>
-            <p class="quiet small">{words::FORMATS}</p>
+            <p class="quiet small">{sentence("listen.formats")}</p>
         </div>
     }
 }

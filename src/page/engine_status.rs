@@ -5,7 +5,8 @@
 use leptos::prelude::*;
 
 use super::desk::{Desk, Download};
-use super::{words, workers};
+use super::words::{self, sentence};
+use super::workers;
 use crate::engine::pool::{Choice, EngineStatus, GpuStatus};
 use crate::engine::protocol::Role;
 
@@ -22,10 +23,10 @@ pub(crate) fn EnginePanel() -> impl IntoView {
     };
     view! {
         <section class="panel" aria-labelledby="engine-heading" data-testid="engine" data-state=state>
-            <h2 id="engine-heading">{words::ENGINE}</h2>
+            <h2 id="engine-heading">{sentence("engine.heading")}</h2>
             <div class="engine-lines">
-                <DownloadLine what=words::THE_ENGINE download=desk.engine_download tag="needledrop-engine-bytes" />
-                <DownloadLine what=words::THE_MODEL download=desk.model_download tag="needledrop-model-bytes" />
+                <DownloadLine what="download.engine" download=desk.engine_download tag="needledrop-engine-bytes" />
+                <DownloadLine what="download.model" download=desk.model_download tag="needledrop-model-bytes" />
                 {move || desk.engine.with(|engine| engine.as_ref().map(|status| view! {
                     <p class="engine-runs" data-testid="engine-runs">{words::runs(status)}</p>
                     <p class="quiet small" data-testid="engine-gpu">{words::gpu(status)}</p>
@@ -54,7 +55,7 @@ fn is_starting(status: Option<&EngineStatus>) -> bool {
 /// A download with its size; nothing once it is there.
 #[component]
 fn DownloadLine(
-    /// What is downloaded.
+    /// What is downloaded, by the key of its name.
     what: &'static str,
     /// How far it is.
     download: RwSignal<Download>,
@@ -85,7 +86,7 @@ fn DownloadLine(
                 <div class="download">
                     <p class="problem">{words::load_problem(what, &problem)}</p>
                     <button class="quiet-button" data-testid="reload" on:click=move |_| desk.load()>
-                        {words::RETRY}
+                        {sentence("download.retry")}
                     </button>
                 </div>
             }
@@ -99,14 +100,14 @@ fn DownloadLine(
 fn Switch() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let places = [
-        (Choice::Auto, words::AUTO, "auto"),
-        (Choice::Gpu, words::GPU, "gpu"),
-        (Choice::Cpu, words::CPU, "cpu"),
+        (Choice::Auto, sentence("engine.auto"), "auto"),
+        (Choice::Gpu, sentence("engine.gpu"), "gpu"),
+        (Choice::Cpu, sentence("engine.cpu"), "cpu"),
     ];
     let busy = move || desk.engine.with(|engine| is_starting(engine.as_ref()));
     view! {
         <fieldset class="switch" class:busy=busy>
-            <legend class="quiet small">{words::RUN_ON}</legend>
+            <legend class="quiet small">{sentence("engine.run_on")}</legend>
             {places
                 .into_iter()
                 .map(|(choice, word, code)| view! {

@@ -1,6 +1,7 @@
-//! The microphone: what it hears now, and the recording it leaves.
+//! What sounds now, and the recording that it leaves.
 //!
-//! In: a microphone, with the browser's speech processing off, at the device's
+//! In: a microphone, with the browser's speech processing off, or the sound of
+//! another tab or of the system where the browser can share it; at the device's
 //! own rate. Out: its samples, through a port straight to the engine's worker;
 //! from there the live spectrogram and the verdict on the last three seconds,
 //! and at the end a recording that becomes a song.
@@ -8,30 +9,42 @@
 use std::time::Duration;
 
 use gloo::events::EventListener;
-use js_sys::Array;
+use js_sys::{Array, Object};
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AudioContext, AudioWorkletNode, MediaStream, MediaStreamAudioSourceNode, MediaStreamConstraints,
-    MediaStreamTrack, MessageChannel, MessagePort,
+    AudioContext, AudioWorkletNode, MediaDevices, MediaStream, MediaStreamAudioSourceNode,
+    MediaStreamConstraints, MediaStreamTrack, MessageChannel, MessagePort,
 };
 
+use super::browser;
 use super::desk::Desk;
+use super::history::{self, History};
 use super::spectrogram::Scroll;
 use super::verdict::Bars;
+use super::words::{self, sentence, t};
 use super::workers::EngineAddress;
-use super::{browser, words};
 use crate::classify::verdict::ClipVerdict;
 use crate::engine::pool::Event;
 use crate::engine::protocol::SongId;
+use crate::network::card::ModelCard;
 
 /// How long the last samples may take from the worklet to the worker.
 const LAST_SAMPLES: Duration = Duration::from_millis(80);
 
-/// Why the microphone is not heard.
+/// Where the sound comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A microphone.
+    Microphone,
+    /// Another tab, or the whole system.
+    Shared,
+}
+
+/// Why nothing is heard.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum MicrophoneProblem {
     /// The page came by plain http from another machine.
@@ -46,6 +59,12 @@ pub(crate) enum MicrophoneProblem {
     Busy,
     /// Something else: what the browser or the engine says.
     Failed(String),
+    /// The person shared nothing.
+    NotShared,
+    /// What the person shared has no sound.
+    SharedSilent,
+    /// It could not be shared: what the browser says.
+    SharedFailed(String),
 }
 
 impl MicrophoneProblem {
@@ -60,6 +79,16 @@ impl MicrophoneProblem {
             _ => Self::Failed(browser::describe(error)),
         }
     }
+
+    /// By the name of the exception that `getDisplayMedia` ends with (Screen
+    /// Capture, 5.1).
+    fn of_sharing(error: &JsValue) -> Self {
+        match browser::property(error, "name").as_string().as_deref() {
+            Some("NotAllowedError" | "AbortError") => Self::NotShared,
+            Some("NotFoundError" | "NotReadableError") => Self::SharedSilent,
+            _ => Self::SharedFailed(browser::describe(error)),
+        }
+    }
 }
 
 /// What the microphone does.
@@ -69,7 +98,7 @@ pub(crate) enum Listening {
     #[default]
     Off,
     /// The person is being asked.
-    Asking,
+    Asking(Source),
     /// It hears, for this song to be.
     On(SongId),
     /// The recording of that song is being made.
@@ -83,10 +112,15 @@ pub(crate) enum Listening {
 pub(crate) struct Microphone {
     /// What it does.
     pub(crate) state: RwSignal<Listening>,
-    seconds: RwSignal<f64>,
+    /// How long it has heard, in seconds.
+    pub(crate) seconds: RwSignal<f64>,
     /// Genres of the last three seconds, most probable first; `None` before the
     /// first verdict, empty for silence.
     ranking: RwSignal<Option<Vec<(usize, f32)>>>,
+    /// Whether they were refused as not music.
+    refused: RwSignal<bool>,
+    /// What was heard, for half an hour.
+    pub(crate) history: RwSignal<History>,
     scroll: StoredValue<Scroll>,
     /// Told when the picture has moved on.
     moved: Trigger,
@@ -109,6 +143,8 @@ impl Microphone {
             state: RwSignal::default(),
             seconds: RwSignal::new(0.0),
             ranking: RwSignal::new(None),
+            refused: RwSignal::new(false),
+            history: RwSignal::default(),
             scroll: StoredValue::default(),
             moved: Trigger::new(),
             line: StoredValue::new_local(None),
@@ -122,11 +158,13 @@ impl Microphone {
         )
     }
 
-    /// Asks for the microphone and listens.
-    pub(crate) fn start(self, desk: Desk) {
-        self.state.set(Listening::Asking);
+    /// Asks for the sound and listens.
+    pub(crate) fn start(self, desk: Desk, source: Source) {
+        // For a song, unless a class says that it is for it.
+        desk.classroom.recording.set(None);
+        self.state.set(Listening::Asking(source));
         spawn_local(async move {
-            match Line::open(self, desk).await {
+            match Line::open(self, desk, source).await {
                 Ok((line, port)) => {
                     desk.engine_is_here().await;
                     let sample_rate = line.context.sample_rate() as u32;
@@ -184,10 +222,15 @@ impl Microphone {
         self.state.set(Listening::Problem(MicrophoneProblem::Failed(reason)));
     }
 
-    /// Takes in the verdict on the last three seconds.
-    pub(crate) fn hear(self, verdict: &ClipVerdict) {
+    /// Takes in the verdict on the last three seconds, by the model with this card.
+    pub(crate) fn hear(self, verdict: &ClipVerdict, card: Option<&ModelCard>) {
+        if let Some(card) = card {
+            let seconds = f64::from(card.spectrogram.clip_seconds);
+            self.history.update(|history| history.hear(verdict, history::now(), seconds, &card.genres));
+        }
         let mut ranking: Vec<_> = verdict.probabilities.iter().copied().enumerate().collect();
         ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
+        self.refused.set(verdict.refused);
         self.ranking.set(Some(ranking));
     }
 
@@ -201,12 +244,19 @@ impl Microphone {
 
 impl Line {
     /// The line, and the port at which its samples come out.
-    async fn open(microphone: Microphone, desk: Desk) -> Result<(Self, MessagePort), MicrophoneProblem> {
+    async fn open(
+        microphone: Microphone,
+        desk: Desk,
+        source: Source,
+    ) -> Result<(Self, MessagePort), MicrophoneProblem> {
         if !window().is_secure_context() {
             return Err(MicrophoneProblem::Insecure);
         }
         let Some(address) = EngineAddress::of_page() else { return Err(MicrophoneProblem::Unsupported) };
-        let stream = ask().await?;
+        let stream = match source {
+            Source::Microphone => ask().await?,
+            Source::Shared => share().await?,
+        };
         match Self::connect(&stream, &address, microphone, desk).await {
             Ok(line) => Ok(line),
             Err(error) => {
@@ -249,18 +299,56 @@ impl Line {
     }
 }
 
-/// Asks for a microphone as it is: all that would make speech clearer makes
-/// music something else.
-async fn ask() -> Result<MediaStream, MicrophoneProblem> {
-    let devices = window().navigator().media_devices().ok().filter(|devices| !devices.is_undefined());
-    let devices = devices.ok_or(MicrophoneProblem::Unsupported)?;
-    let plain = browser::object(&[
+/// Sound as it is: all that would make speech clearer makes music something else.
+fn plain() -> Object {
+    browser::object(&[
         ("echoCancellation", JsValue::FALSE),
         ("noiseSuppression", JsValue::FALSE),
         ("autoGainControl", JsValue::FALSE),
+    ])
+}
+
+fn devices() -> Option<MediaDevices> {
+    window().navigator().media_devices().ok().filter(|devices| !devices.is_undefined())
+}
+
+/// Whether the browser can share the sound of a tab or of the system. Some have
+/// the call for pictures alone; only where sound can be shared does it mean
+/// anything to hold it back.
+fn can_share() -> bool {
+    devices().is_some_and(|devices| {
+        let supported = devices.get_supported_constraints();
+        browser::property(&devices, "getDisplayMedia").is_function()
+            && browser::property(&supported, "suppressLocalAudioPlayback").is_truthy()
+    })
+}
+
+/// Asks for the sound of a tab or of the system. Browsers share none without a
+/// picture, which is let go at once.
+async fn share() -> Result<MediaStream, MicrophoneProblem> {
+    let devices = devices().ok_or(MicrophoneProblem::Unsupported)?;
+    let constraints = browser::object(&[
+        ("audio", plain().into()),
+        ("video", JsValue::TRUE),
+        ("systemAudio", "include".into()),
+        ("selfBrowserSurface", "exclude".into()),
     ]);
+    let asked = devices.get_display_media_with_constraints(constraints.unchecked_ref());
+    let asked = asked.map_err(|error| MicrophoneProblem::of_sharing(&error))?;
+    let stream = JsFuture::from(asked).await.map_err(|error| MicrophoneProblem::of_sharing(&error))?;
+    let stream: MediaStream = stream.dyn_into().map_err(|_| MicrophoneProblem::Unsupported)?;
+    tracks(&stream).filter(|track| track.kind() == "video").for_each(|track| track.stop());
+    if stream.get_audio_tracks().length() == 0 {
+        return Err(MicrophoneProblem::SharedSilent);
+    }
+    Ok(stream)
+}
+
+/// Asks for a microphone.
+async fn ask() -> Result<MediaStream, MicrophoneProblem> {
+    let devices = devices().ok_or(MicrophoneProblem::Unsupported)?;
     let constraints = MediaStreamConstraints::new();
-    constraints.set_audio(&plain);
+    constraints.set_audio(&plain());
     let asked = devices.get_user_media_with_constraints(&constraints);
     let asked = asked.map_err(|error| MicrophoneProblem::of(&error))?;
     let stream = JsFuture::from(asked).await.map_err(|error| MicrophoneProblem::of(&error))?;
@@ -282,13 +370,17 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
     let microphone = desk.microphone;
     let state = microphone.state;
     let is_on = move || state.with(|state| matches!(state, Listening::On(_)));
-    let is_between = move || state.with(|state| matches!(state, Listening::Asking | Listening::Keeping(_)));
-    let press = move |_| if is_on() { microphone.stop(desk) } else { microphone.start(desk) };
+    let is_between =
+        move || state.with(|state| matches!(state, Listening::Asking(_) | Listening::Keeping(_)));
+    let is_idle = move || state.with(|state| matches!(state, Listening::Off | Listening::Problem(_)));
+    let press =
+        move |_| if is_on() { microphone.stop(desk) } else { microphone.start(desk, Source::Microphone) };
     let label = move || match state.get() {
-        Listening::Off | Listening::Problem(_) => words::LISTEN,
-        Listening::Asking => words::ASKING,
-        Listening::On(_) => words::STOP_LISTENING,
-        Listening::Keeping(_) => words::KEEPING,
+        Listening::Off | Listening::Problem(_) => t!("microphone.listen"),
+        Listening::Asking(Source::Microphone) => t!("microphone.asking"),
+        Listening::Asking(Source::Shared) => t!("microphone.asking_shared"),
+        Listening::On(_) => t!("microphone.stop"),
+        Listening::Keeping(_) => t!("microphone.keeping"),
     };
     let problem = move || match state.get() {
         Listening::Problem(problem) => Some(words::microphone_problem(&problem)),
@@ -307,6 +399,16 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
                 <span class="lamp" aria-hidden="true"></span>
                 {label}
             </button>
+            {can_share().then(|| view! {
+                <button
+                    class="button wide"
+                    data-testid="listen-shared"
+                    disabled=move || !is_idle()
+                    on:click=move |_| microphone.start(desk, Source::Shared)
+                >
+                    {sentence("microphone.listen_shared")}
+                </button>
+            })}
             {move || problem().map(|problem| view! { <p class="problem" data-testid="microphone-problem">{problem}</p> })}
         </div>
     }
@@ -341,26 +443,27 @@ fn LivePicture() -> impl IntoView {
         desk.card(chosen).map(|card| card.genres.clone()).unwrap_or_default()
     };
     let heading = move || match microphone.ranking.get() {
-        None => words::NOTHING_YET.to_owned(),
+        None => t!("microphone.nothing_yet"),
         Some(ranking) => match ranking.first() {
-            None => words::SILENCE.to_owned(),
+            None => t!("song.silence"),
+            Some(_) if microphone.refused.get() => t!("song.not_music"),
             Some(&(index, _)) => genres().get(index).map(|name| words::genre(name)).unwrap_or_default(),
         },
     };
     let ranking = Signal::derive(move || microphone.ranking.get().unwrap_or_default());
     view! {
-        <section class="song live" aria-label=words::LISTENING data-testid="live">
+        <section class="song live" aria-label=sentence("microphone.listening") data-testid="live">
             <header class="song-head">
                 <div class="song-names">
-                    <h3>{words::LISTENING}</h3>
+                    <h3>{sentence("microphone.listening")}</h3>
                     <p class="quiet"><span class="tabular">{move || words::clock(microphone.seconds.get())}</span></p>
                 </div>
                 <p class="verdict" data-testid="live-verdict">{heading}</p>
             </header>
             <div class="picture">
-                <canvas node_ref=canvas class="spectrogram" width="1" height="64" role="img" aria-label=words::LIVE_PICTURE></canvas>
+                <canvas node_ref=canvas class="spectrogram" width="1" height="64" role="img" aria-label=sentence("microphone.picture")></canvas>
             </div>
-            <div role="group" aria-label=words::LIVE_VERDICT>
+            <div role="group" aria-label=sentence("microphone.verdict")>
                 <Bars ranking genres=Signal::derive(genres) all=Signal::stored(true) />
             </div>
         </section>

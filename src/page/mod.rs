@@ -4,83 +4,152 @@
 //! and words. The page computes nothing of them: it hands files to the
 //! [`engine`](crate::engine) and shows its answers, and so it can be there
 //! before the engine is. All sentences are in [`words`], all state on the
-//! [`desk`].
+//! [`desk`], all that is put up beside the list of songs in [`views`].
 
 #![expect(unreachable_pub, reason = "`#[component]` writes a `pub` item for every component")]
 
+mod app;
 mod browser;
+mod closer;
 mod colors;
+mod data;
 mod decode;
 mod desk;
 mod download;
 mod drop;
 mod engine_status;
+mod experiments;
+mod history;
+mod inside;
+mod keeper;
+mod library;
+mod map;
 mod microphone;
 mod model;
 mod notes;
+mod picture;
 mod player;
+mod result;
 mod results;
+mod save;
+mod shell;
 mod song;
 mod spectrogram;
+mod stack;
+mod store;
+mod teach;
 mod timeline;
 mod track;
 mod verdict;
+mod views;
 mod words;
 mod workers;
 
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
 use leptos::mount::mount_to;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 
 use desk::Desk;
 use drop::DropZone;
 use engine_status::EnginePanel;
+use history::HistoryOfSound;
 use microphone::{Live, MicrophoneButton};
 use model::ModelPanel;
-use notes::{Connection, NewVersion, Notes};
+use notes::{Announcements, Standing};
+use shell::Shell;
 use song::{Song, SongCard};
 use timeline::Redraw;
+use views::{Router, View};
+use words::sentence;
+
+/// How long the page waits for the words of its reader's language before it
+/// begins in English.
+const WORDS_WITHIN: Duration = Duration::from_millis(1500);
 
 /// Puts the page into `<div id="app">`, or into the body where there is none,
 /// and starts loading the engine.
 pub fn start() {
     console_error_panic_hook::set_once();
     colors::hand_to_stylesheet();
+    let language = words::preferred();
+    if language == words::in_use() {
+        return put_up();
+    }
+    let waiting = Rc::new(Cell::new(true));
+    let put_up_once = move || {
+        if waiting.replace(false) {
+            put_up();
+        }
+    };
+    set_timeout(put_up_once.clone(), WORDS_WITHIN);
+    // Leptos has no executor of its own before it is mounted.
+    wasm_bindgen_futures::spawn_local(async move {
+        // Without its words the page speaks English.
+        let _ = words::speak(language).await;
+        put_up_once();
+    });
+}
+
+/// Takes the place of what stood there before the page's code had come.
+fn put_up() {
     let place = document().get_element_by_id("app").and_then(|place| place.dyn_into().ok());
     let Some(place) = place.or_else(|| document().body()) else { return };
     mount_to(place, App).forget();
+    words::mark_document();
+    if let Some(boot) = document().get_element_by_id("boot") {
+        boot.remove();
+    }
 }
 
 #[component]
 fn App() -> impl IntoView {
     let desk = Desk::new();
+    let router = Router::follow();
     provide_context(desk);
+    provide_context(router);
     provide_context(Redraw::listen());
+    provide_context(Standing::listen(desk));
     results::offer(desk);
     let hovering = drop::accept_drops(desk);
     // After the first paint, which needs none of it.
-    request_animation_frame(move || desk.load());
+    request_animation_frame(move || {
+        desk.load();
+        spawn_local(desk.keeper.open(desk));
+        app::take_from_system(desk);
+    });
+    let listening = Memo::new(move |_| router.view.get() == View::Listen);
     view! {
-        <div class="sleeve" class:hovering=move || hovering.get()>
-            <section class="front" aria-labelledby="name">
-                <div class="disc" aria-hidden="true"></div>
-                <h1 id="name">{words::NAME}</h1>
-                <p class="tagline">{words::TAGLINE}</p>
-                <DropZone hovering />
-                <MicrophoneButton />
-                <p class="quiet small">{words::PROMISE}</p>
-            </section>
-            <section class="songs" aria-labelledby="songs-heading">
-                <NewVersion />
-                <Connection />
-                <Notes />
-                <Songs />
-            </section>
-            <div class="back">
-                <EnginePanel />
-                <ModelPanel />
+        <Shell />
+        <main class:hovering=move || hovering.get()>
+            // It stays put up, so that its list is as it was when one comes back.
+            <div class="sleeve" hidden=move || !listening.get() data-view="listen">
+                <section class="front" aria-labelledby="name">
+                    <div class="disc" aria-hidden="true"></div>
+                    <h1 id="name">{words::NAME}</h1>
+                    <p class="tagline">{sentence("listen.tagline")}</p>
+                    <DropZone hovering />
+                    <MicrophoneButton />
+                    <p class="quiet small">{sentence("listen.promise")}</p>
+                </section>
+                <section class="songs" aria-labelledby="songs-heading">
+                    <Show when=move || listening.get()><Announcements /></Show>
+                    <Songs />
+                </section>
+                <div class="back">
+                    <EnginePanel />
+                    <ModelPanel />
+                </div>
             </div>
-        </div>
+            <Show when=move || !listening.get()>
+                <div class="view-notes"><Announcements /></div>
+            </Show>
+            {move || views::show(router.view.get())}
+        </main>
         <p class="unseen" role="status" aria-live="polite" data-testid="said">{desk.said}</p>
     }
 }
@@ -118,7 +187,7 @@ fn Songs() -> impl IntoView {
     };
     view! {
         <header class="songs-head" data-testid="songs" data-state=state>
-            <h2 id="songs-heading">{words::SONGS}</h2>
+            <h2 id="songs-heading">{sentence("songs.heading")}</h2>
             <p class="quiet" data-testid="summary">{summary}</p>
             <div class="songs-actions">
                 <button
@@ -127,7 +196,7 @@ fn Songs() -> impl IntoView {
                     data-testid="stop-all"
                     on:click=move |_| desk.cancel_all()
                 >
-                    {words::STOP_ALL}
+                    {sentence("songs.stop_all")}
                 </button>
                 <button
                     class="quiet-button"
@@ -135,15 +204,21 @@ fn Songs() -> impl IntoView {
                     data-testid="clear"
                     on:click=move |_| desk.clear()
                 >
-                    {words::CLEAR}
+                    {sentence("songs.clear")}
                 </button>
             </div>
         </header>
         <Live />
+        <HistoryOfSound />
         <Show when=move || is_empty.get()>
             <div class="empty" data-testid="empty">
-                <h3>{words::NO_SONGS}</h3>
-                <ol>{words::HOW_IT_GOES.into_iter().map(|step| view! { <li>{step}</li> }).collect_view()}</ol>
+                <h3>{sentence("songs.empty")}</h3>
+                <ol>
+                    {["songs.step_drop", "songs.step_picture", "songs.step_band"]
+                        .map(|step| view! { <li>{sentence(step)}</li> })
+                        .into_iter()
+                        .collect_view()}
+                </ol>
             </div>
         </Show>
         <ul class="song-list">

@@ -5,14 +5,15 @@
 
 use std::sync::Arc;
 
-use js_sys::ArrayBuffer;
+use js_sys::{ArrayBuffer, Uint8Array};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{File, HtmlInputElement, HtmlSelectElement};
 
 use super::desk::Desk;
-use super::{browser, colors, words};
+use super::words::{self, sentence, t};
+use super::{browser, colors};
 use crate::engine::protocol::ModelId;
 use crate::network::card::ModelCard;
 
@@ -71,12 +72,21 @@ pub(crate) fn is_weights(name: &str) -> bool {
 /// Why it is not even shown to the engine, in words.
 pub(crate) async fn read(file: &File) -> Result<ArrayBuffer, String> {
     if file.size() > MOST_BYTES {
-        return Err(words::model_too_large(MOST_BYTES));
+        return Err(t!("model.too_large", limit = words::megabytes(MOST_BYTES)));
     }
     match JsFuture::from(file.array_buffer()).await {
         Ok(bytes) => Ok(bytes.unchecked_into()),
         Err(error) => Err(browser::describe(&error)),
     }
+}
+
+/// SHA-256 of a weights file, in hexadecimal; `None` where the browser computes
+/// none, as without https.
+pub(crate) async fn digest(file: &ArrayBuffer) -> Option<String> {
+    let subtle = browser::property(&browser::property(&window(), "crypto"), "subtle");
+    let digest = browser::call_async(&subtle, "digest", &[&"SHA-256".into(), file]).await.ok()?;
+    let bytes = Uint8Array::new(&digest).to_vec();
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The model in use: its choice, its card, and how to bring another.
@@ -106,9 +116,9 @@ pub(crate) fn ModelPanel() -> impl IntoView {
     };
     view! {
         <section class="panel" aria-labelledby="model-heading" data-testid="model">
-            <h2 id="model-heading">{words::MODEL}</h2>
+            <h2 id="model-heading">{sentence("model.heading")}</h2>
             <label class="field">
-                <span class="quiet">{words::MODEL_FOR_NEXT}</span>
+                <span class="quiet">{sentence("model.for_next")}</span>
                 <select data-testid="model-choice" on:change=choose prop:value=move || chosen.get().0.to_string()>
                     <For each=move || models.get() key=|model| (model.id, model.label().to_owned()) let:model>
                         <option value=model.id.0.to_string() selected=move || chosen.get() == model.id>
@@ -118,7 +128,7 @@ pub(crate) fn ModelPanel() -> impl IntoView {
                 </select>
             </label>
             <div class="card-place">{move || card.get().map(|card| view! { <Card card /> })}</div>
-            <p class="quiet small">{words::OWN_MODEL}</p>
+            <p class="quiet small">{sentence("model.own")}</p>
             <label class="button secondary">
                 <input
                     type="file"
@@ -127,7 +137,7 @@ pub(crate) fn ModelPanel() -> impl IntoView {
                     data-testid="pick-model"
                     on:change=bring
                 />
-                {words::CHOOSE_MODEL}
+                {sentence("model.choose")}
             </label>
         </section>
     }
@@ -139,17 +149,29 @@ fn Card(
     /// The card.
     card: Arc<ModelCard>,
 ) -> impl IntoView {
-    let said = |text: &str| if text.is_empty() { words::NOT_SAID.to_owned() } else { text.to_owned() };
+    view! {
+        <details class="card-details" data-testid="model-card">
+            <summary>{sentence("model.about")}</summary>
+            // All of it follows the language, and the details stay as open as they are.
+            {move || facts(&card)}
+        </details>
+    }
+}
+
+fn facts(card: &ModelCard) -> impl IntoView + use<> {
+    let said = |text: &str| if text.is_empty() { t!("model.not_said") } else { text.to_owned() };
     let facts = [
-        (words::TRAINED_ON, said(&card.training.data)),
-        (words::SPLIT, words::split(&card.training.split)),
-        (words::RECIPE, said(&card.training.recipe)),
-        (words::SOUND_IN, words::hears(&card)),
-        (words::DATE, said(&card.date)),
-        (words::LICENCE, said(&card.licence)),
+        (t!("model.trained_on"), said(&card.training.data)),
+        (t!("model.split"), words::split(&card.training.split)),
+        (t!("model.recipe"), said(&card.training.recipe)),
+        (t!("model.hears"), words::hears(card)),
+        (t!("model.combined"), words::combined(card)),
+        (t!("model.refuses"), words::refused(card)),
+        (t!("model.date"), said(&card.date)),
+        (t!("model.licence"), said(&card.licence)),
     ];
     let scores: Vec<_> = if card.scores.is_empty() {
-        vec![words::NO_SCORES.to_owned()]
+        vec![t!("model.no_scores")]
     } else {
         card.scores.iter().map(words::score).collect()
     };
@@ -165,20 +187,17 @@ fn Card(
         })
         .collect();
     view! {
-        <details class="card-details" data-testid="model-card">
-            <summary>{words::ABOUT_MODEL}</summary>
-            <p>{words::limits(&card.genres)}</p>
-            <dl>
-                {facts
-                    .into_iter()
-                    .map(|(name, value)| view! { <dt>{name}</dt> <dd>{value}</dd> })
-                    .collect_view()}
-                <dt>{words::SCORES}</dt>
-                {scores.into_iter().map(|score| view! { <dd>{score}</dd> }).collect_view()}
-                <dt>{words::GENRES}</dt>
-                <dd><ul class="legend">{legend}</ul></dd>
-            </dl>
-        </details>
+        <p>{words::limits(&card.genres, card.rejection.is_some())}</p>
+        <dl>
+            {facts
+                .into_iter()
+                .map(|(name, value)| view! { <dt>{name}</dt> <dd>{value}</dd> })
+                .collect_view()}
+            <dt>{t!("model.scores")}</dt>
+            {scores.into_iter().map(|score| view! { <dd>{score}</dd> }).collect_view()}
+            <dt>{t!("model.genres")}</dt>
+            <dd><ul class="legend">{legend}</ul></dd>
+        </dl>
     }
 }
 

@@ -6,22 +6,58 @@ use js_sys::Function;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
+use super::browser;
 use super::desk::{Desk, Download};
-use super::{browser, words};
+use super::words::{sentence, t};
+
+/// What holds of the whole page, whatever view is open.
+#[derive(Clone, Copy)]
+pub(crate) struct Standing {
+    /// Whether a new version waits.
+    new_version: RwSignal<bool>,
+    /// Whether there is no connection.
+    offline: RwSignal<bool>,
+}
+
+impl Standing {
+    /// Listens to the window for as long as the page lives.
+    pub(crate) fn listen(desk: Desk) -> Self {
+        // The start script may have known of a new version before this listens:
+        // then the document says so.
+        let root = document().document_element();
+        let new_version = RwSignal::new(root.is_some_and(|root| root.has_attribute("data-update")));
+        follow("needledrop-update", true, new_version);
+        let offline = RwSignal::new(!window().navigator().on_line());
+        follow("offline", true, offline);
+        follow("online", false, offline);
+        Effect::new(move |_| {
+            if !offline.get() {
+                desk.reload_what_failed();
+            }
+        });
+        Self { new_version, offline }
+    }
+}
 
 /// A signal that follows an event of the window.
 fn follow(event: &'static str, value: bool, signal: RwSignal<bool>) {
     EventListener::new(&window(), event, move |_| signal.set(value)).forget();
 }
 
+/// All that is said above what a view shows.
+#[component]
+pub(crate) fn Announcements() -> impl IntoView {
+    view! {
+        <NewVersion />
+        <Connection />
+        <Notes />
+    }
+}
+
 /// Offers a new version of the page once the service worker holds one.
 #[component]
-pub(crate) fn NewVersion() -> impl IntoView {
-    // The start script may have known before this listens: then the document
-    // says so.
-    let root = document().document_element();
-    let waiting = RwSignal::new(root.is_some_and(|root| root.has_attribute("data-update")));
-    follow("needledrop-update", true, waiting);
+fn NewVersion() -> impl IntoView {
+    let waiting = expect_context::<Standing>().new_version;
     let take = move |_| {
         if let Ok(take_over) = browser::property(&window(), "needledropTakeOver").dyn_into::<Function>() {
             // It reloads the page; what it may throw, the console shows.
@@ -31,8 +67,10 @@ pub(crate) fn NewVersion() -> impl IntoView {
     view! {
         <Show when=move || waiting.get()>
             <p class="note" role="status" data-testid="update">
-                <span>{words::UPDATE}</span>
-                <button class="quiet-button" data-testid="take-update" on:click=take>{words::TAKE_UPDATE}</button>
+                <span>{sentence("note.update")}</span>
+                <button class="quiet-button" data-testid="take-update" on:click=take>
+                    {sentence("note.take_update")}
+                </button>
             </p>
         </Show>
     }
@@ -40,22 +78,15 @@ pub(crate) fn NewVersion() -> impl IntoView {
 
 /// Says that there is no connection, and whether that matters.
 #[component]
-pub(crate) fn Connection() -> impl IntoView {
+fn Connection() -> impl IntoView {
     let desk = expect_context::<Desk>();
-    let offline = RwSignal::new(!window().navigator().on_line());
-    follow("offline", true, offline);
-    follow("online", false, offline);
-    Effect::new(move |_| {
-        if !offline.get() {
-            desk.reload_what_failed();
-        }
-    });
+    let offline = expect_context::<Standing>().offline;
     let here =
         move || desk.engine_download.get() == Download::Here && desk.model_download.get() == Download::Here;
     view! {
         <Show when=move || offline.get()>
             <p class="note" role="status" data-testid="offline">
-                {move || if here() { words::OFFLINE } else { words::OFFLINE_UNLOADED }}
+                {move || if here() { t!("note.offline") } else { t!("note.offline_unloaded") }}
             </p>
         </Show>
     }
@@ -63,7 +94,7 @@ pub(crate) fn Connection() -> impl IntoView {
 
 /// Sentences that belong to no song, until they are dismissed.
 #[component]
-pub(crate) fn Notes() -> impl IntoView {
+fn Notes() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let notes = desk.notes;
     move || {
@@ -71,7 +102,9 @@ pub(crate) fn Notes() -> impl IntoView {
             view! {
                 <div class="note" data-testid="notes">
                     <ul>{notes.get().into_iter().map(|note| view! { <li>{note}</li> }).collect_view()}</ul>
-                    <button class="quiet-button" on:click=move |_| notes.set(Vec::new())>{words::DISMISS}</button>
+                    <button class="quiet-button" on:click=move |_| notes.set(Vec::new())>
+                        {sentence("note.dismiss")}
+                    </button>
                 </div>
             }
         })

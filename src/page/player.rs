@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{File, HtmlAudioElement, Url};
 
 use super::desk::Desk;
-use super::words;
+use super::words::t;
 use crate::engine::pool::Event;
 use crate::engine::protocol::SongId;
 
@@ -26,6 +26,30 @@ pub(crate) enum Playing {
     Sounding,
 }
 
+/// A stretch of the song, in seconds, that starts anew when it ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Repeat {
+    /// Where it begins.
+    pub(crate) from: f64,
+    /// Where it ends.
+    pub(crate) to: f64,
+}
+
+impl Repeat {
+    /// Shortest stretch that can be heard as one.
+    const LEAST: f64 = 0.25;
+
+    /// The stretch between two seconds; `None` where there is hardly any.
+    pub(crate) fn between(from: f64, to: f64) -> Option<Self> {
+        (to - from >= Self::LEAST).then_some(Self { from, to })
+    }
+
+    /// Whether a second lies in it.
+    pub(crate) fn holds(self, second: f64) -> bool {
+        (self.from..self.to).contains(&second)
+    }
+}
+
 /// Handle on the one player; copies are the same player.
 #[derive(Clone, Copy)]
 pub(crate) struct Player {
@@ -35,6 +59,8 @@ pub(crate) struct Player {
     pub(crate) state: RwSignal<Playing>,
     /// Where in the song it is, in seconds.
     pub(crate) at: RwSignal<f64>,
+    /// The stretch that sounds again and again.
+    pub(crate) repeat: RwSignal<Option<Repeat>>,
     deck: StoredValue<Option<Deck>, LocalStorage>,
 }
 
@@ -55,6 +81,7 @@ impl Player {
             song: RwSignal::new(None),
             state: RwSignal::default(),
             at: RwSignal::new(0.0),
+            repeat: RwSignal::new(None),
             deck: StoredValue::new_local(None),
         }
     }
@@ -72,7 +99,11 @@ impl Player {
     }
 
     /// Goes to a place in the song; with `play`, the sound goes on from there.
+    /// A place outside the stretch that repeats ends the repeating.
     pub(crate) fn seek(self, desk: Desk, song: SongId, seconds: f64, play: bool) {
+        if self.repeat.get_untracked().is_some_and(|repeat| !repeat.holds(seconds)) {
+            self.repeat.set(None);
+        }
         if self.song.get_untracked() == Some(song) {
             self.at.set(seconds);
             self.with_audio(|audio| audio.set_current_time(seconds));
@@ -106,6 +137,7 @@ impl Player {
             return;
         }
         self.pause();
+        self.repeat.set(None);
         self.song.set(None);
         self.at.set(0.0);
         self.deck.update_value(|deck| {
@@ -149,6 +181,7 @@ impl Player {
             self.deck.set_value(Deck::new(self, desk));
         }
         self.state.set(Playing::Paused);
+        self.repeat.set(None);
         self.song.set(Some(song));
         self.at.set(seconds);
         self.put_on(&file, false);
@@ -176,10 +209,32 @@ impl Player {
     /// Moves the playhead with every frame while there is sound.
     fn follow(self) {
         if self.state.get_untracked() == Playing::Sounding {
+            self.turn_back();
             if let Some(at) = self.with_audio(|audio| audio.current_time()) {
                 self.at.set(at);
             }
             request_animation_frame(move || self.follow());
+        }
+    }
+
+    /// Starts the stretch that repeats anew where it has ended.
+    fn turn_back(self) {
+        let Some(repeat) = self.repeat.get_untracked() else { return };
+        self.with_audio(|audio| {
+            if audio.current_time() >= repeat.to {
+                audio.set_current_time(repeat.from);
+            }
+        });
+    }
+
+    /// The song has sounded to its end, where the stretch that repeats may end too.
+    fn ended(self) {
+        match self.repeat.get_untracked() {
+            Some(repeat) => {
+                self.with_audio(|audio| audio.set_current_time(repeat.from));
+                self.start();
+            }
+            None => self.held(),
         }
     }
 
@@ -215,7 +270,7 @@ impl Player {
             }
             _ => {
                 self.state.set(Playing::Paused);
-                desk.note(words::UNPLAYABLE.into());
+                desk.note(t!("song.unplayable"));
             }
         }
     }
@@ -228,7 +283,9 @@ impl Deck {
         let ears = vec![
             on("playing", Player::sounds),
             on("pause", Player::held),
-            on("ended", Player::held),
+            on("ended", Player::ended),
+            // Comes also while the page is hidden, when there are no frames.
+            on("timeupdate", Player::turn_back),
             on("loadedmetadata", Player::loaded),
             EventListener::new(&audio, "error", move |_| player.unplayable(desk)),
         ];
@@ -240,5 +297,18 @@ impl Deck {
             // Revoking an address that is gone already is no error.
             let _ = Url::revoke_object_url(&url);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stretch_that_repeats_has_some_length() {
+        assert_eq!(Repeat::between(3.0, 6.0), Some(Repeat { from: 3.0, to: 6.0 }));
+        assert_eq!(Repeat::between(6.0, 3.0), None);
+        assert_eq!(Repeat::between(3.0, 3.1), None);
+        assert!(Repeat { from: 3.0, to: 6.0 }.holds(3.0) && !Repeat { from: 3.0, to: 6.0 }.holds(6.0));
     }
 }

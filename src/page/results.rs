@@ -24,8 +24,11 @@ struct SongResult {
     info: SongInfo,
     seconds: Option<f64>,
     genres: Vec<String>,
-    /// Mean over the clips; empty where there is none.
+    /// Over the clips; empty where there is none.
     probabilities: Vec<f32>,
+    /// What is said of the song: `unheard`, `silence`, `genre`, `not_sure` or
+    /// `not_music`.
+    verdict: &'static str,
     clips: Vec<ClipResult>,
     notices: Vec<SongNotice>,
     problem: Option<SongProblem>,
@@ -38,9 +41,13 @@ struct ClipResult {
     end: f64,
     /// Empty for silence.
     probabilities: Vec<f32>,
+    /// How much it is like music, where the model says how to know.
+    score: Option<f32>,
+    /// Whether that is too little.
+    refused: bool,
 }
 
-fn result_of(desk: Desk, song: &Song) -> SongResult {
+fn result_of(song: &Song) -> SongResult {
     let state = song.state.get_untracked();
     let (clips, verdict) = song.track.with_value(|track| {
         let clips = track.clips().iter().map(|heard| ClipResult {
@@ -48,18 +55,21 @@ fn result_of(desk: Desk, song: &Song) -> SongResult {
             start: heard.start,
             end: heard.end,
             probabilities: heard.verdict.probabilities.clone(),
+            score: heard.verdict.score,
+            refused: heard.verdict.refused,
         });
         (clips.collect(), track.verdict())
     });
     SongResult {
         song: song.id.0,
-        file: song.file_name.to_string(),
-        model: desk.card(song.model).map(|card| card.name.clone()),
+        file: song.file.name.clone(),
+        model: song.heard_by.with_untracked(|by| by.as_ref().map(|by| by.name.clone())),
         state: state.code(),
         info: song.info.get_untracked(),
         seconds: song.seconds.get_untracked(),
         genres: song.genres.get_untracked(),
         probabilities: verdict.probabilities().to_vec(),
+        verdict: verdict.code(),
         clips,
         notices: song.notices.get_untracked(),
         problem: match state {
@@ -70,8 +80,7 @@ fn result_of(desk: Desk, song: &Song) -> SongResult {
 }
 
 fn json(desk: Desk) -> String {
-    let results: Vec<_> =
-        desk.songs.with_untracked(|songs| songs.iter().map(|song| result_of(desk, song)).collect());
+    let results: Vec<_> = desk.songs.with_untracked(|songs| songs.iter().map(result_of).collect());
     // All of it has a JSON form; a text that cannot be written is no text.
     serde_json::to_string(&results).unwrap_or_default()
 }

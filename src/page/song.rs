@@ -12,14 +12,18 @@ use leptos::prelude::Track as _;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, KeyboardEvent, MouseEvent};
 
+use super::browser;
+use super::colors;
 use super::desk::Desk;
 use super::player::Playing;
 use super::timeline::{Picture, Stretch};
 use super::track::Track;
 use super::verdict::Bars;
-use super::words;
-use crate::classify::verdict::SongVerdict;
+use super::views::{Parameters, Router, View};
+use super::words::{self, sentence, t};
+use crate::classify::verdict::{Doubt, SongVerdict};
 use crate::engine::protocol::{ModelId, SongId, SongInfo, SongNotice, SongProblem};
+use crate::library::record::{FileKey, HeardBy};
 
 /// Seconds that the arrow keys move the playhead by.
 const STEP: f64 = 3.0;
@@ -40,6 +44,8 @@ pub(crate) enum SongState {
     Failed(SongProblem),
     /// Stopped by the person.
     Cancelled,
+    /// Left over from an earlier visit, which did not come to it.
+    Unheard,
 }
 
 impl SongState {
@@ -51,6 +57,7 @@ impl SongState {
             Self::Done => "done",
             Self::Failed(_) => "failed",
             Self::Cancelled => "cancelled",
+            Self::Unheard => "unheard",
         }
     }
 }
@@ -60,6 +67,10 @@ impl SongState {
 pub(crate) struct Hearing {
     /// Genres as (index, probability), most probable first.
     pub(crate) ranking: Vec<(usize, f32)>,
+    /// Why its first is not the verdict, where it is not.
+    pub(crate) doubt: Option<Doubt>,
+    /// Clips that were refused as not music.
+    pub(crate) refused: usize,
     /// Whether every clip so far was silent.
     pub(crate) silent: bool,
     /// Clips heard.
@@ -79,8 +90,15 @@ pub(crate) struct Song {
     pub(crate) id: SongId,
     /// The model it was added for.
     pub(crate) model: ModelId,
-    /// Name of its file.
-    pub(crate) file_name: Arc<str>,
+    /// Its file, as it is known again.
+    pub(crate) file: Arc<FileKey>,
+    /// Whether the file is at hand; that of an earlier visit's song has to be
+    /// asked for.
+    pub(crate) has_file: ArcRwSignal<bool>,
+    /// Whether only the person can bring its file.
+    pub(crate) wants_file: ArcRwSignal<bool>,
+    /// When it came, or was heard in an earlier visit, in milliseconds since 1970.
+    pub(crate) heard_at: f64,
     /// How far it is.
     pub(crate) state: ArcRwSignal<SongState>,
     /// What the file says of itself.
@@ -91,6 +109,8 @@ pub(crate) struct Song {
     pub(crate) notices: ArcRwSignal<Vec<SongNotice>>,
     /// Names of the genres of its model, once it has a verdict.
     pub(crate) genres: ArcRwSignal<Vec<String>>,
+    /// The model that gave the verdict, once there is one.
+    pub(crate) heard_by: ArcRwSignal<Option<Arc<HeardBy>>>,
     /// What the card shows of the track.
     pub(crate) hearing: ArcRwSignal<Hearing>,
     /// What has been heard.
@@ -98,17 +118,28 @@ pub(crate) struct Song {
 }
 
 impl Song {
+    /// The model of songs of earlier visits, which this one need not have.
+    pub(crate) const EARLIER: ModelId = ModelId(u32::MAX);
+
     /// A song in the queue.
-    pub(crate) fn new(id: SongId, file_name: &str, model: ModelId) -> Self {
+    pub(crate) fn new(id: SongId, file: FileKey, model: ModelId) -> Self {
+        Self::of_day(id, file, model, browser::today())
+    }
+
+    fn of_day(id: SongId, file: FileKey, model: ModelId, heard_at: f64) -> Self {
         Self {
             id,
             model,
-            file_name: file_name.into(),
+            file: file.into(),
+            has_file: ArcRwSignal::new(true),
+            wants_file: ArcRwSignal::new(false),
+            heard_at,
             state: ArcRwSignal::new(SongState::Queued),
             info: ArcRwSignal::default(),
             seconds: ArcRwSignal::default(),
             notices: ArcRwSignal::default(),
             genres: ArcRwSignal::default(),
+            heard_by: ArcRwSignal::default(),
             hearing: ArcRwSignal::default(),
             track: ArcStoredValue::default(),
         }
@@ -150,11 +181,15 @@ impl Song {
         }
     }
 
-    /// Takes the names of its model's genres, once.
-    pub(crate) fn name_genres(&self, genres: &[String]) {
-        if self.genres.with_untracked(Vec::is_empty) {
-            self.genres.set(genres.to_vec());
-        }
+    /// Whether there is no sound in it at all, or none at hand.
+    pub(crate) fn is_mute(&self) -> bool {
+        !self.has_file.get() || self.state.with(is_mute)
+    }
+
+    /// Takes note of the model that gives the verdict.
+    pub(crate) fn heard_by(&self, by: HeardBy) {
+        self.genres.set(by.genres.clone());
+        self.heard_by.set(Some(by.into()));
     }
 
     /// Shows the track as it is now.
@@ -163,6 +198,8 @@ impl Song {
             let verdict = track.verdict();
             Hearing {
                 ranking: verdict.ranking(),
+                doubt: verdict.doubt(),
+                refused: track.refused(),
                 silent: verdict == SongVerdict::Silence,
                 clips: track.clips().len(),
                 seconds: track.heard_seconds(),
@@ -175,7 +212,7 @@ impl Song {
 
     /// The title tag, or the file's name.
     pub(crate) fn title(&self) -> String {
-        self.info.with(|info| info.title.clone()).unwrap_or_else(|| self.file_name.to_string())
+        self.info.with(|info| info.title.clone()).unwrap_or_else(|| self.file.name.clone())
     }
 
     /// [`title`](Self::title), asked for once.
@@ -185,10 +222,11 @@ impl Song {
 
     /// What a screen reader says of it once it is done.
     pub(crate) fn sentence(&self) -> String {
-        let top = self.hearing.with_untracked(|hearing| hearing.ranking.first().copied());
+        let (top, doubt) =
+            self.hearing.with_untracked(|hearing| (hearing.ranking.first().copied(), hearing.doubt));
         self.genres.with_untracked(|genres| {
             let top = top.and_then(|(index, share)| Some((genres.get(index)?.as_str(), share)));
-            words::announce_verdict(&self.title_untracked(), top)
+            words::announce_verdict(&self.title_untracked(), top, doubt)
         })
     }
 
@@ -234,12 +272,17 @@ pub(crate) fn SongCard(
         state.with(|state| match state {
             SongState::Failed(problem) => Some(words::problem(problem)),
             SongState::Cancelled if hearing.with(|hearing| hearing.clips == 0) => {
-                Some(words::CANCELLED_EARLY.into())
+                Some(t!("song.cancelled_early"))
             }
             _ => None,
         })
     };
-    let mute = Memo::new(move |_| state.with(is_mute));
+    let mute = Memo::new({
+        let song = song.clone();
+        move |_| song.is_mute()
+    });
+    // Said once nothing more comes that may take it back.
+    let doubt = move || if is_active() { None } else { hearing.with(doubt_of) };
     let progress = move || {
         let share = hearing.with(|hearing| hearing.read.clamp(0.0, 1.0));
         format!("scaleX({}e-3)", (share * 1000.0).round() as u32)
@@ -264,6 +307,7 @@ pub(crate) fn SongCard(
                 </Show>
                 {move || problem().map(|problem| view! { <p class="problem" data-testid="problem">{problem}</p> })}
                 <div class="song-side">
+                    {move || doubt().map(|doubt| view! { <p class="doubt" data-testid="doubt">{doubt}</p> })}
                     {move || notices.with(|notices| (!notices.is_empty()).then(|| view! {
                         <ul class="notices" data-testid="notices">
                             {notices.iter().map(|notice| view! { <li>{words::notice(notice)}</li> }).collect_view()}
@@ -273,6 +317,19 @@ pub(crate) fn SongCard(
                 </div>
             </div>
         </li>
+    }
+}
+
+/// What it means that a song's verdict is no genre, or that part of the song has no
+/// say in it.
+fn doubt_of(hearing: &Hearing) -> Option<String> {
+    match hearing.doubt {
+        Some(Doubt::NotSure) => Some(t!("song.not_sure_means")),
+        Some(Doubt::NotMusic) => Some(t!("song.not_music_means", sign = colors::NOT_MUSIC)),
+        None if hearing.refused > 0 => {
+            Some(t!("song.partly_music", count = hearing.refused, sign = colors::NOT_MUSIC))
+        }
+        None => None,
     }
 }
 
@@ -291,6 +348,8 @@ fn SongActions(
     all: RwSignal<bool>,
 ) -> impl IntoView {
     let desk = expect_context::<Desk>();
+    let router = expect_context::<Router>();
+    let id = song.id;
     let stop = {
         let song = song.clone();
         move |event: MouseEvent| {
@@ -316,42 +375,50 @@ fn SongActions(
     };
     view! {
         <div class="song-actions">
+            <button
+                class="quiet-button"
+                data-testid="closer"
+                aria-label=move || words::of_song("song.closer", &title.get())
+                on:click=move |_| router.go(View::Song, Parameters::default().with("song", id.0.to_string()))
+            >
+                {sentence("song.closer")}
+            </button>
             <Show when=move || has_bars.get()>
                 <button
                     class="quiet-button"
                     data-testid="all-genres"
                     aria-expanded=move || all.get().to_string()
-                    aria-label=move || words::of_song(words::ALL_GENRES, &title.get())
+                    aria-label=move || words::of_song("song.all_genres", &title.get())
                     on:click=move |_| all.update(|all| *all = !*all)
                 >
-                    {words::ALL_GENRES}
+                    {sentence("song.all_genres")}
                 </button>
             </Show>
             <button
                 class="quiet-button"
                 data-testid="stop"
                 class:gone=move || !is_active.get()
-                aria-label=move || words::of_song(words::STOP, &title.get())
+                aria-label=move || words::of_song("song.stop", &title.get())
                 on:click=stop
             >
-                {words::STOP}
+                {sentence("song.stop")}
             </button>
             <button
                 class="quiet-button"
                 data-testid="again"
                 class:gone=is_active
-                aria-label=move || words::of_song(words::AGAIN, &title.get())
+                aria-label=move || words::of_song("song.again", &title.get())
                 on:click=again
             >
-                {words::AGAIN}
+                {sentence("song.again")}
             </button>
             <button
                 class="quiet-button"
                 data-testid="remove"
-                aria-label=move || words::of_song(words::REMOVE, &title.get())
+                aria-label=move || words::of_song("song.remove", &title.get())
                 on:click=remove
             >
-                {words::REMOVE}
+                {sentence("song.remove")}
             </button>
         </div>
     }
@@ -368,7 +435,7 @@ fn focus(place: Option<&Element>, selector: &str) {
 
 /// The verdict in one word, and what it rests on.
 #[component]
-fn Headline(
+pub(crate) fn Headline(
     /// How far the song is.
     state: RwSignal<SongState>,
     /// What has been heard.
@@ -377,20 +444,24 @@ fn Headline(
     genres: RwSignal<Vec<String>>,
 ) -> impl IntoView {
     let top = Memo::new(move |_| hearing.with(|hearing| hearing.ranking.first().copied()));
+    let doubt = Memo::new(move |_| hearing.with(|hearing| hearing.doubt));
     let word = move || match top.get() {
+        Some(_) if doubt.get() == Some(Doubt::NotSure) => t!("song.not_sure"),
+        Some(_) if doubt.get() == Some(Doubt::NotMusic) => t!("song.not_music"),
         Some((index, _)) => {
             genres.with(|genres| genres.get(index).map(|name| words::genre(name))).unwrap_or_default()
         }
-        None if hearing.with(|hearing| hearing.silent) => words::SILENCE.to_owned(),
+        None if hearing.with(|hearing| hearing.silent) => t!("song.silence"),
         None => state.with(|state| match state {
-            SongState::Queued => words::WAITING.to_owned(),
-            SongState::Busy => words::OPENING.to_owned(),
-            SongState::Done => words::NO_VERDICT.to_owned(),
-            SongState::Failed(_) => words::FAILED.to_owned(),
-            SongState::Cancelled => words::CANCELLED.to_owned(),
+            SongState::Queued => t!("song.waiting"),
+            SongState::Busy => t!("song.opening"),
+            SongState::Done => t!("song.no_verdict"),
+            SongState::Failed(_) => t!("song.failed"),
+            SongState::Cancelled => t!("song.cancelled"),
+            SongState::Unheard => t!("song.unheard"),
         }),
     };
-    let share = move || top.get().map(|(_, share)| words::percent(share));
+    let share = move || top.get().filter(|_| doubt.get().is_none()).map(|(_, share)| words::percent(share));
     let rests_on = move || {
         hearing.with(|hearing| match (hearing.clips, hearing.milliseconds) {
             (0, _) | (_, None) => String::new(),
@@ -415,7 +486,7 @@ fn Headline(
 
 /// Plays and holds a song.
 #[component]
-fn PlayButton(
+pub(crate) fn PlayButton(
     /// The song.
     id: SongId,
     /// Its title.
@@ -502,7 +573,11 @@ fn Stage(
         move |second: f64| {
             song.hearing.track();
             song.track.with_value(|track| {
-                let top = track.at(second).and_then(|clip| {
+                let clip = track.at(second);
+                if clip.is_some_and(|clip| clip.verdict.refused) {
+                    return words::place_not_music(second, length.get());
+                }
+                let top = clip.and_then(|clip| {
                     let index = clip.verdict.top()?;
                     Some((index, *clip.verdict.probabilities.get(index)?))
                 });
@@ -528,7 +603,7 @@ fn Stage(
             tabindex=move || if mute.get() { "-1" } else { "0" }
             aria-disabled=move || mute.get().to_string()
             data-testid="seek"
-            aria-label=move || words::position_in(&title.get())
+            aria-label=move || t!("song.position", title = &title.get())
             aria-valuemin="0"
             aria-valuemax=move || (length.get() as u32).to_string()
             aria-valuenow=move || (at.get().unwrap_or(0.0) as u32).to_string()
@@ -577,7 +652,7 @@ mod tests {
 
     #[test]
     fn a_song_that_has_ended_stays_ended() {
-        let song = Song::new(SongId(1), "a.mp3", ModelId(0));
+        let song = Song::of_day(SongId(1), FileKey::default(), ModelId(0), 0.0);
         song.cancelled();
         song.done(30.0, Vec::new());
         song.failed(SongProblem::Empty);

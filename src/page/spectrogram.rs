@@ -85,6 +85,42 @@ impl Columns {
     pub(crate) fn draw(&self, canvas: &HtmlCanvasElement) -> Result<(), JsValue> {
         draw(canvas, self.values.chunks_exact(COLUMN_BANDS), self.len())
     }
+
+    /// The stretch from `from` to `to` seconds in `width` columns,
+    /// `[width, COLUMN_BANDS]`: between two kept columns what lies between them,
+    /// and nothing where nothing has been heard.
+    fn stretch(&self, from: f64, to: f64, width: usize) -> Vec<u8> {
+        let mut stretch = vec![0; width * COLUMN_BANDS];
+        if self.step <= 0.0 || self.values.is_empty() {
+            return stretch;
+        }
+        for (x, target) in stretch.chunks_exact_mut(COLUMN_BANDS).enumerate() {
+            let second = from + (x as f64 + 0.5) / width as f64 * (to - from);
+            if !(0.0..self.seconds()).contains(&second) {
+                continue;
+            }
+            // From the middle of one column to that of the next.
+            let place = (second / self.step - 0.5).clamp(0.0, (self.len() - 1) as f64);
+            let (column, share) = (place as usize, place.fract() as f32);
+            let next = (column + 1).min(self.len() - 1);
+            let left = &self.values[column * COLUMN_BANDS..(column + 1) * COLUMN_BANDS];
+            let right = &self.values[next * COLUMN_BANDS..(next + 1) * COLUMN_BANDS];
+            for ((value, &left), &right) in target.iter_mut().zip(left).zip(right) {
+                *value = (f32::from(left) * (1.0 - share) + f32::from(right) * share).round() as u8;
+            }
+        }
+        stretch
+    }
+
+    /// Draws the stretch from `from` to `to` seconds over the whole canvas, a
+    /// column for each pixel that it has across.
+    ///
+    /// # Errors
+    /// What the browser says.
+    pub(crate) fn draw_stretch(&self, canvas: &HtmlCanvasElement, from: f64, to: f64) -> Result<(), JsValue> {
+        let width = (canvas.client_width().max(0) as usize).min(MOST_COLUMNS);
+        draw(canvas, self.stretch(from, to, width).chunks_exact(COLUMN_BANDS), width)
+    }
 }
 
 /// Mean of the columns in `from`, into the one column `to`.
@@ -209,6 +245,19 @@ mod tests {
         assert_eq!(columns.len(), 0);
         columns.lay(0.0, 1e300, &clip(1, 4));
         assert!(columns.len() <= MOST_COLUMNS);
+    }
+
+    #[test]
+    fn a_stretch_lies_between_the_columns_it_has() {
+        let mut columns = Columns::default();
+        columns.lay(0.0, 4.0, &[clip(10, 1), clip(20, 1), clip(30, 1), clip(40, 1)].concat());
+        let bands = |from, to, width| -> Vec<u8> {
+            columns.stretch(from, to, width).chunks_exact(COLUMN_BANDS).map(|column| column[0]).collect()
+        };
+        assert_eq!(bands(0.0, 4.0, 4), [10, 20, 30, 40]);
+        assert_eq!(bands(1.0, 3.0, 4), [18, 23, 28, 33]);
+        assert_eq!(bands(3.0, 7.0, 4), [40, 0, 0, 0]);
+        assert!(Columns::default().stretch(0.0, 4.0, 2).iter().all(|&value| value == 0));
     }
 
     #[test]

@@ -22,6 +22,9 @@ use super::{browser, colors};
 /// Narrowest stretch of one genre that has its letters in it, in CSS pixels.
 const ROOM_FOR_LETTERS: f64 = 20.0;
 
+/// Pixels from one stripe to the next where it is not music.
+const STRIPE: f64 = 6.0;
+
 /// What is drawn: a song, and the seconds that the full width stands for.
 #[derive(Clone)]
 pub(crate) struct Stretch {
@@ -33,7 +36,7 @@ pub(crate) struct Stretch {
 
 /// Told when every picture has to be drawn anew: another width, other colours.
 #[derive(Clone, Copy)]
-pub(crate) struct Redraw(Trigger);
+pub(crate) struct Redraw(pub(crate) Trigger);
 
 impl Redraw {
     /// Listens to the window for as long as the page lives.
@@ -45,6 +48,11 @@ impl Redraw {
             redraw.notify();
         });
         Self(redraw)
+    }
+
+    /// Has the effect that calls this run again when it is time.
+    pub(crate) fn track(self) {
+        self.0.track();
     }
 }
 
@@ -116,12 +124,13 @@ fn near_screen(canvas: NodeRef<Canvas>) -> ReadSignal<bool> {
     near
 }
 
-/// Stretches of one genre after another, as (genre, from, to) in seconds; clips
-/// of silence are left out.
-fn runs(clips: &[HeardClip]) -> Vec<(usize, f64, f64)> {
-    let mut runs: Vec<(usize, f64, f64)> = Vec::new();
+/// Stretches of one genre after another, as (genre, from, to) in seconds, the genre
+/// `None` where the clips were refused as not music; clips of silence are left out.
+fn runs(clips: &[HeardClip]) -> Vec<(Option<usize>, f64, f64)> {
+    let mut runs: Vec<(Option<usize>, f64, f64)> = Vec::new();
     for clip in clips {
-        let Some(genre) = clip.verdict.top() else { continue };
+        let Some(top) = clip.verdict.top() else { continue };
+        let genre = (!clip.verdict.refused).then_some(top);
         match runs.last_mut() {
             Some((last, _, to)) if *last == genre && clip.start <= *to + 0.01 => *to = clip.end,
             _ => runs.push((genre, clip.start, clip.end)),
@@ -130,12 +139,30 @@ fn runs(clips: &[HeardClip]) -> Vec<(usize, f64, f64)> {
     runs
 }
 
-/// Draws a rectangle for every stretch of one genre, with its letters where
-/// there is room.
+/// Draws the stripes of what is not music.
+fn hatch(context: &CanvasRenderingContext2d, left: f64, right: f64, height: f64) {
+    context.save();
+    context.begin_path();
+    context.rect(left, 0.0, right - left, height);
+    context.clip();
+    context.begin_path();
+    // On a grid of the whole band, so that neighbours go on in one another.
+    let mut foot = ((left - height) / STRIPE).floor() * STRIPE;
+    while foot < right {
+        context.move_to(foot, height);
+        context.line_to(foot + height, 0.0);
+        foot += STRIPE;
+    }
+    context.stroke();
+    context.restore();
+}
+
+/// Draws a rectangle for every stretch of one genre, stripes for what is not music,
+/// with letters where there is room.
 ///
 /// # Errors
 /// What the browser says.
-fn draw_band(
+pub(crate) fn draw_band(
     canvas: &HtmlCanvasElement,
     clips: &[HeardClip],
     length: f64,
@@ -145,26 +172,56 @@ fn draw_band(
     let (width, height) = (f64::from(canvas.client_width()), f64::from(canvas.client_height()));
     canvas.set_width((width * ratio).round() as u32);
     canvas.set_height((height * ratio).round() as u32);
-    if length <= 0.0 {
-        return Ok(());
-    }
     let context = canvas.get_context("2d")?.ok_or(JsValue::NULL)?;
     let context = context.unchecked_into::<CanvasRenderingContext2d>();
     context.scale(ratio, ratio)?;
+    let dark = browser::media_matches(colors::DARK_SCHEME);
+    draw_band_on(&context, (width, height), clips, length, genres, dark)
+}
+
+/// The same on a picture, as wide and high as given.
+///
+/// # Errors
+/// What the browser says.
+pub(crate) fn draw_band_on(
+    context: &CanvasRenderingContext2d,
+    (width, height): (f64, f64),
+    clips: &[HeardClip],
+    length: f64,
+    genres: &[String],
+    dark: bool,
+) -> Result<(), JsValue> {
+    if length <= 0.0 {
+        return Ok(());
+    }
     context.set_font("600 12px system-ui, sans-serif");
     context.set_text_align("center");
     context.set_text_baseline("middle");
-    let dark = browser::media_matches(colors::DARK_SCHEME);
     for (genre, from, to) in runs(clips) {
         let (left, right) = ((from / length * width).round(), (to / length * width).round());
-        let ground = colors::genre(genre, dark);
-        context.set_fill_style_str(&colors::css(ground));
         // A hairline between neighbours, where they are not narrower than it.
-        let gap = if right - left > 3.0 { 1.0 } else { 0.0 };
-        context.fill_rect(left, 0.0, right - left - gap, height);
+        let right = if right - left > 3.0 { right - 1.0 } else { right };
+        let (ink, letters) = match genre {
+            Some(genre) => {
+                let ground = colors::genre(genre, dark);
+                context.set_fill_style_str(&colors::css(ground));
+                context.fill_rect(left, 0.0, right - left, height);
+                (colors::ink(ground), colors::letters(genres, genre))
+            }
+            None => {
+                let ink = colors::quiet(dark);
+                context.set_stroke_style_str(&colors::css(ink));
+                hatch(&context, left, right, height);
+                (ink, colors::NOT_MUSIC.to_owned())
+            }
+        };
         if right - left >= ROOM_FOR_LETTERS {
-            context.set_fill_style_str(&colors::css(colors::ink(ground)));
-            context.fill_text(&colors::letters(genres, genre), (left + right) / 2.0, height / 2.0 + 0.5)?;
+            let middle = (left + right) / 2.0;
+            if genre.is_none() {
+                context.clear_rect(middle - ROOM_FOR_LETTERS / 2.0, 0.0, ROOM_FOR_LETTERS, height);
+            }
+            context.set_fill_style_str(&colors::css(ink));
+            context.fill_text(&letters, middle, height / 2.0 + 0.5)?;
         }
     }
     Ok(())
@@ -178,7 +235,7 @@ mod tests {
     fn heard(clip: usize, probabilities: &[f32]) -> HeardClip {
         let start = clip as f64 * 3.0;
         HeardClip {
-            verdict: ClipVerdict { clip, probabilities: probabilities.to_vec() },
+            verdict: ClipVerdict { clip, probabilities: probabilities.to_vec(), ..ClipVerdict::default() },
             start,
             end: start + 3.0,
         }
@@ -194,6 +251,15 @@ mod tests {
             heard(4, &[0.2, 0.8]),
             heard(6, &[0.2, 0.8]),
         ];
-        assert_eq!(runs(&clips), [(0, 0.0, 6.0), (1, 6.0, 9.0), (1, 12.0, 15.0), (1, 18.0, 21.0)]);
+        let expected = [(0, 0.0, 6.0), (1, 6.0, 9.0), (1, 12.0, 15.0), (1, 18.0, 21.0)];
+        assert_eq!(runs(&clips), expected.map(|(genre, from, to)| (Some(genre), from, to)));
+    }
+
+    #[test]
+    fn what_is_not_music_is_one_stretch_whatever_it_is_like() {
+        let mut clips = [heard(0, &[0.9, 0.1]), heard(1, &[0.9, 0.1]), heard(2, &[0.1, 0.9])];
+        clips[1].verdict.refused = true;
+        clips[2].verdict.refused = true;
+        assert_eq!(runs(&clips), [(Some(0), 0.0, 3.0), (None, 3.0, 9.0)]);
     }
 }

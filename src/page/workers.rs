@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use gloo::events::EventListener;
-use js_sys::{Array, ArrayBuffer, Uint8Array, WebAssembly};
+use js_sys::{Array, ArrayBuffer, Float32Array, Uint8Array, WebAssembly};
 use leptos::prelude::{document, window};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ErrorEvent, MessageEvent, MessagePort, Url, Worker, WorkerOptions, WorkerType};
@@ -221,4 +221,11 @@ pub(crate) fn attached_bytes(attachment: Option<JsValue>) -> Vec<u8> {
     attachment
         .and_then(|thing| thing.dyn_into::<Uint8Array>().ok())
         .map_or_else(Vec::new, |bytes| bytes.to_vec())
+}
+
+/// Numbers that came with a message; none where there are none.
+pub(crate) fn attached_floats(attachment: Option<JsValue>) -> Vec<f32> {
+    attachment
+        .and_then(|thing| thing.dyn_into::<Float32Array>().ok())
+        .map_or_else(Vec::new, |numbers| numbers.to_vec())
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     dataset::choice::SplitChoice,
+    network::card::Calibration,
     training::{
         history::{Epoch, Session},
         recipe::Recipe,
@@ -56,6 +57,9 @@ pub struct RunResult {
     pub weights: String,
     /// Which clips are in which part.
     pub split: SplitChoice,
+    /// How the card makes verdicts of logits.
+    #[serde(default)]
+    pub calibration: Calibration,
     /// How the weights came about; `None` for weights without their run.
     pub training: Option<TrainingRecord>,
     /// The call that measured the scores.
@@ -141,6 +145,13 @@ pub struct Scores {
     /// Debiased expected calibration error over tracks, 15 bins of equal mass;
     /// can be a little below 0.
     pub track_ece_debiased: f64,
+    /// Share of clips refused as not music; 0 where the card refuses none.
+    #[serde(default)]
+    pub refused: f64,
+    /// Share of tracks whose verdict is "not sure"; 0 where the card asks for no
+    /// confidence.
+    #[serde(default)]
+    pub unsure: f64,
 }
 
 /// What a model scored on one genre.

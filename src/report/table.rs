@@ -5,12 +5,10 @@
 use std::fmt::Write;
 
 use super::{
+    experiments::PAPERS_SPLIT,
     paper::{PAPER, PaperRow},
     result::{Estimate, RunResult, Scores},
 };
-
-/// The split of the paper, in which its rows can be compared.
-const PAPERS_SPLIT: &str = "clips";
 
 /// Writes the table, and below it the runs that the paper has not.
 pub fn table(results: &[RunResult]) -> String {

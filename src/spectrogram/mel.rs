@@ -124,7 +124,7 @@ impl MelBank {
 
 /// Corners of the triangles in Hz: `n_mels + 2` steps of equal width in mel,
 /// from `fmin` to `fmax`.
-fn corners(config: &SpectrogramConfig) -> Vec<f64> {
+pub fn corners(config: &SpectrogramConfig) -> Vec<f64> {
     let [lowest, highest] = [config.fmin, config.fmax].map(|hz| hz_to_mel(f64::from(hz)));
     let steps = config.n_mels + 1;
     (0..=steps).map(|step| mel_to_hz(lowest + (highest - lowest) * step as f64 / steps as f64)).collect()

@@ -10,6 +10,7 @@
 
 pub mod config;
 pub mod picture;
+pub mod texture;
 pub mod viridis;
 
 #[cfg(feature = "sound")]

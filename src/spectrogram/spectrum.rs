@@ -7,7 +7,7 @@ use super::{
     columns::Columns,
     config::{ConfigError, SpectrogramConfig},
     mel::MelBank,
-    stft::{LANES, Stft},
+    stft::{Frame, LANES, Stft},
 };
 
 /// Makes mel spectrograms of clips, in buffers that are allocated by the first
@@ -67,6 +67,16 @@ impl MelSpectrogram {
             self.bank.apply(self.stft.power(first), &mut self.mel, self.frames, first);
         }
         &self.mel
+    }
+
+    /// Mel power of the last clip, as [`Self::power`] gave it.
+    pub fn mel(&self) -> &[f32] {
+        &self.mel
+    }
+
+    /// One frame of the last clip on its way; `None` past its last one.
+    pub fn frame(&mut self, frame: usize) -> Option<Frame> {
+        self.stft.frame(frame)
     }
 
     /// The last clip for a page to draw: writes `[frames, COLUMN_BANDS]` to

@@ -20,6 +20,17 @@ pub const LANES: usize = 8;
 /// neither their squares nor the sums of these overflow an f32.
 const LOUDEST_SAMPLE: f32 = 1e12;
 
+/// One frame on its way through the transform.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// Its samples, padding included, `[n_fft]`.
+    pub samples: Vec<f32>,
+    /// The same under the window, `[n_fft]`.
+    pub windowed: Vec<f32>,
+    /// Its power spectrum, `[n_fft / 2 + 1]`.
+    pub power: Vec<f32>,
+}
+
 /// The transform of one clip at a time, with all buffers it needs.
 pub struct Stft {
     n_fft: usize,
@@ -84,6 +95,19 @@ impl Stft {
             }
         }
         &self.power
+    }
+
+    /// One frame of the clip, to be shown; `None` past the last one.
+    pub fn frame(&mut self, frame: usize) -> Option<Frame> {
+        if frame >= self.frames {
+            return None;
+        }
+        let samples = self.padded[frame * self.hop_length..][..self.n_fft].to_vec();
+        let weigh = |(sample, weight): (&f32, &f64)| (f64::from(*sample) * weight) as f32;
+        let windowed = samples.iter().zip(&self.window).map(weigh).collect();
+        self.transform_frame(frame);
+        let power = self.spectrum.iter().map(|value| value.norm_sqr() as f32).collect();
+        Some(Frame { samples, windowed, power })
     }
 
     fn transform_frame(&mut self, frame: usize) {
@@ -186,6 +210,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_frame_that_is_shown_is_the_one_that_is_used() {
+        let samples = noise(3000);
+        let config = SpectrogramConfig { n_fft: 256, hop_length: 100, ..SpectrogramConfig::default() };
+        let mut stft = Stft::new(&config);
+        let frames = stft.load(&samples);
+        for index in [0, 7, frames - 1] {
+            let power: Vec<f32> =
+                stft.power(index / LANES * LANES).iter().map(|bin| bin[index % LANES]).collect();
+            let frame = stft.frame(index).unwrap();
+            assert_eq!(frame.power, power);
+            assert_eq!((frame.samples.len(), frame.windowed.len()), (256, 256));
+            // The window is 0 at its first sample and 1 at its middle.
+            assert_eq!((frame.windowed[0], frame.windowed[128]), (0.0, frame.samples[128]));
+        }
+        assert_eq!(stft.frame(7).unwrap().samples[128], samples[700], "frames are centred");
+        assert_eq!(stft.frame(frames), None);
     }
 
     #[test]

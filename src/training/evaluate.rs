@@ -36,7 +36,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    classify::verdict::{ClipVerdict, argmax, softmax, song_verdict},
+    classify::verdict::{ClipVerdict, Rule, SongVerdict, argmax, softmax, song_verdict},
     report::result::{Estimate, GenreScore, Scores},
 };
 
@@ -58,6 +58,8 @@ pub struct Answer {
     pub track: usize,
     /// Cross-entropy, in nats.
     pub loss: f64,
+    /// Whether the clip was refused as not music.
+    pub refused: bool,
 }
 
 impl Answer {
@@ -68,7 +70,14 @@ impl Answer {
         // Of the logits: a probability too small for f32 still has a finite loss.
         let sum: f64 = logits.iter().map(|logit| f64::from(logit - max).exp()).sum();
         let own = logits.get(genre).copied().unwrap_or(f32::NEG_INFINITY);
-        Self { loss: sum.ln() - f64::from(own - max), probabilities: softmax(&logits), genre, track }
+        let loss = sum.ln() - f64::from(own - max);
+        Self { loss, probabilities: softmax(&logits), genre, track, refused: false }
+    }
+
+    /// As page and command line have it.
+    pub(crate) fn verdict(&self) -> ClipVerdict {
+        let Self { refused, .. } = *self;
+        ClipVerdict { probabilities: self.probabilities.clone(), refused, ..ClipVerdict::default() }
     }
 
     fn trial(&self) -> Trial {
@@ -92,10 +101,10 @@ impl Trial {
     }
 }
 
-/// Judges answers among `genres` genres. `penalty` is the L2 penalty of the
-/// weights, 0 where there is none. `None` where there is no answer, or one about a
-/// genre that is none of these.
-pub fn score(answers: &[Answer], genres: usize, penalty: f64) -> Option<Scores> {
+/// Judges answers among `genres` genres, tracks by the rule of the card. `penalty`
+/// is the L2 penalty of the weights, 0 where there is none. `None` where there is no
+/// answer, or one about a genre that is none of these.
+pub fn score(answers: &[Answer], genres: usize, penalty: f64, rule: Rule) -> Option<Scores> {
     let fits = |answer: &Answer| answer.genre < genres && answer.probabilities.len() == genres;
     if answers.is_empty() || !answers.iter().all(fits) {
         return None;
@@ -103,7 +112,12 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64) -> Option<Scores> 
     let tracks = by_track(answers);
     let clips: Vec<Vec<Trial>> =
         tracks.iter().map(|clips| clips.iter().map(|clip| clip.trial()).collect()).collect();
-    let verdicts: Vec<Trial> = tracks.iter().filter_map(|clips| verdict(clips)).collect();
+    let songs: Vec<SongVerdict> = tracks.iter().map(|clips| verdict(clips, rule)).collect();
+    let verdicts: Vec<Trial> = tracks
+        .iter()
+        .zip(&songs)
+        .filter_map(|(clips, song)| Some(Trial::new(song.probabilities(), clips.first()?.genre)))
+        .collect();
 
     let mut confusion = vec![vec![0; genres]; genres];
     for (answer, trial) in tracks.iter().flatten().zip(clips.iter().flatten()) {
@@ -120,6 +134,8 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64) -> Option<Scores> 
             [accuracy(&drawn), right as f64 / draw.len() as f64, calibration_error(&drawn)]
         })
         .collect();
+    let share = |count: usize, of: usize| count as f64 / of as f64;
+    let unsure = songs.iter().filter(|song| matches!(song, SongVerdict::NotSure { .. })).count();
     let estimate = |value: f64, at: usize| interval(value, drawn.iter().map(|numbers| numbers[at]).collect());
     Some(Scores {
         clips: answers.len(),
@@ -132,11 +148,13 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64) -> Option<Scores> 
         confusion,
         ece: estimate(calibration_error(&all), 2),
         track_ece_debiased: debiased_calibration_error(&verdicts),
+        refused: share(answers.iter().filter(|answer| answer.refused).count(), answers.len()),
+        unsure: share(unsure, tracks.len()),
     })
 }
 
 /// Answers on the clips of each track, tracks in their order.
-fn by_track(answers: &[Answer]) -> Vec<Vec<&Answer>> {
+pub(super) fn by_track(answers: &[Answer]) -> Vec<Vec<&Answer>> {
     let mut tracks = std::collections::BTreeMap::<usize, Vec<&Answer>>::new();
     for answer in answers {
         tracks.entry(answer.track).or_default().push(answer);
@@ -145,14 +163,9 @@ fn by_track(answers: &[Answer]) -> Vec<Vec<&Answer>> {
 }
 
 /// The song's verdict over a track's clips.
-fn verdict(clips: &[&Answer]) -> Option<Trial> {
-    let genre = clips.first()?.genre;
-    let verdicts: Vec<ClipVerdict> = clips
-        .iter()
-        .enumerate()
-        .map(|(clip, answer)| ClipVerdict { clip, probabilities: answer.probabilities.clone() })
-        .collect();
-    Some(Trial::new(song_verdict(&verdicts).probabilities(), genre))
+fn verdict(clips: &[&Answer], rule: Rule) -> SongVerdict {
+    let clips: Vec<ClipVerdict> = clips.iter().map(|answer| answer.verdict()).collect();
+    song_verdict(&clips, rule)
 }
 
 fn accuracy(trials: &[Trial]) -> f64 {
@@ -282,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_number_is_what_the_hand_computes() {
-        let scores = score(&four(), 2, 0.25).unwrap();
+        let scores = score(&four(), 2, 0.25, Rule::default()).unwrap();
         assert_eq!((scores.clips, scores.tracks), (4, 3));
         near(scores.accuracy.value, 0.5);
         near(scores.track_accuracy.value, 2.0 / 3.0);
@@ -301,8 +314,24 @@ mod tests {
     }
 
     #[test]
+    fn tracks_are_judged_by_the_rule_and_without_what_was_refused() {
+        let mut answers = four();
+        // Without its wrong clip, the first track is sure to 0.8, the others are as sure as before.
+        answers[1].refused = true;
+        let rule = |least| Rule { least_confidence: Some(least), ..Rule::default() };
+        let scores = score(&answers, 2, 0.0, rule(0.75)).unwrap();
+        near(scores.refused, 0.25);
+        near(scores.unsure, 1.0 / 3.0);
+        near(scores.track_accuracy.value, 2.0 / 3.0);
+        near(score(&answers, 2, 0.0, rule(0.85)).unwrap().unsure, 2.0 / 3.0);
+        // Without its right one, it is wrong.
+        (answers[0].refused, answers[1].refused) = (true, false);
+        near(score(&answers, 2, 0.0, Rule::default()).unwrap().track_accuracy.value, 1.0 / 3.0);
+    }
+
+    #[test]
     fn a_genre_that_nobody_names_has_no_precision() {
-        let scores = score(&[answer(&[0.9, 0.05, 0.05], 0, 0)], 3, 0.0).unwrap();
+        let scores = score(&[answer(&[0.9, 0.05, 0.05], 0, 0)], 3, 0.0, Rule::default()).unwrap();
         assert_eq!(scores.genres[1], GenreScore { precision: None, recall: None, f1: None, support: 0 });
     }
 
@@ -364,7 +393,7 @@ mod tests {
         let alone: Vec<Answer> =
             clips.iter().enumerate().map(|(track, clip)| Answer { track, ..clip.clone() }).collect();
         let [over_tracks, over_clips] =
-            [clips, alone].map(|answers| score(&answers, 2, 0.0).unwrap().accuracy);
+            [clips, alone].map(|answers| score(&answers, 2, 0.0, Rule::default()).unwrap().accuracy);
         near(over_tracks.value, 0.75);
         let width = |estimate: Estimate| estimate.high - estimate.low;
         // √10 times, for a normal: 0.27 to 0.085.
@@ -381,8 +410,8 @@ mod tests {
 
     #[test]
     fn nothing_and_nonsense_have_no_score() {
-        assert_eq!(score(&[], 2, 0.0), None);
-        assert_eq!(score(&[answer(&[0.5, 0.5], 2, 0)], 2, 0.0), None);
-        assert_eq!(score(&[answer(&[0.5, 0.5], 0, 0)], 3, 0.0), None);
+        assert_eq!(score(&[], 2, 0.0, Rule::default()), None);
+        assert_eq!(score(&[answer(&[0.5, 0.5], 2, 0)], 2, 0.0, Rule::default()), None);
+        assert_eq!(score(&[answer(&[0.5, 0.5], 0, 0)], 3, 0.0, Rule::default()), None);
     }
 }

@@ -4,13 +4,16 @@
 //! Out: the weights of the epoch with the least validation loss, the
 //! [`history`] of the run, and what the network says of every clip.
 //! A run that is stopped, or killed, goes on from its last
-//! [`checkpoint`] to the same weights. [`evaluate`] says what they are worth.
+//! [`checkpoint`] to the same weights. [`calibration`] makes what they say believable,
+//! [`evaluate`] says what they are worth.
 
 pub mod history;
 pub mod recipe;
 
 #[cfg(feature = "training")]
 pub mod augment;
+#[cfg(feature = "training")]
+pub mod calibration;
 #[cfg(feature = "training")]
 pub mod checkpoint;
 #[cfg(feature = "training")]
@@ -28,6 +31,7 @@ pub mod inputs;
 
 /// The card of a network that only a test has, for clips of an archive.
 #[cfg(test)]
+#[cfg(feature = "training")]
 fn small_card(
     archive: &crate::dataset::archive::MelArchive,
     input: crate::network::card::Input,
@@ -43,7 +47,8 @@ fn small_card(
         network,
         combine: Default::default(),
         temperature: 1.0,
-        rejection_threshold: None,
+        rejection: None,
+        least_confidence: None,
         training: Default::default(),
         scores: vec![],
         licence: String::new(),

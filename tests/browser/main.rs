@@ -7,8 +7,17 @@
     reason = "a test stops at what is not as it should be"
 )]
 
+mod axe;
 mod build;
+mod closer;
+mod doubt;
 mod driver;
+mod experiments;
+mod firefox;
+mod inside;
+mod library;
+mod live;
+mod marionette;
 mod memory;
 mod pace;
 mod page;
@@ -18,3 +27,7 @@ mod server;
 mod shared;
 mod shell;
 mod songs;
+#[path = "../common/sounds.rs"]
+mod sounds;
+mod teach;
+mod views;

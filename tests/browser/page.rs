@@ -99,6 +99,11 @@ fn net_log(profile: &Path) -> PathBuf {
     profile.join("net.json")
 }
 
+/// The right to run a browser, for as long as it is kept.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A browser with one page. Only one lives at a time.
 pub(crate) struct Browser {
     session: Session,
@@ -110,7 +115,7 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts a browser that knows nothing yet, with an empty page.
     pub(crate) fn launch(options: &Options) -> Self {
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let profile = tempfile::tempdir().unwrap();
         let session = Session::start(&options.arguments(profile.path()), &options.preferences());
         let scheme = if options.dark { "dark" } else { "light" };
@@ -199,6 +204,15 @@ impl Browser {
                 json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1 }),
             );
         }
+    }
+
+    /// Presses a key wherever the keyboard is: a letter, or one of the keys without
+    /// one by its code
+    /// (<https://www.w3.org/TR/webdriver2/#keyboard-actions>).
+    pub(crate) fn press(&self, key: char) {
+        let stroke = ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key }));
+        let actions = json!([{ "type": "key", "id": "keyboard", "actions": stroke }]);
+        self.session.post("actions", &json!({ "actions": actions }));
     }
 
     /// Drags files and folders from the desktop onto an element.

@@ -89,14 +89,14 @@ pub(crate) fn songs(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// What the command line says of files, in their order.
-fn heard(files: &[PathBuf]) -> Vec<Value> {
+pub(crate) fn heard(files: &[PathBuf]) -> Vec<Value> {
     let output =
         Command::new(env!("CARGO_BIN_EXE_needledrop")).args(["classify", "--json"]).args(files).output();
     let text = String::from_utf8(output.unwrap().stdout).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn assert_same_verdicts(song: &Value, expected: &Value) {
+pub(crate) fn assert_same_verdicts(song: &Value, expected: &Value) {
     assert_eq!(song["state"], "done", "{song:#}");
     let (found, expected_clips) = (song["clips"].as_array().unwrap(), expected["clips"].as_array().unwrap());
     assert_eq!(found.len(), expected_clips.len(), "{}: clips", song["file"]);
@@ -203,7 +203,7 @@ fn choose_gpu(browser: &Browser) {
 }
 
 /// The first seconds of a song.
-fn excerpt(name: &str, seconds: &str) -> PathBuf {
+pub(crate) fn excerpt(name: &str, seconds: &str) -> PathBuf {
     let folder = folder(name);
     let song = songs(&folder).remove(1);
     let excerpt = folder.join("excerpt.wav");

@@ -2,7 +2,7 @@
 //! one object a line.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, ErrorKind, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -13,7 +13,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use needledrop::{
     classify::{
-        classifier::Classifier,
+        classifier::{Classifier, ClipAnalysis},
         verdict::{ClipVerdict, SongVerdict, song_verdict},
     },
     network::weights::Weights,
@@ -23,6 +23,8 @@ use needledrop::{
     },
 };
 use serde::Serialize;
+
+use crate::run;
 
 /// The model that the page ships.
 static SHIPPED: &[u8] = include_bytes!("../../../www/model/row8.safetensors");
@@ -55,7 +57,7 @@ enum Outcome {
     Heard {
         info: SongInfo,
         seconds: f64,
-        /// Name of the most probable genre; `None` for silence.
+        /// Name of the genre that the song is said to be, if it is any.
         genre: Option<String>,
         song: SongVerdict,
         clips: Vec<ClipVerdict>,
@@ -70,11 +72,7 @@ enum Outcome {
 
 pub(crate) fn run(Arguments { files, model, json }: &Arguments) -> anyhow::Result<ExitCode> {
     let weights = match model {
-        Some(path) => {
-            let bytes =
-                fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?;
-            Weights::from_bytes(&bytes).with_context(|| format!("cannot use the model {}", path.display()))?
-        }
+        Some(path) => run::read_model(path)?,
         None => Weights::from_bytes(SHIPPED).context("the shipped model is damaged")?,
     };
     let mut classifier = Classifier::on_processor(&weights)?;
@@ -107,6 +105,31 @@ pub(crate) fn run(Arguments { files, model, json }: &Arguments) -> anyhow::Resul
 
 /// Hears a file from its first to its last clip.
 fn hear(path: &Path, classifier: &mut Classifier, progress: &ProgressBar) -> Result<Outcome, SongProblem> {
+    let mut clips = Vec::new();
+    let reader = analyse(path, classifier, &mut |clip, share, analysis| {
+        let ClipAnalysis { probabilities, score, refused, .. } = analysis;
+        clips.push(ClipVerdict { clip, probabilities, score, refused });
+        progress.set_position((1000.0 * share) as u64);
+    })?;
+    let card = classifier.card();
+    let song = song_verdict(&clips, card.rule());
+    Ok(Outcome::Heard {
+        info: reader.info().clone(),
+        seconds: reader.seconds(),
+        genre: song.genre().and_then(|genre| card.genres.get(genre).cloned()),
+        song,
+        clips,
+        notices: reader.notices(),
+    })
+}
+
+/// Tells `observer` of each clip of a file: its position, the share of the file
+/// that has been read, what was found out about it.
+pub(crate) fn analyse(
+    path: &Path,
+    classifier: &mut Classifier,
+    observer: &mut dyn FnMut(usize, f32, ClipAnalysis),
+) -> Result<SongReader, SongProblem> {
     if path.is_dir() {
         return Err(SongProblem::Folder);
     }
@@ -114,25 +137,13 @@ fn hear(path: &Path, classifier: &mut Classifier, progress: &ProgressBar) -> Res
     let spectrogram = &classifier.card().spectrogram;
     let format = ClipFormat { sample_rate: spectrogram.sample_rate, samples: spectrogram.clip_samples() };
     let mut reader = SongReader::open(Box::new(file), format)?;
-    let mut clips = Vec::new();
     while let Some(clip) = reader.next_clip()? {
-        let analysis = pollster::block_on(classifier.classify(&[clip.samples]))
+        let analyses = pollster::block_on(classifier.classify(&[clip.samples]))
             .map_err(|error| SongProblem::Engine { detail: error.to_string() })?;
-        let probabilities =
-            analysis.into_iter().next().map(|analysis| analysis.probabilities).unwrap_or_default();
-        clips.push(ClipVerdict { clip: clip.index, probabilities });
-        progress.set_position((1000.0 * reader.progress().unwrap_or_default()) as u64);
+        let share = reader.progress().unwrap_or_default();
+        analyses.into_iter().for_each(|analysis| observer(clip.index, share, analysis));
     }
-    let song = song_verdict(&clips);
-    let best = song.ranking().first().map(|(genre, _)| *genre);
-    Ok(Outcome::Heard {
-        info: reader.info().clone(),
-        seconds: reader.seconds(),
-        genre: best.and_then(|genre| classifier.card().genres.get(genre).cloned()),
-        song,
-        clips,
-        notices: reader.notices(),
-    })
+    Ok(reader)
 }
 
 fn bar(file: &Path) -> ProgressBar {
@@ -153,17 +164,28 @@ fn row(file: &Path, width: usize, outcome: &Outcome, genres: &[String]) -> Strin
     let file = file.display();
     match outcome {
         Outcome::Failed { error, .. } => format!("{file:<width$}  no verdict: {error}"),
-        Outcome::Heard { seconds, song, notices, .. } => {
+        Outcome::Heard { seconds, song, clips, notices, .. } => {
             let top: Vec<String> = song
                 .ranking()
                 .iter()
                 .take(3)
                 .map(|(genre, probability)| format!("{:<9} {:>3.0} %", genres[*genre], 100.0 * probability))
                 .collect();
-            let top = if top.is_empty() { "silence".to_owned() } else { top.join("  ") };
+            let top = top.join("  ");
+            let said = match song {
+                SongVerdict::Unheard | SongVerdict::Silence => "silence".to_owned(),
+                SongVerdict::NotMusic { .. } => "not music".to_owned(),
+                SongVerdict::NotSure { .. } => format!("{top}  (not sure)"),
+                SongVerdict::Genre { .. } => top,
+            };
+            let refused = clips.iter().filter(|clip| clip.refused).count();
+            let refused = match refused {
+                0 => String::new(),
+                _ => format!("  ({refused} of {} clips are not music)", clips.len()),
+            };
             let notices: String = notices.iter().map(|notice| format!("  ({})", remark(notice))).collect();
             let (minutes, rest) = ((seconds / 60.0) as u64, seconds % 60.0);
-            format!("{file:<width$}  {minutes:>3}:{rest:02.0}  {top}{notices}")
+            format!("{file:<width$}  {minutes:>3}:{rest:02.0}  {said}{refused}{notices}")
         }
     }
 }

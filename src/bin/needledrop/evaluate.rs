@@ -11,18 +11,24 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use needledrop::{
+    classify::rejection::Rejector,
     dataset::{
         archive::{Clip, MelArchive},
         choice::SplitChoice,
         split::{Part, Split},
     },
-    network::{card::ModelCard, weights::Weights},
+    network::{
+        card::{Calibration, ModelCard},
+        weights::Weights,
+    },
     report::{
         embeddings::Embeddings,
         result::{FORMAT, Parts, RunResult, Scores, TrainingRecord, VERSION},
     },
+    spectrogram::texture::texture,
     training::{
-        checkpoint::{State, write_whole},
+        calibration::Observation,
+        checkpoint::State,
         device::{DeviceKind, panic_message},
         evaluate::{Answer, score},
         fit::{Job, Predictions, TrainingError},
@@ -84,13 +90,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let (state, weights) = run::read_run(&arguments.model)?;
         (Some(state), weights)
     } else {
-        (None, read_model(&arguments.model)?)
+        (None, run::read_model(&arguments.model)?)
     };
     let card = weights.card();
     let archive = read_archive(&arguments.archive)?;
     fits(&archive, card).with_context(|| arguments.archive.display().to_string())?;
     let clips = archive.clips(card.spectrogram.clip_seconds);
-    let (split, choice) = split(arguments, state.as_ref(), &archive, &clips)?;
+    let (split, choice) = split(&arguments.split, &arguments.archive, state.as_ref(), &archive, &clips)?;
     if state.is_none() {
         eprintln!(
             "These weights come without their run: clips that they were trained on may be in the test part, \
@@ -104,19 +110,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let inputs = Inputs::new(&archive, &clips, card, &device);
     let own_convolutions = arguments.device == DeviceKind::Cpu;
     let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions, augmenter: None };
-    let judge = Judge { card, split: &split, clips: &clips, penalty: run::penalty(&weights, l2)? };
+    let rejector = Rejector::new(&weights)?;
+    let penalty = run::penalty(&weights, l2)?;
+    let judge = Judge { card, rejector, archive: &archive, split: &split, clips: &clips, penalty };
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
-    let mut parts = earlier(&run::result(output), &fingerprint, &choice);
+    let mut parts = earlier(&run::result(output), &fingerprint, &choice, card.calibration());
     let mut asked: Vec<Part> = arguments.parts.iter().map(|&part| part.into()).collect();
     asked.sort();
     asked.dedup();
     for part in asked {
         let bar = bar(part, split.part(part).len());
-        // A GPU's runtime panics where its memory is full.
-        let predict = AssertUnwindSafe(|| job.predict(&weights, part, &mut |clips| bar.inc(clips as u64)));
-        let predictions = catch_unwind(predict)
-            .unwrap_or_else(|panic| Err(TrainingError::Device(panic_message(&*panic))))?;
-        bar.finish_and_clear();
+        let predictions = predict(&job, &weights, part, &bar)?;
         let scores = judge.score(part, &predictions)?;
         println!("{}", summary(part, &scores));
         match part {
@@ -124,8 +128,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Part::Validation => parts.validation = Some(scores),
             Part::Test => {
                 parts.test = Some(scores);
-                let bytes = judge.embeddings(part, predictions).to_bytes()?;
-                write(&run::embeddings(output), &bytes)?;
+                let bytes = embeddings(card, &split, &clips, part, predictions.embedding).to_bytes()?;
+                run::write(&run::embeddings(output), &bytes)?;
             }
         }
     }
@@ -138,34 +142,27 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         parameters: card.network.parameters()?,
         weights: fingerprint,
         split: choice,
+        calibration: card.calibration(),
         training: state.and_then(record),
         evaluation: session(arguments.device),
         parts,
     };
     let path = run::result(output);
-    write(&path, result.to_json()?.as_bytes())?;
+    run::write(&path, result.to_json()?.as_bytes())?;
     println!("Scores in {}", path.display());
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_model(path: &Path) -> anyhow::Result<Weights> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Weights::from_bytes(&bytes).with_context(|| format!("cannot use the model {}", path.display()))
-}
-
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    write_whole(path, bytes).with_context(|| format!("cannot write {}", path.display()))
-}
-
 /// The split that the run was trained with and no other; for a single model, the
 /// one that was asked for.
-fn split(
-    arguments: &Arguments,
+pub(crate) fn split(
+    arguments: &SplitArguments,
+    path: &Path,
     state: Option<&State>,
     archive: &MelArchive,
     clips: &[Clip],
 ) -> anyhow::Result<(Split, SplitChoice)> {
-    let SplitArguments { split, split_seed, lists } = &arguments.split;
+    let SplitArguments { split, split_seed, lists } = arguments;
     let of_run = state.and_then(|state| state.choice.as_ref());
     let split = match of_run {
         Some(_) if split.is_some() || split_seed.is_some() => {
@@ -175,9 +172,9 @@ fn split(
             let name = SplitName::from_str(&choice.name, false);
             let name = name.map_err(|_| anyhow::anyhow!("there is no split `{}`", choice.name))?;
             let known = SplitArguments { split: Some(name), split_seed: choice.seed, lists: lists.clone() };
-            known.split(archive, clips, &arguments.archive)?
+            known.split(archive, clips, path)?
         }
-        None => arguments.split.split(archive, clips, &arguments.archive)?,
+        None => arguments.split(archive, clips, path)?,
     };
     let choice = split.choice(archive, clips);
     if of_run.is_some_and(|of_run| *of_run != choice) {
@@ -190,10 +187,27 @@ fn split(
 }
 
 /// Scores of parts that were not asked for now, if they are of the same weights
-/// and clips.
-fn earlier(path: &Path, weights: &str, choice: &SplitChoice) -> Parts {
-    let same = |result: &RunResult| result.weights == weights && result.split == *choice;
+/// and clips, and verdicts were made in the same way.
+fn earlier(path: &Path, weights: &str, choice: &SplitChoice, calibration: Calibration) -> Parts {
+    let same = |result: &RunResult| {
+        result.weights == weights && result.split == *choice && result.calibration == calibration
+    };
     run::read_result(path).ok().filter(same).map(|result| result.parts).unwrap_or_default()
+}
+
+/// What the network says of a part.
+pub(crate) fn predict(
+    job: &Job<'_>,
+    weights: &Weights,
+    part: Part,
+    bar: &ProgressBar,
+) -> Result<Predictions, TrainingError> {
+    // A GPU's runtime panics where its memory is full.
+    let predict = AssertUnwindSafe(|| job.predict(weights, part, &mut |clips| bar.inc(clips as u64)));
+    let predictions =
+        catch_unwind(predict).unwrap_or_else(|panic| Err(TrainingError::Device(panic_message(&*panic))));
+    bar.finish_and_clear();
+    predictions
 }
 
 /// What is known of a training that has ended an epoch.
@@ -208,9 +222,36 @@ fn record(state: State) -> Option<TrainingRecord> {
     })
 }
 
+/// What is known of clips of a part: what the network said of them, what they are
+/// like, what they are.
+pub(crate) fn observations(
+    card: &ModelCard,
+    archive: &MelArchive,
+    clips: &[Clip],
+    part: &[usize],
+    predictions: &Predictions,
+) -> impl Iterator<Item = Observation> {
+    let frames = archive.clip_frames(card.spectrogram.clip_seconds);
+    let logits = predictions.logits.chunks_exact(card.network.classes);
+    let embeddings = predictions.embedding.chunks_exact(card.embedding_length);
+    let mut decibels = Vec::new();
+    part.iter().zip(logits.zip(embeddings)).map(move |(&at, (logits, embedding))| {
+        archive.decibels(&clips[at], frames, card.spectrogram.top_db, &mut decibels);
+        Observation {
+            logits: logits.to_vec(),
+            embedding: embedding.to_vec(),
+            texture: texture(&decibels, card.spectrogram.n_mels).to_vec(),
+            genre: clips[at].genre,
+            track: clips[at].track,
+        }
+    })
+}
+
 /// What answers are judged by.
 struct Judge<'a> {
     card: &'a ModelCard,
+    rejector: Option<Rejector>,
+    archive: &'a MelArchive,
     split: &'a Split,
     clips: &'a [Clip],
     penalty: f64,
@@ -218,34 +259,41 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn score(&self, part: Part, predictions: &Predictions) -> anyhow::Result<Scores> {
-        let logits = predictions.logits.chunks_exact(self.card.network.classes);
-        let answers: Vec<Answer> = logits
-            .zip(self.split.part(part))
-            .map(|(logits, &at)| {
-                let Clip { genre, track, .. } = self.clips[at];
-                Answer::new(logits, self.card.temperature, genre, track)
-            })
-            .collect();
+        let answers: Vec<Answer> =
+            observations(self.card, self.archive, self.clips, self.split.part(part), predictions)
+                .map(|clip| Answer {
+                    refused: self.rejector.as_ref().is_some_and(|rejector| rejector.judge(clip.evidence()).1),
+                    ..Answer::new(&clip.logits, self.card.temperature, clip.genre, clip.track)
+                })
+                .collect();
         if answers.iter().any(|answer| !answer.loss.is_finite()) {
             bail!("the network's answers on {} are not finite", part.name());
         }
-        score(&answers, self.card.genres.len(), self.penalty)
+        score(&answers, self.card.genres.len(), self.penalty, self.card.rule())
             .with_context(|| format!("there is nothing to score in {}", part.name()))
-    }
-
-    fn embeddings(&self, part: Part, predictions: Predictions) -> Embeddings {
-        let clips = || self.split.part(part).iter().map(|&at| self.clips[at]);
-        Embeddings {
-            genres: self.card.genres.clone(),
-            values: predictions.embedding,
-            length: self.card.embedding_length,
-            genre: clips().map(|clip| clip.genre).collect(),
-            track: clips().map(|clip| clip.track).collect(),
-        }
     }
 }
 
-fn bar(part: Part, clips: usize) -> ProgressBar {
+/// The embeddings of a part's clips, `[clips, embedding_length]`, with what is known
+/// of the clips.
+pub(crate) fn embeddings(
+    card: &ModelCard,
+    split: &Split,
+    clips: &[Clip],
+    part: Part,
+    values: Vec<f32>,
+) -> Embeddings {
+    let clips = || split.part(part).iter().map(|&at| clips[at]);
+    Embeddings {
+        genres: card.genres.clone(),
+        values,
+        length: card.embedding_length,
+        genre: clips().map(|clip| clip.genre).collect(),
+        track: clips().map(|clip| clip.track).collect(),
+    }
+}
+
+pub(crate) fn bar(part: Part, clips: usize) -> ProgressBar {
     let bar = ProgressBar::new(clips as u64);
     if let Ok(style) = ProgressStyle::with_template("{prefix:<10} {bar:30} {pos:>5}/{len} clips, {eta} left")
     {
@@ -258,7 +306,8 @@ fn bar(part: Part, clips: usize) -> ProgressBar {
 fn summary(part: Part, scores: &Scores) -> String {
     let percent = |share: f64| 100.0 * share;
     format!(
-        "{:<10}  loss {:.3}  accuracy per clip {:.1} % ({:.1} to {:.1})  per track {:.1} %  ECE {:.3}",
+        "{:<10}  loss {:.3}  accuracy per clip {:.1} % ({:.1} to {:.1})  per track {:.1} %  ECE {:.3}, \
+         per track {:.3}  refused {:.1} %  tracks not sure {:.1} %",
         part.name(),
         scores.loss,
         percent(scores.accuracy.value),
@@ -266,5 +315,8 @@ fn summary(part: Part, scores: &Scores) -> String {
         percent(scores.accuracy.high),
         percent(scores.track_accuracy.value),
         scores.ece.value,
+        scores.track_ece_debiased,
+        percent(scores.refused),
+        percent(scores.unsure),
     )
 }

@@ -3,10 +3,12 @@
 //! In: audio files, data sets, weights. Out: the same verdicts as the page's;
 //! archives, weights and reports. Each command has a file of its own.
 
+mod calibrate;
 mod classify;
 mod convert;
 mod evaluate;
 mod export;
+mod map;
 mod prepare;
 mod report;
 mod run;
@@ -34,10 +36,15 @@ enum Command {
     Prepare(prepare::Arguments),
     /// Train a network of the paper on an archive of spectrograms.
     Train(train::Arguments),
+    /// Make what a trained network says believable: temperature, combination of clips,
+    /// refusal of what is not music.
+    Calibrate(calibrate::Arguments),
     /// Score a trained network on the parts of its split.
     Evaluate(evaluate::Arguments),
     /// Draw figures and one table of what runs scored.
     Report(report::Arguments),
+    /// Lay the test clips out in the plane, for the page's map.
+    Map(map::Arguments),
     /// Make of a run the model that the page loads.
     Export(export::Arguments),
     /// Turn weights that Keras's layers were saved in into a model for the page.
@@ -49,8 +56,10 @@ fn main() -> ExitCode {
         Command::Classify(arguments) => classify::run(&arguments),
         Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Map(arguments) => map::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
     };

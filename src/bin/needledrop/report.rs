@@ -14,6 +14,8 @@ use needledrop::{
         confusion::confusion,
         curves::curves,
         embeddings::Embeddings,
+        experiments::Experiments,
+        map::PAPERS_CLIPS,
         result::{ResultError, RunResult},
         table::table,
         tsne::{map, places},
@@ -23,20 +25,20 @@ use needledrop::{
 
 use crate::run;
 
-/// Clips of the paper's map.
-const PAPERS_MAP: usize = 250;
-
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Folders of runs that `needledrop evaluate` has scored.
-    #[arg(required = true)]
+    /// Folders of runs that `needledrop evaluate` has scored. [none: only the table
+    /// and the page's file, of the results that are there]
     runs: Vec<PathBuf>,
     /// Where results, figures and the table go.
     #[arg(long, short)]
     output: PathBuf,
+    /// Where all of it goes as the page reads it.
+    #[arg(long)]
+    page: Option<PathBuf>,
 }
 
-pub(crate) fn run(Arguments { runs, output }: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(Arguments { runs, output, page }: &Arguments) -> anyhow::Result<ExitCode> {
     let mut results = BTreeMap::new();
     for folder in runs {
         let path = run::result(folder);
@@ -58,8 +60,14 @@ pub(crate) fn run(Arguments { runs, output }: &Arguments) -> anyhow::Result<Exit
     }
     let all = all_results(output)?;
     let path = output.join("table.md");
-    write(&path, &table(&all))?;
+    let results: Vec<RunResult> = all.values().cloned().collect();
+    write(&path, &table(&results))?;
     println!("Table of {} results in {}", all.len(), path.display());
+    if let Some(page) = page {
+        let experiments = Experiments::new(all.iter().map(|(name, result)| (name.as_str(), result)));
+        write(page, &experiments.to_json()?)?;
+        println!("The same for the page in {}", page.display());
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -106,7 +114,7 @@ fn figures(folder: &Path, result: &RunResult) -> anyhow::Result<Vec<(&'static st
         if all.genres != result.genres {
             bail!("{} is of other genres than the result beside it", path.display());
         }
-        for (name, embeddings) in [("tsne-250", all.some(PAPERS_MAP)), ("tsne-all", all)] {
+        for (name, embeddings) in [("tsne-250", all.some(PAPERS_CLIPS)), ("tsne-all", all)] {
             let places = places(&embeddings)?;
             if !places.is_empty() {
                 let part = format!("{} clips of test, split {}", embeddings.clips(), result.split.name);
@@ -118,20 +126,17 @@ fn figures(folder: &Path, result: &RunResult) -> anyhow::Result<Vec<(&'static st
 }
 
 /// All results in a folder, by file name; JSON of something else is left alone.
-fn all_results(folder: &Path) -> anyhow::Result<Vec<RunResult>> {
+fn all_results(folder: &Path) -> anyhow::Result<BTreeMap<String, RunResult>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut paths = entries
-        .map(|entry| Ok(entry?.path()))
-        .filter(|path: &std::io::Result<PathBuf>| {
-            path.as_ref().map_or(true, |path| path.extension().is_some_and(|extension| extension == "json"))
-        })
-        .collect::<std::io::Result<Vec<_>>>()?;
-    paths.sort();
-    let mut results = Vec::new();
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let mut results = BTreeMap::new();
     for path in paths {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json")) else {
+            continue;
+        };
         let json = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         match RunResult::from_json(&json) {
-            Ok(result) => results.push(result),
+            Ok(result) => _ = results.insert(name.to_owned(), result),
             Err(ResultError::Format(_) | ResultError::Unreadable(_)) => {
                 eprintln!("{} is no result and is left out of the table", path.display());
             }

@@ -14,7 +14,7 @@ use needledrop::{
     },
     report::result::RunResult,
     training::{
-        checkpoint::{Checkpoint, State},
+        checkpoint::{Checkpoint, State, write_whole},
         recipe::Recipe,
     },
 };
@@ -35,8 +35,13 @@ pub(crate) fn embeddings(folder: &Path) -> PathBuf {
     folder.join("embeddings.safetensors")
 }
 
-/// Where a run stands, and its best weights.
-pub(crate) fn read_run(folder: &Path) -> anyhow::Result<(State, Weights)> {
+/// Its best weights with the card that `calibrate` made.
+pub(crate) fn calibrated(folder: &Path) -> PathBuf {
+    folder.join("calibrated.safetensors")
+}
+
+/// Where a run stands, and its best weights as the training left them.
+pub(crate) fn read_trained(folder: &Path) -> anyhow::Result<(State, Weights)> {
     let path = checkpoint(folder);
     if !path.exists() {
         bail!("{} is no run: it has no checkpoint.safetensors", folder.display());
@@ -46,6 +51,33 @@ pub(crate) fn read_run(folder: &Path) -> anyhow::Result<(State, Weights)> {
         Some(weights) => Ok((state, weights)),
         None => bail!("the run in {} has not ended an epoch yet", folder.display()),
     }
+}
+
+/// Where a run stands, and its best weights: calibrated, if they have been since
+/// they were trained.
+pub(crate) fn read_run(folder: &Path) -> anyhow::Result<(State, Weights)> {
+    let (state, weights) = read_trained(folder)?;
+    let path = calibrated(folder);
+    if !path.exists() {
+        return Ok((state, weights));
+    }
+    let calibrated = read_model(&path)?;
+    if fingerprint(&calibrated)? == fingerprint(&weights)? {
+        return Ok((state, calibrated));
+    }
+    eprintln!("{} is of other weights than the run has now: calibrate it again.", path.display());
+    Ok((state, weights))
+}
+
+/// A model in a file.
+pub(crate) fn read_model(path: &Path) -> anyhow::Result<Weights> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Weights::from_bytes(&bytes).with_context(|| format!("cannot use the model {}", path.display()))
+}
+
+/// Writes a file whole or not at all.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_whole(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The scores in a file.

@@ -365,7 +365,8 @@ fn card(archive: &MelArchive, design: &Design, split: &SplitChoice, recipe: &Rec
         network,
         combine: Combine::MeanProbability,
         temperature: 1.0,
-        rejection_threshold: None,
+        rejection: None,
+        least_confidence: None,
         training: Training {
             data: format!("{} tracks of {} genres", archive.tracks.len(), archive.genres.len()),
             split: split.name.clone(),

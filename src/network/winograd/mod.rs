@@ -21,7 +21,7 @@ mod transforms;
 
 use self::transforms::{PATCH, PLACES, add, column, evaluate, interpolate, transform_kernel};
 use super::{
-    cnn::LEAST_VARIANCE,
+    cnn::{Activations, LEAST_VARIANCE},
     experiment::{ConvBlock, NetworkSpec, Padding, Pooling},
     weights::{Weights, WeightsError},
 };
@@ -52,6 +52,8 @@ struct Block {
     bias: Vec<Lanes>,
     inputs: usize,
     outputs: usize,
+    /// Outputs that are no padding.
+    filters: usize,
     /// Side of the kernel.
     side: usize,
     /// Zeros before the first row and column.
@@ -117,6 +119,7 @@ impl Winograd {
                 bias: bias.chunks(LANES).map(group).collect(),
                 inputs,
                 outputs,
+                filters,
                 side,
                 padding: if padding == Padding::Same { side / 2 } else { 0 },
                 pool,
@@ -148,6 +151,42 @@ impl Winograd {
     /// Logits `[classes]` and embedding `[embedding_length]` of one picture
     /// `[channels, height, width]`; `None` where it has another size.
     pub fn forward(&mut self, picture: &[f32]) -> Option<(Vec<f32>, Vec<f32>)> {
+        let mut head = self.run(picture, |_, _| {})?;
+        Some((head.pop()?, head.pop()?))
+    }
+
+    /// What every layer gave for one picture, as [`Self::forward`] computes it;
+    /// `None` where it has another size.
+    pub fn activations(&mut self, picture: &[f32]) -> Option<Activations> {
+        let mut blocks = Vec::new();
+        let head = self.run(picture, |map, filters| {
+            blocks.push(map.flatten(filters * map.height * map.width));
+        })?;
+        Some(Activations { blocks, head })
+    }
+
+    /// Runs the network; `tap` sees each block's map and how many channels of
+    /// it are no padding. Out: features, hidden layers, logits.
+    fn run(&mut self, picture: &[f32], tap: impl FnMut(&Map, usize)) -> Option<Vec<Vec<f32>>> {
+        let mut layer = self.pooled(picture, tap)?;
+        let mut head = Vec::with_capacity(self.dense.len() + 2);
+        for dense in &self.dense {
+            let mut next = dense.forward(&layer);
+            next.iter_mut().for_each(|value| *value = value.max(0.0));
+            head.push(std::mem::replace(&mut layer, next));
+        }
+        let logits = self.logits.forward(&layer);
+        head.extend([layer, logits]);
+        Some(head)
+    }
+
+    /// What the dense layers get of one picture `[channels, height, width]`: the
+    /// last maps, flattened or as statistics; `None` where it has another size.
+    pub fn features(&mut self, picture: &[f32]) -> Option<Vec<f32>> {
+        self.pooled(picture, |_, _| {})
+    }
+
+    fn pooled(&mut self, picture: &[f32], mut tap: impl FnMut(&Map, usize)) -> Option<Vec<f32>> {
         if picture.len() != self.input.iter().product::<usize>() {
             return None;
         }
@@ -155,17 +194,13 @@ impl Winograd {
         for block in &self.blocks {
             block.forward(&self.map, &mut self.next, &mut self.patches, &mut self.products);
             std::mem::swap(&mut self.map, &mut self.next);
+            tap(&self.map, block.filters);
         }
         let features = self.dense.first().unwrap_or(&self.logits).inputs();
-        let mut embedding = match self.pooling {
+        Some(match self.pooling {
             Pooling::Flatten => self.map.flatten(features),
             Pooling::Statistics => self.map.statistics(features),
-        };
-        for dense in &self.dense {
-            embedding = dense.forward(&embedding);
-            embedding.iter_mut().for_each(|value| *value = value.max(0.0));
-        }
-        Some((self.logits.forward(&embedding), embedding))
+        })
     }
 }
 
@@ -223,7 +258,7 @@ impl Dense {
 }
 
 /// The sum of products, in as many partial sums as two registers hold.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a, b) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut sums = [0.0_f32; 8];
     for (a, b) in a.0.iter().zip(b.0) {

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# How often the verdict on a song stays what it was, once the song has been an MP3,
+# an Ogg Vorbis file, or a telephone has heard it in a room.
+#
+#   scripts/bench-robustness.sh [MODEL [MUSIC [SPLITS]]]
+#
+# MODEL is weights with a card (default: the page's). MUSIC is a folder of songs
+# (default: ../shared/data/audio). SPLITS has the lists of the split `filtered`
+# (default: ../shared/data/splits), to say which of the songs the model was trained
+# on.
+#
+# The telephone: an echo that is 60 dB down after 0.4 s, 150 to 7000 Hz, pink noise
+# 20 dB below, 16 kHz, AAC at 32 kbit/s.
+set -euo pipefail
+model=$(realpath "${1:-$(dirname "$0")/../www/model/row8.safetensors}")
+music=$(realpath -m "${2:-$(dirname "$0")/../../shared/data/audio}")
+splits=$(realpath -m "${3:-$(dirname "$0")/../../shared/data/splits}")
+cd "$(dirname "$0")/.."
+source scripts/sounds.sh
+[ -d "$music" ] || { echo "$music is not here; name a folder of songs" >&2; exit 1; }
+program=$(needledrop_program)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+room_response "$work/room.wav" 0.4 1
+quiet_ffmpeg -f lavfi -i "anoisesrc=c=pink:d=10:r=22050:a=0.5:seed=2" "$work/noise.wav"
+mkdir "$work/mp3" "$work/ogg" "$work/telephone"
+while IFS= read -r -d '' song; do
+  name=$(basename "${song%.*}")
+  quiet_ffmpeg -i "$song" -ar 44100 -c:a libmp3lame -b:a 128k "$work/mp3/$name.mp3"
+  quiet_ffmpeg -i "$song" -ar 44100 -c:a libvorbis -b:a 64k "$work/ogg/$name.ogg"
+  in_room "$song" "$work/room.wav" "$work/room-song.wav" 'highpass=f=150,lowpass=f=7000'
+  add_noise "$work/room-song.wav" "$work/noise.wav" 20 "$work/telephone/$name.m4a" -ar 16000 -c:a aac -b:a 32k
+done < <(find "$music" -type f -print0 | sort -z)
+
+verdicts "$program" "$model" "$music" >"$work/as_is.json"
+for way in mp3 ogg telephone; do
+  verdicts "$program" "$model" "$work/$way" >"$work/$way.json"
+done
+python3 - "$model" "$work" "$splits/train_filtered.txt" <<'PYTHON'
+import json, pathlib, struct, sys
+
+model, work, trained = sys.argv[1:]
+with open(model, "rb") as file:
+    (length,) = struct.unpack("<Q", file.read(8))
+    card = json.loads(json.loads(file.read(length))["__metadata__"]["card"])
+
+
+def read(way):
+    songs = map(json.loads, open(f"{work}/{way}.json"))
+    return {pathlib.Path(song["file"]).stem: song for song in songs}
+
+
+def top(song):
+    probabilities = song["song"].get("probabilities", [])
+    return max(range(len(probabilities)), key=probabilities.__getitem__) if probabilities else None
+
+
+def said(song):
+    return song["genre"] or song["song"]["verdict"]
+
+
+as_is = read("as_is")
+split = card.get("training", {}).get("split", "")
+print(f"{card['name']}, split {split or 'not said'}: ", end="")
+if split == "filtered" and pathlib.Path(trained).exists():
+    names = {pathlib.Path(line.strip()).stem for line in open(trained) if line.strip()}
+    print(f"{len(names & as_is.keys())} of the {len(as_is)} songs are in its training part")
+elif split == "clips":
+    print(f"clips of all {len(as_is)} songs may be in its training part")
+else:
+    print(f"whether the {len(as_is)} songs are in its training part is not known")
+for way in ("mp3", "ogg", "telephone"):
+    songs = read(way)
+    both = sorted(as_is.keys() & songs.keys())
+    count = lambda same: sum(same(as_is[name], songs[name]) for name in both)
+    verdict = count(lambda a, b: said(a) == said(b))
+    genre = count(lambda a, b: top(a) == top(b))
+    now = lambda code: sum(songs[name]["song"]["verdict"] == code for name in both)
+    share = lambda part: f"{part} of {len(both)} ({100 * part / max(len(both), 1):.0f} %)"
+    print(
+        f"{way:<10} verdict unchanged {share(verdict)}, most probable genre unchanged {share(genre)}; "
+        f"not sure {now('not_sure')}, not music {now('not_music')}"
+    )
+known = [song["song"]["verdict"] for song in as_is.values()]
+print(f"as they are: not sure {known.count('not_sure')}, not music {known.count('not_music')}")
+PYTHON

@@ -1,0 +1,323 @@
+//! `needledrop calibrate`: a trained network, an archive, and sounds that are no
+//! music, to the same network with a card that makes its verdicts believable.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use indicatif::ProgressBar;
+use needledrop::{
+    classify::classifier::Classifier,
+    dataset::{choice::SplitChoice, split::Part},
+    network::{
+        card::{Calibration, Combine, ModelCard, Rejection},
+        weights::{Precision, Weights},
+    },
+    report::result::Scores,
+    training::{
+        calibration::{Candidate, Combinations, Observation, candidates, fit_temperature},
+        device::DeviceKind,
+        evaluate::{Answer, score},
+        fit::Job,
+        inputs::{Inputs, fits},
+    },
+};
+use serde::Serialize;
+use walkdir::WalkDir;
+
+use crate::{
+    classify::analyse,
+    convert::Stored,
+    evaluate::{bar, observations, predict, split},
+    run,
+    train::{SplitArguments, read_archive},
+};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The folder of a run, or a model: weights with a card.
+    model: PathBuf,
+    /// The log-mel archive that it was trained on; its validation part is what
+    /// everything is chosen on.
+    #[arg(long)]
+    archive: PathBuf,
+    /// Folder of sounds that are not music, in folders by kind; without it, none is
+    /// refused.
+    #[arg(long, value_name = "FOLDER")]
+    not_music: Option<PathBuf>,
+    /// Share of the validation clips that may be refused as not music.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.04, value_parser = share)]
+    refuse: f64,
+    /// Probability below which a song's verdict is "not sure". At one half, such a
+    /// verdict would more often be wrong than right (C. K. Chow, "On Optimum
+    /// Recognition Error and Reject Tradeoff", 1970).
+    #[arg(long, value_name = "PROBABILITY", default_value_t = 0.5, value_parser = share)]
+    least_confidence: f64,
+    /// Where to compute: cpu, flex, or what this build has beside them (cuda, wgpu).
+    #[arg(long, default_value = "cpu")]
+    device: DeviceKind,
+    /// The calibrated model; what was measured goes beside it as JSON. [default: in the
+    /// run's folder, where evaluate and export find it]
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// How to store the weights of a single model; a run's are stored as they are.
+    #[arg(long, value_enum, default_value_t = Stored::F16)]
+    precision: Stored,
+    #[command(flatten)]
+    split: SplitArguments,
+}
+
+fn share(argument: &str) -> Result<f64, String> {
+    match argument.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("a share is a number from 0 to 1".into()),
+    }
+}
+
+/// What was measured, for `calibrated.json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    format: &'static str,
+    name: &'a str,
+    /// SHA-256, in hexadecimal, of the weights as f32.
+    weights: String,
+    split: SplitChoice,
+    /// What was chosen.
+    calibration: Calibration,
+    /// Loss of a validation track in nats, by each way to combine clips.
+    combinations: CombinationsReport,
+    /// Validation, at temperature 1 and with the mean of the probabilities.
+    before: Scores,
+    /// Validation, as chosen.
+    after: Scores,
+    /// Every score that could refuse what is not music, the best first.
+    rejection: Vec<CandidateReport>,
+}
+
+#[derive(Serialize)]
+struct CombinationsReport {
+    mean_probability: f64,
+    log_pool: f64,
+    correlation: f32,
+}
+
+#[derive(Serialize)]
+struct CandidateReport {
+    score: &'static str,
+    auroc: f64,
+    threshold: f32,
+    music_refused: f64,
+    not_music_refused: f64,
+    /// Share refused of each kind.
+    kinds: BTreeMap<String, f64>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let is_run = arguments.model.is_dir();
+    let output = match (&arguments.output, is_run) {
+        (Some(output), _) => output.clone(),
+        (None, true) => run::calibrated(&arguments.model),
+        (None, false) => bail!("say by --output where the calibrated model belongs"),
+    };
+    let (state, weights) = if is_run {
+        let (state, weights) = run::read_trained(&arguments.model)?;
+        (Some(state), weights)
+    } else {
+        (None, run::read_model(&arguments.model)?)
+    };
+    // What an earlier calibration chose is chosen anew.
+    let card = weights.card().clone().with_calibration(Calibration::default());
+    let weights = weights.with_statistics(card.clone(), [])?;
+    let archive = read_archive(&arguments.archive)?;
+    fits(&archive, &card).with_context(|| arguments.archive.display().to_string())?;
+    let clips = archive.clips(card.spectrogram.clip_seconds);
+    let (split, choice) = split(&arguments.split, &arguments.archive, state.as_ref(), &archive, &clips)?;
+
+    let device = arguments.device.open()?;
+    let inputs = Inputs::new(&archive, &clips, &card, &device);
+    let own_convolutions = arguments.device == DeviceKind::Cpu;
+    let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions, augmenter: None };
+    let part = split.part(Part::Validation);
+    let progress = bar(Part::Validation, part.len());
+    let predictions = predict(&job, &weights, Part::Validation, &progress)?;
+    let music: Vec<Observation> = observations(&card, &archive, &clips, part, &predictions).collect();
+    if music.is_empty() {
+        bail!("there is nothing to choose on: the validation part is empty");
+    }
+    let sounds = match &arguments.not_music {
+        Some(folder) => hear(folder, &weights)?,
+        None => Sounds::default(),
+    };
+
+    let temperature = fit_temperature(&music);
+    let candidates = candidates(&music, &sounds.clips, card.network.classes, arguments.refuse);
+    if arguments.not_music.is_some() && candidates.is_empty() {
+        bail!("no score can be fitted on these sounds");
+    }
+    let chosen = candidates.first();
+    let rejection = chosen.map(|Candidate { scorer, threshold, .. }| {
+        (Rejection { score: scorer.score(), threshold: *threshold }, scorer)
+    });
+    let refused = |clip: &Observation| {
+        rejection
+            .as_ref()
+            .is_some_and(|(Rejection { threshold, .. }, scorer)| scorer.of(clip.evidence()) < *threshold)
+    };
+    let answers = |temperature: f32| -> Vec<Answer> {
+        let answer = |clip: &Observation| Answer::new(&clip.logits, temperature, clip.genre, clip.track);
+        music.iter().map(answer).collect()
+    };
+    let before = answers(1.0);
+    let after: Vec<Answer> = answers(temperature)
+        .into_iter()
+        .zip(&music)
+        .map(|(answer, clip)| Answer { refused: refused(clip), ..answer })
+        .collect();
+    let combinations = Combinations::compare(&after);
+    let calibration = Calibration {
+        temperature,
+        combine: combinations.better(),
+        rejection: rejection.as_ref().map(|(rejection, _)| *rejection),
+        least_confidence: Some(arguments.least_confidence as f32),
+    };
+    let card = card.with_calibration(calibration);
+    let scores = |answers: &[Answer], card: &ModelCard| {
+        score(answers, card.genres.len(), 0.0, card.rule()).context("there is nothing to score in validation")
+    };
+    let report = Report {
+        format: "needledrop calibration",
+        name: &card.name,
+        weights: run::fingerprint(&weights)?,
+        split: choice,
+        calibration,
+        combinations: CombinationsReport {
+            mean_probability: combinations.mean_probability,
+            log_pool: combinations.log_pool,
+            correlation: combinations.correlation,
+        },
+        before: scores(&before, weights.card())?,
+        after: scores(&after, &card)?,
+        rejection: candidates.iter().map(|candidate| sounds.report(candidate)).collect(),
+    };
+    print(&report, &sounds);
+
+    let precision = if is_run { Precision::F32 } else { arguments.precision.into() };
+    let statistics = rejection.map(|(_, scorer)| scorer.tensors()).unwrap_or_default();
+    let bytes = weights.with_statistics(card.clone(), statistics)?.to_bytes(precision)?;
+    // As the page will: a statistic too large for f16 has become infinite.
+    Weights::from_bytes(&bytes).context("the page would refuse this model; try --precision f32")?;
+    run::write(&output, &bytes)?;
+    let mut json = serde_json::to_string_pretty(&report)?;
+    json.push('\n');
+    run::write(&output.with_extension("json"), json.as_bytes())?;
+    println!("Calibrated model in {}", output.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is not music.
+#[derive(Default)]
+struct Sounds {
+    /// What the network said of each clip; `track` is the file.
+    clips: Vec<Observation>,
+    /// Kind of each clip.
+    kinds: Vec<String>,
+    /// Clips that were silent, of which no network is asked.
+    silent: usize,
+}
+
+impl Sounds {
+    fn report(&self, candidate: &Candidate) -> CandidateReport {
+        let mut kinds = BTreeMap::<String, (usize, usize)>::new();
+        for (kind, refused) in self.kinds.iter().zip(&candidate.refused) {
+            let (of_kind, clips) = kinds.entry(kind.clone()).or_default();
+            *of_kind += usize::from(*refused);
+            *clips += 1;
+        }
+        let refused = candidate.refused.iter().filter(|refused| **refused).count();
+        CandidateReport {
+            score: candidate.scorer.score().name(),
+            auroc: candidate.auroc,
+            threshold: candidate.threshold,
+            music_refused: candidate.music_refused,
+            not_music_refused: refused as f64 / candidate.refused.len().max(1) as f64,
+            kinds: kinds
+                .into_iter()
+                .map(|(kind, (refused, clips))| (kind, refused as f64 / clips as f64))
+                .collect(),
+        }
+    }
+}
+
+/// Hears every file of a folder, as a song is heard. The kind of a sound is the
+/// folder that it lies in.
+fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
+    let entries: Vec<_> = WalkDir::new(folder)
+        .sort_by_file_name()
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("cannot read {}", folder.display()))?;
+    let files: Vec<_> = entries.into_iter().filter(|entry| entry.file_type().is_file()).collect();
+    let mut classifier = Classifier::on_processor(weights)?;
+    let mut sounds = Sounds::default();
+    let progress = ProgressBar::new(files.len() as u64);
+    for (track, file) in files.iter().enumerate() {
+        let kind = file.path().parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let heard = analyse(file.path(), &mut classifier, &mut |_, _, clip| {
+            if clip.probabilities.is_empty() {
+                sounds.silent += 1;
+                return;
+            }
+            let (logits, embedding, texture) = (clip.logits, clip.embedding, clip.texture);
+            sounds.clips.push(Observation { logits, embedding, texture, genre: 0, track });
+            sounds.kinds.push(kind.to_string());
+        });
+        heard.with_context(|| file.path().display().to_string())?;
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    if sounds.clips.is_empty() {
+        bail!("there is no sound in {}", folder.display());
+    }
+    Ok(sounds)
+}
+
+fn print(report: &Report<'_>, sounds: &Sounds) {
+    let Report { calibration, combinations, before, after, .. } = report;
+    println!(
+        "temperature {:.3}: loss {:.3} to {:.3}, ECE {:.3} to {:.3}",
+        calibration.temperature, before.loss, after.loss, before.ece.value, after.ece.value
+    );
+    let CombinationsReport { mean_probability, log_pool, correlation } = combinations;
+    println!(
+        "a track's loss: {mean_probability:.3} by the mean of probabilities, {log_pool:.3} by the logarithmic \
+         pool with a correlation of {correlation:.3}"
+    );
+    let combine = if calibration.combine == Combine::MeanProbability { "mean" } else { "logarithmic pool" };
+    println!(
+        "by the {combine}: ECE per track, debiased, {:.3} to {:.3}; right {:.1} % to {:.1} %; not sure of {:.1} %",
+        before.track_ece_debiased,
+        after.track_ece_debiased,
+        100.0 * before.track_accuracy.value,
+        100.0 * after.track_accuracy.value,
+        100.0 * after.unsure
+    );
+    if !report.rejection.is_empty() {
+        println!("not music: {} clips, beside {} that are silent", sounds.clips.len(), sounds.silent);
+    }
+    for candidate in &report.rejection {
+        let kinds: Vec<String> =
+            candidate.kinds.iter().map(|(kind, share)| format!("{kind} {:.1} %", 100.0 * share)).collect();
+        println!(
+            "{:<15} AUROC {:.4}; refused: music {:.1} %, not music {:.1} % ({})",
+            candidate.score,
+            candidate.auroc,
+            100.0 * candidate.music_refused,
+            100.0 * candidate.not_music_refused,
+            kinds.join(", ")
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! `needledrop map`: the page's model and an archive to the map of its test clips.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use needledrop::{
+    classify::verdict::argmax,
+    dataset::{choice::SplitChoice, split::Part},
+    network::{card::ModelCard, weights::Weights},
+    report::map::clip_map,
+    training::{
+        checkpoint::write_whole,
+        device::DeviceKind,
+        fit::{Job, Predictions},
+        inputs::{Inputs, fits},
+    },
+};
+
+use crate::{
+    evaluate::{bar, embeddings, predict},
+    run,
+    train::{SplitArguments, read_archive},
+};
+
+/// How far the accuracy of the clips may be from what the card says of them.
+const SAME: f32 = 0.01;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The model that the page loads: weights with a card.
+    model: PathBuf,
+    /// The log-mel archive that it was trained on.
+    #[arg(long)]
+    archive: PathBuf,
+    /// Where to compute: cpu, flex, or what this build has beside them (cuda, wgpu).
+    #[arg(long, default_value = "cpu")]
+    device: DeviceKind,
+    /// Where to write the map.
+    #[arg(long, short)]
+    output: PathBuf,
+    #[command(flatten)]
+    split: SplitArguments,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let weights: Weights = run::read_model(&arguments.model)?;
+    let card = weights.card();
+    let archive = read_archive(&arguments.archive)?;
+    fits(&archive, card).with_context(|| arguments.archive.display().to_string())?;
+    let clips = archive.clips(card.spectrogram.clip_seconds);
+    let split = arguments.split.split(&archive, &clips, &arguments.archive)?;
+    let choice = split.choice(&archive, &clips);
+
+    let device = arguments.device.open()?;
+    let inputs = Inputs::new(&archive, &clips, card, &device);
+    let own_convolutions = arguments.device == DeviceKind::Cpu;
+    let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions, augmenter: None };
+    let bar = bar(Part::Test, split.part(Part::Test).len());
+    let Predictions { logits, embedding } = predict(&job, &weights, Part::Test, &bar)?;
+    let said: Vec<usize> = logits.chunks_exact(card.network.classes).filter_map(argmax).collect();
+    let truth = split.part(Part::Test).iter().map(|&at| clips[at].genre);
+    let right = truth.zip(&said).filter(|(truth, said)| truth == *said).count();
+    check(card, &choice, right as f32 / said.len().max(1) as f32)?;
+    let embeddings = embeddings(card, &split, &clips, Part::Test, embedding);
+    let map = clip_map(card, &run::fingerprint(&weights)?, &choice, &embeddings, &said)?;
+
+    let json = map.to_json()?;
+    let output = arguments.output.display();
+    write_whole(&arguments.output, json.as_bytes()).with_context(|| format!("cannot write {output}"))?;
+    println!(
+        "{} test clips of {choice}, {right} of them right; {} axes keep {:.1} % of the variance; {} bytes in \
+         {output}",
+        map.said.len(),
+        map.space.dimensions,
+        100.0 * map.space.variance,
+        json.len(),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Holds that the clips are those that the card calls its test part: of others the
+/// network may have learned, and the map says that it has not.
+fn check(card: &ModelCard, SplitChoice { name, .. }: &SplitChoice, accuracy: f32) -> anyhow::Result<()> {
+    let said = card.scores.iter().find(|score| (&*score.part, &*score.per) == ("test", "clip"));
+    match said {
+        Some(said) if said.split != *name => {
+            bail!("the model was tested on the split `{}`, this is `{name}`: say --split", said.split)
+        }
+        Some(said) if (said.accuracy - accuracy).abs() > SAME => bail!(
+            "the model is right on {:.1} % of these clips, its card says {:.1} %: they are other clips, and it \
+             may have learned from them",
+            100.0 * accuracy,
+            100.0 * said.accuracy
+        ),
+        Some(_) => Ok(()),
+        None => {
+            eprintln!(
+                "The card has no score on a test part: whether the model has learned from these clips is not known."
+            );
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! What is kept of a song from one visit to the next.
+//!
+//! In: what the engine said of it. Out: a [`Record`], a few kilobytes of JSON
+//! for a song of five minutes: everything that is shown of it but its sound and
+//! its spectrogram.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::classify::verdict::{ClipVerdict, Doubt, SongVerdict};
+use crate::engine::protocol::{SongInfo, SongNotice, SongProblem};
+
+/// By what a file is known again: browsers tell no path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileKey {
+    /// Its name, without folders.
+    pub name: String,
+    /// Its length, in bytes.
+    pub size: u64,
+    /// When it was last changed, in milliseconds since 1970.
+    pub modified: i64,
+}
+
+impl FileKey {
+    /// All of it in one text: different files have different texts.
+    pub fn text(&self) -> String {
+        // The name stands last, where nothing in it can be taken for a number.
+        format!("{} {} {}", self.size, self.modified, self.name)
+    }
+}
+
+/// The model that heard a song.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HeardBy {
+    /// By what the model is known again: a digest of its file, or its name and
+    /// date. Embeddings of models with different keys have nothing in common.
+    pub key: String,
+    /// What people call it.
+    pub name: String,
+    /// Its genres in the order of the probabilities.
+    pub genres: Vec<String>,
+}
+
+/// How a song ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Ending {
+    /// It has not been heard to its end yet.
+    #[default]
+    Unheard,
+    /// It has been heard.
+    Done,
+    /// It could not be heard, or not to its end.
+    Failed {
+        /// Why.
+        why: SongProblem,
+    },
+    /// The person stopped it.
+    Cancelled,
+}
+
+/// Probabilities in 255ths, rounded; none for silence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shares(Vec<u8>);
+
+impl Shares {
+    /// The nearest that 255ths come to `probabilities`.
+    pub fn of(probabilities: &[f32]) -> Self {
+        // The cast takes NaN for 0 and keeps within a byte.
+        Self(probabilities.iter().map(|probability| (probability * 255.0).round() as u8).collect())
+    }
+
+    /// What [`into_bytes`](Self::into_bytes) gave.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// A byte for each genre.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The probabilities, summing to 1; empty for silence.
+    pub fn probabilities(&self) -> Vec<f32> {
+        let sum: u32 = self.0.iter().copied().map(u32::from).sum();
+        if sum == 0 {
+            return Vec::new();
+        }
+        self.0.iter().map(|share| f32::from(*share) / sum as f32).collect()
+    }
+}
+
+/// As base64url, so that a hundred clips are a text and not a thousand numbers.
+impl Serialize for Shares {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64_URL_SAFE_NO_PAD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Shares {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        BASE64_URL_SAFE_NO_PAD.decode(text).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// What is kept of one clip.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeptClip {
+    /// Position of the clip in the song, from 0.
+    pub clip: usize,
+    /// Where in the song it begins, in seconds.
+    pub start: f64,
+    /// Where in the song it ends, in seconds.
+    pub end: f64,
+    /// What the network said of it.
+    pub shares: Shares,
+    /// Whether it was refused as not music.
+    #[serde(default)]
+    pub refused: bool,
+}
+
+impl KeptClip {
+    /// The clip's verdict, as near as it was kept.
+    pub fn verdict(&self) -> ClipVerdict {
+        let (clip, refused) = (self.clip, self.refused);
+        ClipVerdict { clip, probabilities: self.shares.probabilities(), score: None, refused }
+    }
+}
+
+/// What is kept of a song.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its file.
+    pub file: FileKey,
+    /// How it ended.
+    pub ending: Ending,
+    /// What the file says of itself.
+    #[serde(default)]
+    pub info: SongInfo,
+    /// Its true length in seconds, where it was heard to its end.
+    #[serde(default)]
+    pub seconds: Option<f64>,
+    /// What was not as it should be.
+    #[serde(default)]
+    pub notices: Vec<SongNotice>,
+    /// Who heard it; `None` where nobody has yet.
+    #[serde(default)]
+    pub heard_by: Option<HeardBy>,
+    /// Probability of each genre, exactly; empty without a verdict.
+    #[serde(default)]
+    pub probabilities: Vec<f32>,
+    /// Why the most probable is not the verdict, where it is not.
+    #[serde(default)]
+    pub doubt: Option<Doubt>,
+    /// The clips in the song's order.
+    #[serde(default)]
+    pub clips: Vec<KeptClip>,
+    /// Mean of the clips' embeddings, `[embedding_length]`; empty where no clip
+    /// sounded.
+    #[serde(default)]
+    pub embedding: Vec<f32>,
+    /// When it was heard, in milliseconds since 1970.
+    #[serde(default)]
+    pub heard: f64,
+}
+
+impl Record {
+    /// The title tag, or the file's name.
+    pub fn title(&self) -> &str {
+        self.info.title.as_deref().unwrap_or(&self.file.name)
+    }
+
+    /// The true length in seconds, or the declared one.
+    pub fn length(&self) -> Option<f64> {
+        self.seconds.or(self.info.seconds).filter(|seconds| seconds.is_finite())
+    }
+
+    /// The most probable genre's name and probability; `None` of what is not music.
+    pub fn genre(&self) -> Option<(&str, f32)> {
+        if self.doubt == Some(Doubt::NotMusic) {
+            return None;
+        }
+        let verdict = SongVerdict::Genre { probabilities: self.probabilities.clone() };
+        let (index, share) = *verdict.ranking().first()?;
+        Some((self.heard_by.as_ref()?.genres.get(index)?, share))
+    }
+}
+
+/// The mean of clips' embeddings as it grows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EmbeddingSum {
+    sums: Vec<f64>,
+    clips: usize,
+}
+
+impl EmbeddingSum {
+    /// Takes in the embedding of one clip. An empty one (silence), one that is
+    /// no number or has another length than the first is left out.
+    pub fn add(&mut self, embedding: &[f32]) {
+        if embedding.is_empty() || embedding.iter().any(|value| !value.is_finite()) {
+            return;
+        }
+        if self.sums.is_empty() {
+            self.sums = vec![0.0; embedding.len()];
+        }
+        if self.sums.len() != embedding.len() {
+            return;
+        }
+        self.clips += 1;
+        for (sum, value) in self.sums.iter_mut().zip(embedding) {
+            *sum += f64::from(*value);
+        }
+    }
+
+    /// The mean, `[embedding_length]`; empty before the first clip.
+    pub fn mean(&self) -> Vec<f32> {
+        self.sums.iter().map(|sum| (sum / self.clips.max(1) as f64) as f32).collect()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A song of two genres, of which the first has `share`, by one model.
+    pub(in crate::library) fn record(name: &str, share: f32, embedding: &[f32]) -> Record {
+        let clip = |clip: usize, probabilities: &[f32]| KeptClip {
+            clip,
+            start: clip as f64 * 3.0,
+            end: clip as f64 * 3.0 + 3.0,
+            shares: Shares::of(probabilities),
+            refused: false,
+        };
+        Record {
+            file: FileKey { name: name.into(), size: 7, modified: 1_700_000_000_000 },
+            ending: Ending::Done,
+            seconds: Some(9.4),
+            heard_by: Some(HeardBy {
+                key: "k".into(),
+                name: "row 8".into(),
+                genres: vec!["blues".into(), "jazz".into()],
+            }),
+            probabilities: vec![share, 1.0 - share],
+            clips: vec![clip(0, &[share, 1.0 - share]), clip(1, &[])],
+            embedding: embedding.to_vec(),
+            ..Record::default()
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was() {
+        let mut kept = record("a b.mp3", 0.75, &[0.5, -1.25]);
+        kept.info.title = Some("Ünter \"Brücken\"".into());
+        for ending in [
+            Ending::Unheard,
+            Ending::Done,
+            Ending::Cancelled,
+            Ending::Failed { why: SongProblem::Damaged { detail: "x".into() } },
+        ] {
+            kept.ending = ending;
+            let text = serde_json::to_string(&kept).unwrap();
+            assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), kept);
+        }
+    }
+
+    #[test]
+    fn fields_to_come_are_no_reason_to_lose_a_record() {
+        let early = r#"{"file":{"name":"a","size":1,"modified":2},"ending":{"state":"done"},"colour":3}"#;
+        assert_eq!(serde_json::from_str::<Record>(early).unwrap().title(), "a");
+    }
+
+    #[test]
+    fn shares_are_probabilities_within_half_a_step() {
+        let probabilities = [0.700_1, 0.2, 0.099_9, 0.0];
+        let kept = Shares::of(&probabilities).probabilities();
+        assert!((kept.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        for (kept, given) in kept.iter().zip(probabilities) {
+            assert!((kept - given).abs() < 1.0 / 255.0, "{kept} for {given}");
+        }
+        assert_eq!(Shares::of(&[]).probabilities(), [0.0; 0]);
+        assert_eq!(Shares::of(&[f32::NAN]).probabilities(), [0.0; 0]);
+    }
+
+    #[test]
+    fn embeddings_are_averaged_over_what_sounded() {
+        let mut sum = EmbeddingSum::default();
+        assert_eq!(sum.mean(), [0.0; 0]);
+        for embedding in [&[1.0, 2.0][..], &[], &[3.0, 4.0], &[9.0], &[f32::NAN, 0.0]] {
+            sum.add(embedding);
+        }
+        assert_eq!(sum.mean(), [2.0, 3.0]);
+    }
+
+    #[test]
+    fn different_files_have_different_texts() {
+        let key = |name: &str, size, modified| FileKey { name: name.into(), size, modified }.text();
+        assert_ne!(key("3 a", 1, 2), key("a", 1, 23));
+        assert_ne!(key("a", 1, 2), key("a", 12, 2));
+    }
+
+    #[test]
+    fn the_genre_is_the_most_probable() {
+        assert_eq!(record("a", 0.25, &[]).genre(), Some(("jazz", 0.75)));
+        assert_eq!(Record::default().genre(), None);
+        let noise = Record { doubt: Some(Doubt::NotMusic), ..record("a", 0.25, &[]) };
+        assert_eq!(noise.genre(), None);
+    }
+}

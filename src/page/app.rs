@@ -1,0 +1,91 @@
+//! The page as an app of the system: files that the system opens with it, or
+//! shares to it.
+//!
+//! In: the launch queue of an installed page (file handlers of
+//! `www/manifest.webmanifest`), and what `www/sw.js` has put into a cache for a
+//! share sheet. Out: songs on the desk.
+
+use js_sys::Array;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Blob, File, FilePropertyBag};
+
+use super::browser;
+use super::desk::Desk;
+use super::words::t;
+
+/// What the service worker adds to the address after a share.
+const SHARED: &str = "shared";
+
+/// Takes what the system hands over, now and as long as the page lives.
+pub(crate) fn take_from_system(desk: Desk) {
+    take_launches(desk);
+    let asked = window().location().search().unwrap_or_default();
+    if asked.trim_start_matches('?').split('&').any(|name| name == SHARED || name.starts_with("shared=")) {
+        spawn_local(take_shared(desk));
+    }
+}
+
+/// Listens to the launch queue, where the browser has one.
+fn take_launches(desk: Desk) {
+    let queue = browser::property(&window(), "launchQueue");
+    if !queue.is_object() {
+        return;
+    }
+    let consumer = Closure::<dyn FnMut(JsValue)>::new(move |launch: JsValue| {
+        let handles = browser::property(&launch, "files").dyn_into::<Array>().unwrap_or_default();
+        spawn_local(async move {
+            let mut files = Vec::new();
+            for handle in handles.iter() {
+                let file = browser::call_async(&handle, "getFile", &[]).await;
+                if let Some(file) = file.ok().and_then(|file| file.dyn_into::<File>().ok()) {
+                    desk.keeper.hold(&file, handle);
+                    files.push(file);
+                }
+            }
+            super::drop::take_files(files, desk);
+        });
+    });
+    // A queue without consumers is none.
+    let _ = browser::call(&queue, "setConsumer", &[&consumer.into_js_value()]);
+}
+
+/// Takes what was shared out of its cache, and empties it.
+async fn take_shared(desk: Desk) {
+    // So that a reload does not come back for more.
+    let place = format!("{}{}", browser::folder(), window().location().hash().unwrap_or_default());
+    let _ = window()
+        .history()
+        .and_then(|history| history.replace_state_with_url(&JsValue::NULL, "", Some(&place)));
+    match shared_files().await {
+        Ok(files) if !files.is_empty() => super::drop::take_files(files, desk),
+        _ => desk.note(t!("app.nothing_shared")),
+    }
+}
+
+async fn shared_files() -> Result<Vec<File>, JsValue> {
+    let caches = browser::property(&window(), "caches");
+    let name = JsValue::from(format!("needledrop-shared {}", browser::folder()));
+    let cache = browser::call_async(&caches, "open", &[&name]).await?;
+    let keys: Array = browser::call_async(&cache, "keys", &[]).await?.dyn_into()?;
+    let mut files = Vec::new();
+    for key in keys.iter() {
+        let response = browser::call_async(&cache, "match", &[&key]).await?;
+        let blob: Blob = browser::call_async(&response, "blob", &[]).await?.dyn_into()?;
+        let address = browser::property(&key, "url").as_string().unwrap_or_default();
+        let kind = FilePropertyBag::new();
+        kind.set_type(&blob.type_());
+        let name = name_in(&address);
+        files.push(File::new_with_blob_sequence_and_options(&Array::of1(&blob), &name, &kind)?);
+    }
+    browser::call_async(&caches, "delete", &[&name]).await?;
+    Ok(files)
+}
+
+/// The name of a shared file: what stands behind the last `/` of its address.
+fn name_in(address: &str) -> String {
+    let name = address.rsplit('/').next().unwrap_or_default();
+    js_sys::decode_uri_component(name).map_or_else(|_| name.to_owned(), String::from)
+}

@@ -1,0 +1,71 @@
+//! What leakage is, and what it is worth here.
+//!
+//! In: what the same network scored on the three splits. Out: a bar each and a few
+//! plain sentences; of what was not run it says so.
+
+use leptos::prelude::*;
+
+use super::super::words::{self, sentence, t};
+use super::percent;
+use crate::report::experiments::{Lesson, SPLITS};
+
+/// The lesson.
+#[component]
+pub(super) fn Leakage(
+    /// What was scored.
+    lesson: Lesson,
+) -> impl IntoView {
+    let Lesson { row, recipe, splits } = lesson;
+    let names = ["leakage.clips", "leakage.tracks", "leakage.filtered"];
+    let bars = names.into_iter().zip(SPLITS).zip(splits).map(|((what, split), learned)| {
+        let state = if learned.is_some() { "shown" } else { "not-run" };
+        let share = learned.map_or(0.0, |learned| learned.of_clips);
+        let said = move || match learned {
+            Some(learned) => t!(
+                "leakage.scored",
+                of_clips = percent(learned.of_clips),
+                of_tracks = percent(learned.of_tracks),
+                runs = learned.runs
+            ),
+            None => t!("leakage.not_run"),
+        };
+        view! {
+            <li data-testid="leakage-split" data-split=split data-state=state>
+                <p><code>{split}</code>" "{sentence(what)}</p>
+                <span class="bar-track" aria-hidden="true">
+                    <span class="bar-fill accent" style:transform=format!("scaleX({}e-3)", (share * 1000.0).round() as u32)></span>
+                </span>
+                <p class="tabular">{said}</p>
+            </li>
+        }
+    });
+    let bars = bars.collect_view();
+    let worth = move || {
+        let [leaking, tracks, filtered] = splits;
+        let honest =
+            filtered.map(|learned| ("filtered", learned)).or(tracks.map(|learned| ("tracks", learned)));
+        match (leaking, honest) {
+            (Some(leaking), Some((split, honest))) => t!(
+                "leakage.worth",
+                points = words::decimal(100.0 * (leaking.of_clips - honest.of_clips), 0),
+                leaking = percent(leaking.of_clips),
+                honest = percent(honest.of_clips),
+                split = split
+            ),
+            _ => t!("leakage.unknown"),
+        }
+    };
+    let which = move || {
+        if recipe.is_empty() { String::new() } else { t!("leakage.which", row = &row, recipe = &recipe) }
+    };
+    view! {
+        <section class="leakage" aria-labelledby="leakage-heading" data-testid="leakage">
+            <h2 id="leakage-heading">{sentence("leakage.heading")}</h2>
+            <p>{sentence("leakage.what")}</p>
+            <p class="quiet small">{which}</p>
+            <ul class="leakage-splits">{bars}</ul>
+            <p data-testid="leakage-worth">{worth}</p>
+            <p>{sentence("leakage.moral")}</p>
+        </section>
+    }
+}

@@ -1,0 +1,183 @@
+//! A row of the paper, or a run of ours, closely.
+//!
+//! In: the row and its runs. Out: what the run was and scored, its curves, and
+//! what it took for what.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+
+use super::super::words::{self, sentence, t};
+use super::confusion::Confusion;
+use super::curves::Curves;
+use super::{address_of, nats, network, percent, run_name};
+use crate::report::experiments::{Experiments, Part, Run};
+
+/// Names of the parts, in order.
+const PARTS: [&str; 3] = ["experiments.train", "experiments.validation", "experiments.test"];
+
+/// A row, with the choice among its runs.
+#[component]
+pub(super) fn RowClosely(
+    /// All of them.
+    experiments: Arc<Experiments>,
+    /// The row.
+    row: String,
+    /// Which run of it, where there is one.
+    run: Option<usize>,
+) -> impl IntoView {
+    let of_row = experiments.runs.iter().enumerate();
+    let of_row: Vec<(usize, Run)> = of_row
+        .filter(|(_, other)| other.row.as_deref() == Some(row.as_str()))
+        .map(|(at, run)| (at, run.clone()))
+        .collect();
+    let chosen = run.and_then(|at| experiments.runs.get(at).cloned());
+    let state = if chosen.is_some() { "shown" } else { "not-run" };
+    let choice = (of_row.len() > 1).then(|| {
+        view! {
+            <ul class="runs" aria-label=sentence("experiments.runs")>
+                {of_row
+                    .into_iter()
+                    .map(|(at, of_row)| {
+                        let address = address_of(&of_row);
+                        view! {
+                            <li>
+                                <a href=address aria-current=(run == Some(at)).then_some("true")>
+                                    {move || run_name(&of_row)}
+                                </a>
+                            </li>
+                        }
+                    })
+                    .collect_view()}
+            </ul>
+        }
+    });
+    let (heading, what) = {
+        let (name, row) = (row.clone(), row.clone());
+        (move || t!("experiments.closely", row = &name), move || network(&row))
+    };
+    view! {
+        <section class="closely" aria-labelledby="experiments-closely" data-testid="experiments-closely" data-state=state data-row=row>
+            <h2 id="experiments-closely">{heading}</h2>
+            <p class="quiet">{what}</p>
+            {choice}
+            {match chosen {
+                Some(run) => view! { <RunOf run /> }.into_any(),
+                None => view! { <p data-testid="not-run">{sentence("experiments.row_not_run")}</p> }.into_any(),
+            }}
+        </section>
+    }
+}
+
+/// A run of no row.
+#[component]
+pub(super) fn RunClosely(
+    /// The run.
+    run: Run,
+) -> impl IntoView {
+    view! {
+        <section class="closely" aria-labelledby="experiments-closely" data-testid="experiments-closely" data-state="shown">
+            <h2 id="experiments-closely">{run.model.clone()}</h2>
+            <RunOf run />
+        </section>
+    }
+}
+
+/// What a run was, and what it scored.
+#[component]
+fn RunOf(
+    /// The run.
+    run: Run,
+) -> impl IntoView {
+    let last = run.parts.iter().enumerate().rev().find_map(|(at, part)| Some((at, part.clone()?)));
+    let confusion = last.map(|(at, part)| {
+        let (genres, name) = (run.genres.clone(), PARTS.get(at).copied().unwrap_or_default());
+        view! { <Confusion genres part name /> }
+    });
+    let curves = run.training.clone().map(|training| view! { <Curves training /> });
+    let scores: Vec<_> = PARTS
+        .into_iter()
+        .zip(run.parts.clone())
+        .filter_map(|(name, part)| part.map(|part| view! { <Scored name part /> }))
+        .collect();
+    view! {
+        <div class="sideways" role="region" tabindex="0" aria-label=sentence("experiments.scores")>
+            <table class="numbers">
+                <thead>
+                    <tr>
+                        <th scope="col">{sentence("experiments.part")}</th>
+                        <th scope="col">{sentence("experiments.clips")}</th>
+                        <th scope="col">{sentence("experiments.of_clips")}</th>
+                        <th scope="col">{sentence("experiments.of_tracks")}</th>
+                        <th scope="col">{sentence("experiments.loss")}</th>
+                    </tr>
+                </thead>
+                <tbody>{scores}</tbody>
+            </table>
+        </div>
+        {curves}
+        {confusion}
+        <Facts run />
+    }
+}
+
+/// What a run scored on a part.
+#[component]
+fn Scored(
+    /// The part's name.
+    name: &'static str,
+    /// What it scored.
+    part: Part,
+) -> impl IntoView {
+    let within = |[value, low, high]: [f64; 3]| {
+        move || {
+            let (low, high) = (words::decimal(100.0 * low, 1), words::decimal(100.0 * high, 1));
+            t!("experiments.within", share = percent(value), low = low, high = high)
+        }
+    };
+    view! {
+        <tr>
+            <th scope="row">{sentence(name)}</th>
+            <td>{part.clips}</td>
+            <td>{within(part.accuracy)}</td>
+            <td>{within(part.of_tracks)}</td>
+            <td>{move || nats(part.loss)}</td>
+        </tr>
+    }
+}
+
+/// How a run came about.
+#[component]
+fn Facts(
+    /// The run.
+    run: Run,
+) -> impl IntoView {
+    let mut facts: Vec<(&'static str, AnyView)> = Vec::new();
+    let split = run.split.clone();
+    facts.push(("experiments.split", (move || words::split(&split)).into_any()));
+    let mut call = run.scored.clone();
+    if let Some(training) = run.training {
+        let (epochs, best) = (training.epochs.len(), training.best);
+        facts.push(("experiments.recipe", training.recipe.into_any()));
+        facts.push(("experiments.seed", training.seed.to_string().into_any()));
+        facts.push((
+            "experiments.epochs",
+            (move || t!("experiments.best_of", best = best, epochs = epochs)).into_any(),
+        ));
+        facts.push(("experiments.build", words::clock(training.seconds).into_any()));
+        call = training.call.unwrap_or(call);
+    }
+    facts.push(("experiments.parameters", run.parameters.to_string().into_any()));
+    facts.push(("experiments.machine", call.machine.into_any()));
+    facts.push(("experiments.date", call.date.into_any()));
+    facts.push(("experiments.command", view! { <code>{call.command}</code> }.into_any()));
+    let facts = facts.into_iter().map(|(name, value)| {
+        view! {
+            <div><dt>{sentence(name)}</dt><dd>{value}</dd></div>
+        }
+    });
+    view! {
+        <h3>{sentence("experiments.how")}</h3>
+        <dl class="facts" data-testid="experiments-facts">{facts.collect_view()}</dl>
+    }
+}

@@ -1,0 +1,429 @@
+//! Who keeps the songs from one visit to the next.
+//!
+//! In: songs as they come and as they end. Out: [`Change`]s for the
+//! [`store`](super::store), one after the other, and at the start of a visit the
+//! songs of earlier ones. What cannot be kept is said once and stays on the
+//! page.
+
+use std::collections::{HashMap, HashSet};
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::File;
+
+use super::browser;
+use super::desk::Desk;
+use super::song::{Song, SongState};
+use super::store::{Change, Store, StoreProblem};
+use super::track::{HeardClip, Track};
+use crate::classify::verdict::SongVerdict;
+use crate::engine::protocol::SongId;
+use crate::library::record::{Ending, FileKey, KeptClip, Record, Shares};
+
+/// Where it is kept that songs themselves are to be kept.
+const KEEP_SOUND: &str = "needledrop.keep-sound";
+
+/// Bytes that the browser must have left after a song is kept.
+const ROOM_LEFT: f64 = 100e6;
+
+/// How it stands with the store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Keeping {
+    /// Being opened and read.
+    #[default]
+    Opening,
+    /// Read; what comes is kept.
+    Kept,
+    /// Something was not kept.
+    Refused(StoreProblem),
+}
+
+/// Handle on the one keeper; copies are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Keeper {
+    /// Songs of earlier visits that are not on the list, the latest first.
+    pub(crate) kept: RwSignal<Vec<Song>>,
+    /// How it stands with the store.
+    pub(crate) state: RwSignal<Keeping>,
+    /// Whether songs themselves are kept too.
+    pub(crate) keeps_sound: RwSignal<bool>,
+    shelf: StoredValue<Shelf, LocalStorage>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    store: Option<Store>,
+    /// There is none, and nothing needs to wait for it.
+    absent: bool,
+    changes: Vec<Change>,
+    changing: bool,
+    /// Handles of this visit, by the key of their file.
+    handles: HashMap<String, JsValue>,
+    /// Keys of files with a verdict that is kept.
+    heard: HashSet<String>,
+    /// Whether the browser was asked not to throw away what is kept.
+    persistence_asked: bool,
+}
+
+/// By what a file is known again.
+pub(crate) fn key_of(file: &File) -> FileKey {
+    // Both are whole numbers that a float holds.
+    FileKey { name: file.name(), size: file.size() as u64, modified: file.last_modified() as i64 }
+}
+
+/// What is kept of a song as it is now.
+pub(crate) fn record_of(song: &Song) -> Record {
+    let ending = match song.state.get_untracked() {
+        SongState::Done => Ending::Done,
+        SongState::Failed(why) => Ending::Failed { why },
+        SongState::Cancelled => Ending::Cancelled,
+        SongState::Queued | SongState::Busy | SongState::Unheard => Ending::Unheard,
+    };
+    let (clips, verdict, embedding) = song.track.with_value(|track| {
+        let clips = track.clips().iter().map(|heard| KeptClip {
+            clip: heard.verdict.clip,
+            start: heard.start,
+            end: heard.end,
+            shares: Shares::of(&heard.verdict.probabilities),
+            refused: heard.verdict.refused,
+        });
+        (clips.collect(), track.verdict(), track.embedding())
+    });
+    Record {
+        file: song.file.as_ref().clone(),
+        ending,
+        info: song.info.get_untracked(),
+        seconds: song.seconds.get_untracked(),
+        notices: song.notices.get_untracked(),
+        heard_by: song.heard_by.with_untracked(|by| by.as_deref().cloned()),
+        probabilities: verdict.probabilities().to_vec(),
+        doubt: verdict.doubt(),
+        clips,
+        embedding,
+        heard: song.heard_at,
+    }
+}
+
+impl Keeper {
+    /// A keeper that has not opened its store yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            kept: RwSignal::default(),
+            state: RwSignal::default(),
+            keeps_sound: RwSignal::new(browser::remembered(KEEP_SOUND).is_some_and(|value| value == "yes")),
+            shelf: StoredValue::new_local(Shelf::default()),
+        }
+    }
+
+    fn with<T: Default>(self, act: impl FnOnce(&mut Shelf) -> T) -> T {
+        self.shelf.try_update_value(act).unwrap_or_default()
+    }
+
+    // The store.
+
+    /// Opens the store and brings what is in it, a portion a turn; then goes on
+    /// with the songs that the last visit did not come to.
+    pub(crate) async fn open(self, desk: Desk) {
+        let store = match Store::open().await {
+            Ok(store) => store,
+            Err(problem) => {
+                self.with(|shelf| {
+                    shelf.absent = true;
+                    shelf.changes.clear();
+                });
+                return self.state.set(Keeping::Refused(problem));
+            }
+        };
+        let mut after: Option<String> = None;
+        loop {
+            match store.records(after.as_deref()).await {
+                Ok((records, last)) => {
+                    self.bring(desk, records);
+                    after = last;
+                }
+                Err(problem) => {
+                    self.state.set(Keeping::Refused(problem));
+                    break;
+                }
+            }
+            if after.is_none() {
+                self.state.set(Keeping::Kept);
+                break;
+            }
+            browser::next_turn().await;
+        }
+        self.with(|shelf| shelf.store = Some(store));
+        self.make_changes();
+        self.go_on(desk).await;
+    }
+
+    fn bring(self, desk: Desk, records: Vec<Record>) {
+        let here: HashSet<FileKey> =
+            desk.songs.with_untracked(|songs| songs.iter().map(|song| song.file.as_ref().clone()).collect());
+        let mut songs = Vec::new();
+        for record in records {
+            if record.ending == Ending::Done {
+                let key = record.file.text();
+                self.with(|shelf| shelf.heard.insert(key));
+            }
+            if !here.contains(&record.file) {
+                songs.push(Song::kept(desk.new_song(), record));
+            }
+        }
+        if !songs.is_empty() {
+            self.kept.update(|kept| {
+                kept.extend(songs);
+                kept.sort_by(|a, b| b.heard_at.total_cmp(&a.heard_at));
+            });
+        }
+    }
+
+    /// Hears what the last visit did not come to, as far as the browser lets the
+    /// page read the files without asking.
+    async fn go_on(self, desk: Desk) {
+        let waiting: Vec<Song> = self.kept.with_untracked(|kept| {
+            kept.iter().filter(|song| song.state.get_untracked() == SongState::Unheard).cloned().collect()
+        });
+        for song in waiting.into_iter().rev() {
+            if let Some(file) = self.file(&song, false).await {
+                desk.hear_kept(&song, &file);
+                browser::next_turn().await;
+            }
+        }
+    }
+
+    fn change(self, change: Change) {
+        self.with(|shelf| {
+            if !shelf.absent {
+                shelf.changes.push(change);
+            }
+        });
+        self.make_changes();
+    }
+
+    /// Has the changes made that have gathered, unless that is going on.
+    fn make_changes(self) {
+        let store = self.with(|shelf| {
+            if shelf.changing || shelf.changes.is_empty() {
+                return None;
+            }
+            let store = shelf.store.clone()?;
+            shelf.changing = true;
+            Some(store)
+        });
+        let Some(store) = store else { return };
+        spawn_local(async move {
+            loop {
+                // What comes in the same turn is one transaction.
+                browser::next_turn().await;
+                let changes = self.with(|shelf| {
+                    shelf.changing = !shelf.changes.is_empty();
+                    std::mem::take(&mut shelf.changes)
+                });
+                if changes.is_empty() {
+                    return;
+                }
+                let state = match store.change(&changes).await {
+                    Ok(()) => Keeping::Kept,
+                    Err(problem) => {
+                        // A song that has no room shall not take records with it;
+                        // what is not kept now either, the state says already.
+                        let records: Vec<_> = changes.into_iter().filter(Change::is_light).collect();
+                        let _ = store.change(&records).await;
+                        Keeping::Refused(problem)
+                    }
+                };
+                if self.state.get_untracked() != state {
+                    self.state.set(state);
+                }
+            }
+        });
+    }
+
+    /// Asks the browser, once, not to throw away what is kept when room is short.
+    fn ask_for_persistence(self) {
+        if self.with(|shelf| std::mem::replace(&mut shelf.persistence_asked, true)) {
+            return;
+        }
+        spawn_local(async {
+            let storage = browser::property(&window().navigator(), "storage");
+            let persisted = browser::call_async(&storage, "persisted", &[]).await;
+            if persisted.is_ok_and(|persisted| !persisted.is_truthy()) {
+                // Whatever the answer is, things are kept for now.
+                let _ = browser::call_async(&storage, "persist", &[]).await;
+            }
+        });
+    }
+
+    // The songs.
+
+    /// A song waits to be heard. One that was heard before keeps its verdict
+    /// until it has another.
+    pub(crate) fn expect(self, song: &Song, file: &File) {
+        let key = song.file.text();
+        let (heard, handle) =
+            self.with(|shelf| (shelf.heard.contains(&key), shelf.handles.get(&key).cloned()));
+        if !heard {
+            self.change(Change::Record(record_of(song).into()));
+        }
+        if let Some(handle) = handle {
+            self.change(Change::Handle(key.clone(), handle));
+        }
+        if self.keeps_sound.get_untracked() {
+            spawn_local(self.keep_sound(key, file.clone()));
+        }
+    }
+
+    async fn keep_sound(self, key: String, file: File) {
+        let storage = browser::property(&window().navigator(), "storage");
+        let Ok(estimate) = browser::call_async(&storage, "estimate", &[]).await else { return };
+        let number = |name| browser::property(&estimate, name).as_f64().unwrap_or(0.0);
+        if number("quota") - number("usage") - file.size() >= ROOM_LEFT {
+            self.change(Change::Sound(key, file));
+        } else {
+            self.state.set(Keeping::Refused(StoreProblem::Full));
+        }
+    }
+
+    /// Keeps a song that has ended.
+    pub(crate) fn keep(self, song: &Song) {
+        let record = record_of(song);
+        let key = record.file.text();
+        let done = record.ending == Ending::Done;
+        let had = self.with(|shelf| if done { !shelf.heard.insert(key) } else { shelf.heard.contains(&key) });
+        // A verdict is worth more than the news that it was not given again.
+        if done || !had {
+            self.change(Change::Record(record.into()));
+        }
+        self.ask_for_persistence();
+    }
+
+    /// Forgets a song, here and in the store.
+    pub(crate) fn forget(self, song: &Song) {
+        let key = song.file.text();
+        self.with(|shelf| {
+            shelf.heard.remove(&key);
+            shelf.handles.remove(&key);
+        });
+        self.take_back(&song.file);
+        self.change(Change::Forget(key));
+    }
+
+    /// Takes songs that are no longer on the list, the later one of those of the
+    /// same file.
+    pub(crate) fn put_away(self, songs: Vec<Song>) {
+        if songs.is_empty() {
+            return;
+        }
+        self.kept.update(|kept| {
+            for song in songs {
+                song.has_file.set(false);
+                kept.retain(|other| other.file != song.file);
+                kept.insert(0, song);
+            }
+        });
+    }
+
+    /// Forgets every song that is not on the list.
+    pub(crate) fn clear(self) {
+        for song in self.kept.try_update(std::mem::take).unwrap_or_default() {
+            let key = song.file.text();
+            self.with(|shelf| {
+                shelf.heard.remove(&key);
+                shelf.handles.remove(&key);
+            });
+            self.change(Change::Forget(key));
+        }
+    }
+
+    /// The file of that key is on the list again.
+    pub(crate) fn take_back(self, key: &FileKey) {
+        if self.kept.with_untracked(|kept| kept.iter().any(|song| *song.file == *key)) {
+            self.kept.update(|kept| kept.retain(|song| *song.file != *key));
+        }
+    }
+
+    /// The song of that name, of an earlier visit.
+    pub(crate) fn song(self, id: SongId) -> Option<Song> {
+        self.kept.with_untracked(|kept| kept.iter().find(|song| song.id == id).cloned())
+    }
+
+    // The files.
+
+    /// Holds on to the handle that a file came by.
+    pub(crate) fn hold(self, file: &File, handle: JsValue) {
+        let key = key_of(file).text();
+        self.with(|shelf| shelf.handles.insert(key, handle));
+    }
+
+    /// The file of a song of an earlier visit: from the store, or by its handle,
+    /// for which the browser may `ask` the person.
+    pub(crate) async fn file(self, song: &Song, ask: bool) -> Option<File> {
+        let key = song.file.text();
+        let store = self.with(|shelf| shelf.store.clone())?;
+        if let Some(file) = store.sound(&key).await {
+            return Some(file);
+        }
+        let handle = store.handle(&key).await?;
+        let may = |method| {
+            let handle = handle.clone();
+            async move {
+                let answer = browser::call_async(&handle, method, &[]).await;
+                answer.is_ok_and(|answer| answer.as_string().is_some_and(|answer| answer == "granted"))
+            }
+        };
+        if !(may("queryPermission").await || ask && may("requestPermission").await) {
+            return None;
+        }
+        let file = browser::call_async(&handle, "getFile", &[]).await.ok()?.dyn_into().ok()?;
+        self.hold(&file, handle);
+        Some(file)
+    }
+
+    /// Whether songs themselves shall be kept: those on the list too, or none.
+    pub(crate) fn choose_sound(self, desk: Desk, keep: bool) {
+        self.keeps_sound.set(keep);
+        browser::remember(KEEP_SOUND, if keep { "yes" } else { "no" });
+        if !keep {
+            return self.change(Change::ForgetSounds);
+        }
+        spawn_local(async move {
+            for song in desk.songs.get_untracked() {
+                if let Some(file) = desk.file(song.id) {
+                    self.keep_sound(song.file.text(), file).await;
+                }
+            }
+        });
+    }
+}
+
+impl Song {
+    /// A song of an earlier visit.
+    pub(crate) fn kept(id: SongId, record: Record) -> Self {
+        let mut song = Self::new(id, record.file.clone(), Self::EARLIER);
+        song.heard_at = record.heard;
+        song.has_file.set(false);
+        song.state.set(match record.ending {
+            Ending::Unheard => SongState::Unheard,
+            Ending::Done => SongState::Done,
+            Ending::Failed { why } => SongState::Failed(why),
+            Ending::Cancelled => SongState::Cancelled,
+        });
+        let clips = record.clips.iter().map(|clip| HeardClip {
+            verdict: clip.verdict(),
+            start: clip.start,
+            end: clip.end,
+        });
+        let verdict = SongVerdict::of(record.probabilities, record.doubt);
+        song.track.set_value(Track::kept(clips.collect(), verdict, &record.embedding));
+        song.info.set(record.info);
+        song.seconds.set(record.seconds);
+        song.notices.set(record.notices);
+        if let Some(by) = record.heard_by {
+            song.heard_by(by);
+        }
+        song.refresh();
+        song
+    }
+}

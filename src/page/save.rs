@@ -1,0 +1,30 @@
+//! Files that the page gives to the person.
+
+use js_sys::{Array, Uint8Array};
+use leptos::prelude::document;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, Url};
+
+/// Has the browser save bytes as a file of that name.
+///
+/// # Errors
+/// What the browser says where it keeps no such file.
+pub(crate) fn save(name: &str, bytes: &Uint8Array, media_type: &str) -> Result<(), JsValue> {
+    let options = BlobPropertyBag::new();
+    options.set_type(media_type);
+    save_blob(name, &Blob::new_with_u8_array_sequence_and_options(&Array::of1(bytes), &options)?)
+}
+
+/// The same with what the browser has as a file already.
+///
+/// # Errors
+/// As [`save`].
+pub(crate) fn save_blob(name: &str, content: &Blob) -> Result<(), JsValue> {
+    let address = Url::create_object_url_with_blob(content)?;
+    let link: HtmlAnchorElement = document().create_element("a")?.unchecked_into();
+    link.set_href(&address);
+    link.set_download(name);
+    link.click();
+    // The click has the browser hold the file for as long as it saves.
+    Url::revoke_object_url(&address)
+}

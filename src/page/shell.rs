@@ -1,0 +1,174 @@
+//! What stands around every view: the way from one to another, the language, the
+//! presentation.
+//!
+//! In: the [`Router`]. Out: a navigation above the open view; the document's
+//! title, the keyboard's place and the scrolling follow the view.
+
+use gloo::events::EventListener;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
+use web_sys::{Event, FocusOptions, HtmlElement, HtmlSelectElement, KeyboardEvent};
+
+use super::desk::Desk;
+use super::views::{self, Router, View};
+use super::words::{self, sentence, t};
+
+/// What stands around every view.
+#[component]
+pub(crate) fn Shell() -> impl IntoView {
+    let router = expect_context::<Router>();
+    follow_view(router);
+    follow_presentation(router);
+    view! {
+        <header class="shell">
+            // No link: the address is the view's, and names no place in it.
+            <button class="skip" on:click=move |_| focus_heading()>{sentence("shell.skip")}</button>
+            <nav aria-label=sentence("shell.views") data-testid="views">
+                <a class="shell-name" href="#listen" tabindex="-1" aria-hidden="true">{words::NAME}</a>
+                <ul>
+                    {views::in_navigation()
+                        .map(|entry| view! {
+                            <li>
+                                <a
+                                    href=format!("#{}", entry.view.code())
+                                    aria-current=move || (router.view.get() == entry.view).then_some("page")
+                                >
+                                    {sentence(entry.name)}
+                                </a>
+                            </li>
+                        })
+                        .collect_view()}
+                </ul>
+                <Language />
+                <button
+                    class="quiet-button"
+                    data-testid="present"
+                    title=sentence("shell.present_hint")
+                    on:click=move |_| router.present(true)
+                >
+                    {sentence("shell.present")}
+                </button>
+            </nav>
+            <button class="quiet-button shell-leave" data-testid="leave" on:click=move |_| router.present(false)>
+                {sentence("shell.leave")}
+            </button>
+        </header>
+    }
+}
+
+/// The choice of the language.
+#[component]
+fn Language() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let choose = move |event: leptos::ev::Event| {
+        let select: HtmlSelectElement = event_target(&event);
+        let Some(language) = words::LANGUAGES.into_iter().find(|language| language.code == select.value())
+        else {
+            return;
+        };
+        spawn_local(async move {
+            if words::choose(language).await.is_err() {
+                desk.note(t!("shell.language_failed"));
+                select.set_value(untrack(words::in_use).code);
+            }
+        });
+    };
+    view! {
+        <select
+            class="shell-language"
+            aria-label=sentence("shell.language")
+            data-testid="language"
+            on:change=choose
+            prop:value=move || words::in_use().code
+        >
+            {words::LANGUAGES
+                .into_iter()
+                .map(|language| view! {
+                    <option
+                        value=language.code
+                        lang=language.code
+                        selected=move || words::in_use() == language
+                    >
+                        {language.name}
+                    </option>
+                })
+                .collect_view()}
+        </select>
+    }
+}
+
+/// Has title, keyboard and scrolling follow the view.
+fn follow_view(router: Router) {
+    let page = document().title();
+    Effect::new(move |_| {
+        let title = match router.view.get() {
+            View::Listen => page.clone(),
+            view => format!("{} · {page}", views::name(view).unwrap_or_default()),
+        };
+        document().set_title(&title);
+    });
+    Effect::new(move |before: Option<View>| {
+        let view = router.view.get();
+        request_animation_frame(show_in_navigation);
+        if before.is_some_and(|before| before != view) {
+            // Once it has been put up.
+            request_animation_frame(move || {
+                focus_heading();
+                window().scroll_to_with_x_and_y(0.0, router.scrolled_to());
+            });
+        }
+        view
+    });
+}
+
+/// Scrolls the navigation, where it has no room for all views, to the open one.
+fn show_in_navigation() {
+    let current = document().query_selector(".shell [aria-current]").ok().flatten();
+    let Some(current) = current.map(JsCast::unchecked_into::<HtmlElement>) else { return };
+    if let Ok(Some(navigation)) = current.closest("nav") {
+        let beside = (navigation.client_width() - current.offset_width()) / 2;
+        navigation.set_scroll_left(current.offset_left() - beside);
+    }
+}
+
+/// Marks the document as long as the page is presented; Escape ends it.
+fn follow_presentation(router: Router) {
+    Effect::new(move |before: Option<bool>| {
+        let presenting = router.presenting.get();
+        if let Some(root) = document().document_element() {
+            // The attribute's name is a valid one.
+            let _ = root.toggle_attribute_with_force("data-presentation", presenting);
+        }
+        if before.unwrap_or(false) != presenting {
+            // Canvases have another size now, as in another window.
+            request_animation_frame(|| {
+                if let Ok(resize) = Event::new("resize") {
+                    // Nobody's listener is called that could throw.
+                    let _ = window().dispatch_event(&resize);
+                }
+            });
+        }
+        presenting
+    });
+    EventListener::new(&window(), "keydown", move |event| {
+        let escape = event.dyn_ref::<KeyboardEvent>().is_some_and(|event| event.key() == "Escape");
+        if escape && !event.default_prevented() && router.presenting.get_untracked() {
+            router.present(false);
+        }
+    })
+    .forget();
+}
+
+/// Gives the keyboard to the heading of the open view.
+fn focus_heading() {
+    let heading = document().query_selector("main > :not([hidden]) :is(h1, h2)").ok().flatten();
+    let Some(heading) = heading.map(JsCast::unchecked_into::<HtmlElement>) else { return };
+    if !heading.has_attribute("tabindex") {
+        heading.set_tab_index(-1);
+    }
+    let options = FocusOptions::new();
+    options.set_prevent_scroll(true);
+    // What cannot be focused leaves the keyboard where it is.
+    let _ = heading.focus_with_options(&options);
+}

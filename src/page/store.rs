@@ -1,0 +1,244 @@
+//! What outlives the visit, in this browser's IndexedDB.
+//!
+//! In: records of songs, handles on their files, and, where a person wants it,
+//! the files themselves, each under its file's key. Out: the same, in portions,
+//! so that reading a thousand does not hold the page up.
+//!
+//! IndexedDB answers by events, which are turned into futures here. A wrapper
+//! crate would do the same, but tells of a transaction that was aborted (which
+//! is how a full disk shows) without saying why.
+
+use js_sys::{Array, Promise};
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    DomException, File, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest, IdbRequest,
+    IdbTransaction, IdbTransactionMode,
+};
+
+use super::browser;
+use crate::library::record::Record;
+
+/// Version of the stores below.
+const VERSION: u32 = 1;
+
+/// JSON texts of [`Record`].
+const RECORDS: &str = "records";
+
+/// `FileSystemFileHandle`s.
+const HANDLES: &str = "handles";
+
+/// `File`s.
+const SOUNDS: &str = "sounds";
+
+/// Records read at once: some milliseconds' work.
+const PORTION: u32 = 12;
+
+/// Why something is not kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum StoreProblem {
+    /// The browser keeps nothing for this page: a private window, a setting.
+    Absent,
+    /// The browser gives no more room.
+    Full,
+    /// Something else, in the browser's words.
+    Failed(String),
+}
+
+impl StoreProblem {
+    fn of(error: &JsValue) -> Self {
+        match error.dyn_ref::<DomException>() {
+            Some(exception) if exception.name() == "QuotaExceededError" => Self::Full,
+            _ => Self::Failed(browser::describe(error)),
+        }
+    }
+}
+
+/// A change of what is kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// A record, under its file's key: the latest replaces all before it.
+    Record(Box<Record>),
+    /// A handle on the file of that key.
+    Handle(String, JsValue),
+    /// The file of that key itself.
+    Sound(String, File),
+    /// Everything under that key goes.
+    Forget(String),
+    /// Every file goes; records and handles stay.
+    ForgetSounds,
+}
+
+impl Change {
+    /// Whether it takes next to no room and can be kept by every browser.
+    pub(crate) fn is_light(&self) -> bool {
+        !matches!(self, Self::Sound(..) | Self::Handle(..))
+    }
+}
+
+/// The store, open.
+#[derive(Clone)]
+pub(crate) struct Store {
+    database: IdbDatabase,
+}
+
+impl Store {
+    /// Opens the store of this page's folder; several such pages may live on one
+    /// origin.
+    ///
+    /// # Errors
+    /// [`StoreProblem`].
+    pub(crate) async fn open() -> Result<Self, StoreProblem> {
+        let factory = browser::property(&leptos::prelude::window(), "indexedDB")
+            .dyn_into::<IdbFactory>()
+            .map_err(|_| StoreProblem::Absent)?;
+        let name = format!("needledrop {}", browser::folder());
+        let request = factory.open_with_u32(&name, VERSION).map_err(|_| StoreProblem::Absent)?;
+        let asked = request.clone();
+        let upgrade = Closure::once_into_js(move || create_stores(&asked));
+        request.set_onupgradeneeded(Some(upgrade.unchecked_ref()));
+        // What a browser that keeps nothing says here differs from one to the next.
+        let database = answer(&request).await.map_err(|_| StoreProblem::Absent)?;
+        let database: IdbDatabase = database.unchecked_into();
+        // A later version of the page, in another tab, may need stores of its own.
+        let open = database.clone();
+        let close = Closure::once_into_js(move || open.close());
+        database.set_onversionchange(Some(close.unchecked_ref()));
+        Ok(Self { database })
+    }
+
+    fn begin(&self, mode: IdbTransactionMode) -> Result<IdbTransaction, StoreProblem> {
+        let stores = Array::of3(&RECORDS.into(), &HANDLES.into(), &SOUNDS.into());
+        self.database
+            .transaction_with_str_sequence_and_mode(&stores, mode)
+            .map_err(|error| StoreProblem::of(&error))
+    }
+
+    /// Makes changes, all or none.
+    ///
+    /// # Errors
+    /// [`StoreProblem`].
+    pub(crate) async fn change(&self, changes: &[Change]) -> Result<(), StoreProblem> {
+        let transaction = self.begin(IdbTransactionMode::Readwrite)?;
+        let end = end_of(&transaction);
+        let made = changes.iter().try_for_each(|change| make(&transaction, change));
+        if let Err(error) = made {
+            // One that has ended by itself cannot be aborted, and need not be.
+            let _ = transaction.abort();
+            return Err(StoreProblem::of(&error));
+        }
+        end.await.map(drop).map_err(|error| StoreProblem::of(&error))
+    }
+
+    /// The records whose keys come after `after`, a portion of them, and the key
+    /// to go on after; `None` behind the last. What cannot be read is left out,
+    /// and left where it is: a later version of the page may have written it.
+    ///
+    /// # Errors
+    /// [`StoreProblem`].
+    pub(crate) async fn records(
+        &self,
+        after: Option<&str>,
+    ) -> Result<(Vec<Record>, Option<String>), StoreProblem> {
+        let store = self.store(RECORDS).map_err(|error| StoreProblem::of(&error))?;
+        let read = async {
+            let (keys, texts) = match after {
+                Some(after) => {
+                    let range = IdbKeyRange::lower_bound_with_open(&after.into(), true)?;
+                    (
+                        store.get_all_keys_with_key_and_limit(&range, PORTION)?,
+                        store.get_all_with_key_and_limit(&range, PORTION)?,
+                    )
+                }
+                None => (
+                    store.get_all_keys_with_key_and_limit(&JsValue::UNDEFINED, PORTION)?,
+                    store.get_all_with_key_and_limit(&JsValue::UNDEFINED, PORTION)?,
+                ),
+            };
+            let (keys, texts) = (answer(&keys), answer(&texts));
+            Ok::<_, JsValue>((keys.await?.unchecked_into::<Array>(), texts.await?.unchecked_into::<Array>()))
+        };
+        let (keys, texts) = read.await.map_err(|error| StoreProblem::of(&error))?;
+        let record = |text: JsValue| serde_json::from_str(&text.as_string()?).ok();
+        Ok((texts.iter().filter_map(record).collect(), keys.pop().as_string()))
+    }
+
+    /// The handle on the file of that key, where one is kept.
+    pub(crate) async fn handle(&self, key: &str) -> Option<JsValue> {
+        self.get(HANDLES, key).await
+    }
+
+    /// The file of that key, where it is kept.
+    pub(crate) async fn sound(&self, key: &str) -> Option<File> {
+        self.get(SOUNDS, key).await?.dyn_into().ok()
+    }
+
+    async fn get(&self, store: &str, key: &str) -> Option<JsValue> {
+        let request = self.store(store).and_then(|store| store.get(&key.into())).ok()?;
+        answer(&request).await.ok().filter(|value| !value.is_undefined())
+    }
+
+    fn store(&self, name: &str) -> Result<IdbObjectStore, JsValue> {
+        self.database.transaction_with_str(name)?.object_store(name)
+    }
+}
+
+fn create_stores(request: &IdbOpenDbRequest) {
+    let Ok(database) = request.result() else { return };
+    let database: IdbDatabase = database.unchecked_into();
+    for name in [RECORDS, HANDLES, SOUNDS] {
+        // One that is there already stays.
+        let _ = database.create_object_store(name);
+    }
+}
+
+fn make(transaction: &IdbTransaction, change: &Change) -> Result<(), JsValue> {
+    let put = |store: &str, value: &JsValue, key: &str| {
+        transaction.object_store(store)?.put_with_key(value, &key.into()).map(drop)
+    };
+    match change {
+        Change::Record(record) => {
+            // Its texts and numbers have a JSON form.
+            let text = serde_json::to_string(record).unwrap_or_default();
+            put(RECORDS, &text.into(), &record.file.text())
+        }
+        Change::Handle(key, handle) => put(HANDLES, handle, key),
+        Change::Sound(key, file) => put(SOUNDS, file, key),
+        Change::Forget(key) => [RECORDS, HANDLES, SOUNDS]
+            .into_iter()
+            .try_for_each(|store| transaction.object_store(store)?.delete(&key.into()).map(drop)),
+        Change::ForgetSounds => transaction.object_store(SOUNDS)?.clear().map(drop),
+    }
+}
+
+/// What a request gives, from this call on whether or not it is awaited yet.
+fn answer(request: &IdbRequest) -> JsFuture {
+    let promise = Promise::new(&mut |give, fail| {
+        let asked = request.clone();
+        let success = Closure::once_into_js(move || give.call1(&JsValue::UNDEFINED, &asked.result()?));
+        let asked = request.clone();
+        let failure = Closure::once_into_js(move || {
+            let error = asked.error()?.map_or(JsValue::UNDEFINED, JsValue::from);
+            fail.call1(&JsValue::UNDEFINED, &error)
+        });
+        request.set_onsuccess(Some(success.unchecked_ref()));
+        request.set_onerror(Some(failure.unchecked_ref()));
+    });
+    JsFuture::from(promise)
+}
+
+/// Ends with the transaction: well, or with what it was aborted for.
+fn end_of(transaction: &IdbTransaction) -> JsFuture {
+    let promise = Promise::new(&mut |give, fail| {
+        let complete = Closure::once_into_js(move || give.call0(&JsValue::UNDEFINED));
+        let ended = transaction.clone();
+        let abort = Closure::once_into_js(move || {
+            let error = ended.error().map_or(JsValue::UNDEFINED, JsValue::from);
+            fail.call1(&JsValue::UNDEFINED, &error)
+        });
+        transaction.set_oncomplete(Some(complete.unchecked_ref()));
+        transaction.set_onabort(Some(abort.unchecked_ref()));
+    });
+    JsFuture::from(promise)
+}

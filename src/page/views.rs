@@ -1,0 +1,300 @@
+//! Which view is open, and in what state.
+//!
+//! In: the fragment of the page's address, `#inside?clip=3&stage=mel`: a view
+//! and its parameters, so that any view opens in a given state from a link. Out:
+//! signals that follow it, through the browser's back button too; and what to
+//! put up for each view. A new view is a line in [`VIEWS`].
+
+use gloo::events::EventListener;
+use js_sys::{decode_uri_component, encode_uri_component};
+use leptos::prelude::*;
+use wasm_bindgen::JsValue;
+
+use super::closer::SongView;
+
+use super::experiments::ExperimentsView;
+use super::inside::InsideView;
+use super::library::LibraryView;
+use super::map::MapView;
+use super::result::ResultView;
+use super::teach::TeachView;
+
+/// The parameter that says that the page is being presented.
+const PRESENT: &str = "present";
+
+/// A side of the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum View {
+    /// Songs as they are heard.
+    #[default]
+    Listen,
+    /// Hundreds of songs as a table.
+    Library,
+    /// One song closely.
+    Song,
+    /// One clip on its way through the network.
+    Inside,
+    /// Clips and songs in the plane.
+    Map,
+    /// What the networks scored.
+    Experiments,
+    /// Classes of one's own.
+    Teach,
+    /// A result that somebody sent.
+    Result,
+}
+
+impl View {
+    const ALL: [Self; 8] = [
+        Self::Listen,
+        Self::Library,
+        Self::Song,
+        Self::Inside,
+        Self::Map,
+        Self::Experiments,
+        Self::Teach,
+        Self::Result,
+    ];
+
+    /// Its name in the address.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::Library => "library",
+            Self::Song => "song",
+            Self::Inside => "inside",
+            Self::Map => "map",
+            Self::Experiments => "experiments",
+            Self::Teach => "teach",
+            Self::Result => "result",
+        }
+    }
+
+    /// Whether one goes there from anywhere, and not from something one points
+    /// at.
+    fn is_in_navigation(self) -> bool {
+        !matches!(self, Self::Song | Self::Result)
+    }
+}
+
+/// A view that there is.
+pub(crate) struct Entry {
+    /// Which.
+    pub(crate) view: View,
+    /// Key of its name.
+    pub(crate) name: &'static str,
+    /// What is put up while it is open.
+    show: fn() -> AnyView,
+}
+
+/// Every view that there is, in the order of the navigation.
+const VIEWS: &[Entry] = &[
+    // The list of songs is always put up: see `App`.
+    Entry { view: View::Listen, name: "view.listen", show: || ().into_any() },
+    Entry { view: View::Library, name: "view.library", show: || LibraryView().into_any() },
+    Entry { view: View::Song, name: "view.song", show: || view! { <SongView /> }.into_any() },
+    Entry { view: View::Inside, name: "view.inside", show: || view! { <InsideView /> }.into_any() },
+    Entry { view: View::Map, name: "view.map", show: || view! { <MapView /> }.into_any() },
+    Entry {
+        view: View::Experiments,
+        name: "view.experiments",
+        show: || view! { <ExperimentsView /> }.into_any(),
+    },
+    Entry { view: View::Teach, name: "view.teach", show: || view! { <TeachView /> }.into_any() },
+    Entry { view: View::Result, name: "view.result", show: || ResultView().into_any() },
+];
+
+/// The views of the navigation.
+pub(crate) fn in_navigation() -> impl Iterator<Item = &'static Entry> {
+    VIEWS.iter().filter(|entry| entry.view.is_in_navigation())
+}
+
+/// What is put up while `view` is open.
+pub(crate) fn show(view: View) -> Option<AnyView> {
+    entry(view).map(|entry| (entry.show)())
+}
+
+/// The name of a view, in the language in use.
+pub(crate) fn name(view: View) -> Option<String> {
+    entry(view).map(|entry| super::words::say(entry.name, &[]))
+}
+
+fn entry(view: View) -> Option<&'static Entry> {
+    VIEWS.iter().find(|entry| entry.view == view)
+}
+
+/// The state of a view as names and values, in the order they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// The value of a parameter.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The same with a parameter set.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        match self.0.iter_mut().find(|(other, _)| other == name) {
+            Some((_, place)) => *place = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+        self
+    }
+
+    /// The same without a parameter.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(other, _)| other != name);
+        self
+    }
+}
+
+/// A view in a state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Place {
+    view: View,
+    parameters: Parameters,
+}
+
+impl Place {
+    /// What the address names.
+    fn here() -> Self {
+        let fragment = window().location().hash().unwrap_or_default();
+        Self::read(&fragment, |text| decode_uri_component(text).map(String::from).ok())
+    }
+
+    /// Reads a fragment. What names no view that there is leads to the list of
+    /// songs; what `decode` cannot read is taken as it is written.
+    fn read(fragment: &str, decode: impl Fn(&str) -> Option<String>) -> Self {
+        let fragment = fragment.strip_prefix('#').unwrap_or(fragment);
+        let (code, parameters) = fragment.split_once('?').unwrap_or((fragment, ""));
+        let view = View::ALL.into_iter().find(|view| view.code() == code && entry(*view).is_some());
+        let decode = |text: &str| decode(text).unwrap_or_else(|| text.to_owned());
+        let parameters = parameters.split('&').filter(|pair| !pair.is_empty());
+        let parameters = parameters.fold(Parameters::default(), |parameters, pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            parameters.with(&decode(name), decode(value))
+        });
+        Self { view: view.unwrap_or_default(), parameters }
+    }
+
+    /// As a fragment, with its `#`.
+    fn write(&self, encode: impl Fn(&str) -> String) -> String {
+        let mut fragment = format!("#{}", self.view.code());
+        for (index, (name, value)) in self.parameters.0.iter().enumerate() {
+            fragment.push(if index == 0 { '?' } else { '&' });
+            fragment += &encode(name);
+            fragment.push('=');
+            fragment += &encode(value);
+        }
+        fragment
+    }
+}
+
+fn encode(text: &str) -> String {
+    encode_uri_component(text).into()
+}
+
+/// Handle on the page's address; copies are the same one.
+#[derive(Clone, Copy)]
+pub(crate) struct Router {
+    place: RwSignal<Place>,
+    /// The view that is open.
+    pub(crate) view: Memo<View>,
+    /// The state that the address gives it.
+    pub(crate) parameters: Memo<Parameters>,
+    /// Whether the page is being presented.
+    pub(crate) presenting: Memo<bool>,
+    /// How far the list of songs was scrolled when it was left, in CSS pixels.
+    left_at: StoredValue<f64>,
+}
+
+impl Router {
+    /// Follows the address for as long as the page lives.
+    pub(crate) fn follow() -> Self {
+        let place = RwSignal::new(Place::here());
+        let view = Memo::new(move |_| place.with(|place| place.view));
+        let parameters = Memo::new(move |_| place.with(|place| place.parameters.clone()));
+        let presenting = Memo::new(move |_| parameters.with(|all| all.get(PRESENT) == Some("1")));
+        let router = Self { place, view, parameters, presenting, left_at: StoredValue::new(0.0) };
+        EventListener::new(&window(), "hashchange", move |_| router.arrive(Place::here())).forget();
+        router
+    }
+
+    /// Opens a view in a state. What is presented stays presented.
+    pub(crate) fn go(self, view: View, parameters: Parameters) {
+        let presenting = self.presenting.get_untracked();
+        let parameters = if presenting { parameters.with(PRESENT, "1") } else { parameters };
+        let place = Place { view, parameters };
+        // Where the browser counts too many entries, the address stays behind.
+        let _ = window()
+            .history()
+            .and_then(|history| history.push_state_with_url(&JsValue::NULL, "", Some(&place.write(encode))));
+        self.arrive(place);
+    }
+
+    /// Writes the open view's state into the address, without an entry for the
+    /// back button.
+    pub(crate) fn replace(self, parameters: Parameters) {
+        let place = Place { view: self.view.get_untracked(), parameters };
+        // As above.
+        let _ = window().history().and_then(|history| {
+            history.replace_state_with_url(&JsValue::NULL, "", Some(&place.write(encode)))
+        });
+        self.arrive(place);
+    }
+
+    /// Begins or ends the presentation.
+    pub(crate) fn present(self, presenting: bool) {
+        let parameters = self.parameters.get_untracked();
+        self.replace(if presenting { parameters.with(PRESENT, "1") } else { parameters.without(PRESENT) });
+    }
+
+    fn arrive(self, place: Place) {
+        let leaves_list = self.view.get_untracked() == View::Listen && place.view != View::Listen;
+        if leaves_list {
+            self.left_at.set_value(window().scroll_y().unwrap_or(0.0));
+        }
+        self.place.set(place);
+    }
+
+    /// Where the open view is scrolled to when it is put up.
+    pub(crate) fn scrolled_to(self) -> f64 {
+        if self.view.get_untracked() == View::Listen { self.left_at.get_value() } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fragment: &str) -> Place {
+        Place::read(fragment, |text| (!text.contains('%')).then(|| text.to_uppercase()))
+    }
+
+    #[test]
+    fn what_names_no_view_leads_to_the_list() {
+        for fragment in ["", "#", "#nowhere", "#Listen", "#listen/1", "?", "#?listen"] {
+            assert_eq!(read(fragment).view, View::Listen, "{fragment}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_read_one_by_one() {
+        let parameters = read("#listen?clip=3&&stage=a=b&bare&bad=%zz&clip=4").parameters;
+        let read = ["CLIP", "STAGE", "BARE", "BAD", "clip"].map(|name| parameters.get(name));
+        assert_eq!(read, [Some("4"), Some("A=B"), Some(""), Some("%zz"), None]);
+    }
+
+    #[test]
+    fn a_fragment_that_is_written_is_read_again() {
+        let parameters = Parameters::default().with("clip", "3").with("stage", "mel").with("clip", "4");
+        let place = Place { view: View::Listen, parameters };
+        let fragment = place.write(str::to_owned);
+        assert_eq!(fragment, "#listen?clip=4&stage=mel");
+        assert_eq!(Place::read(&fragment, |text| Some(text.to_owned())), place);
+        let shorter = place.parameters.without("clip").without("clip");
+        assert_eq!(shorter, Parameters::default().with("stage", "mel"));
+    }
+}

@@ -1,0 +1,420 @@
+//! Every sentence of the page.
+//!
+//! In: codes and arguments. Out: words a person reads, in the language in use.
+//! Nothing else of the page holds a sentence: they stand in `www/language/`, a
+//! file a language, under keys that begin with the view or the thing that says
+//! them. [`t!`] says the sentence of a key; what has to choose among several
+//! stands below.
+
+mod language;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use language::{LANGUAGES, choose, in_use, mark_document, preferred, speak};
+pub(crate) use template::Argument;
+
+use super::download::DownloadProblem;
+use super::microphone::MicrophoneProblem;
+use crate::classify::verdict::Doubt;
+use crate::engine::pool::{Choice, EngineStatus, GpuStatus};
+use crate::engine::protocol::{EngineProblem, Role, SongInfo, SongNotice, SongProblem};
+use crate::network::card::{Combine, ModelCard, Rejection, RejectionScore, Score};
+
+/// The page's name, the same in every language.
+pub(crate) const NAME: &str = "Needledrop";
+
+/// `t!("view.thing")`, `t!("view.thing", name = words, count = number)`: a
+/// sentence in the language in use, as a `String`.
+///
+/// A view follows the language where this stands in a closure,
+/// `{move || t!("view.thing")}`; where there is nothing to fill in,
+/// [`sentence`] gives smaller code.
+macro_rules! t {
+    ($key:literal $(, $name:ident = $value:expr)* $(,)?) => {
+        $crate::page::words::say(
+            $key,
+            &[$((stringify!($name), $crate::page::words::Argument::from($value))),*],
+        )
+    };
+}
+pub(crate) use t;
+
+/// What [`t!`] gives; for keys that are not written out. A key that no language
+/// has is shown as it is.
+pub(crate) fn say(key: &str, arguments: &[(&str, Argument<'_>)]) -> String {
+    language::say(key, arguments).unwrap_or_else(|| key.to_owned())
+}
+
+/// A sentence without gaps that follows the language. All of them are of one
+/// type, so that a view of many is not much code.
+pub(crate) fn sentence(key: &'static str) -> impl Fn() -> String + Copy + Send + Sync + 'static {
+    move || say(key, &[])
+}
+
+/// Whole minutes.
+fn minutes(seconds: f64) -> u32 {
+    (seconds / 60.0).round() as u32
+}
+
+/// `m:ss`, or `h:mm:ss` from an hour on.
+pub(crate) fn clock(seconds: f64) -> String {
+    let whole = if seconds.is_finite() { seconds.max(0.0) as u64 } else { 0 };
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// A number with so many decimals, the language's way.
+pub(crate) fn decimal(number: f64, decimals: u32) -> String {
+    let scale = 10_u64.saturating_pow(decimals);
+    let scaled = (number.abs() * scale as f64).round() as u64;
+    let sign = if number < 0.0 && scaled > 0 { "−" } else { "" };
+    if decimals == 0 {
+        return format!("{sign}{scaled}");
+    }
+    let width = decimals as usize;
+    format!("{sign}{}{}{:0width$}", scaled / scale, t!("number.decimal"), scaled % scale)
+}
+
+/// A probability as whole percent.
+pub(crate) fn percent(probability: f32) -> String {
+    t!("number.percent", number = (probability * 100.0).round() as u32)
+}
+
+/// A probability with one decimal, for scores.
+pub(crate) fn percent_exact(share: f32) -> String {
+    t!("number.percent", number = decimal(f64::from(share) * 100.0, 1))
+}
+
+/// A size in megabytes with one decimal.
+pub(crate) fn megabytes(bytes: f64) -> String {
+    format!("{} MB", decimal(bytes / 1e6, 1))
+}
+
+/// A time in milliseconds as a person would say it.
+pub(crate) fn duration(milliseconds: f64) -> String {
+    if milliseconds < 1000.0 {
+        format!("{} ms", milliseconds.round() as u32)
+    } else {
+        format!("{} s", decimal(milliseconds / 1000.0, 1))
+    }
+}
+
+/// A genre as a heading. One that the language has no word for is shown as its
+/// model calls it.
+pub(crate) fn genre(name: &str) -> String {
+    language::say(&format!("genre.{}", name.to_lowercase()), &[]).unwrap_or_else(|| capitalised(name))
+}
+
+/// A word with a capital: `polka` becomes `Polka`.
+pub(crate) fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The line under a song's title: artist, album, length, codec.
+pub(crate) fn song_facts(info: &SongInfo, seconds: Option<f64>) -> String {
+    let length = seconds.or(info.seconds).map(clock);
+    let sound = (!info.codec.is_empty()).then(|| sound_of(info));
+    [info.artist.clone(), info.album.clone(), length, sound]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+fn sound_of(info: &SongInfo) -> String {
+    let kilohertz = decimal(f64::from(info.sample_rate) / 1000.0, 1);
+    t!("song.sound", codec = &info.codec, rate = kilohertz, channels = info.channels)
+}
+
+/// How far the verdict reaches while a song is being heard.
+pub(crate) fn so_far(heard: f64) -> String {
+    t!("song.so_far", time = clock(heard))
+}
+
+/// What the verdict of a whole song rests on.
+pub(crate) fn heard_in(clips: usize, milliseconds: f64) -> String {
+    t!("song.heard_in", clips = clips, time = duration(milliseconds))
+}
+
+/// What a screen reader says of one place in a song.
+pub(crate) fn place(seconds: f64, total: f64, genre: Option<(&str, f32)>) -> String {
+    let (time, length) = (clock(seconds), clock(total));
+    match genre {
+        Some((name, probability)) => t!(
+            "song.place_genre",
+            time = time,
+            length = length,
+            genre = self::genre(name),
+            share = percent(probability)
+        ),
+        None => t!("song.place", time = time, length = length),
+    }
+}
+
+/// The same where the sound is not music.
+pub(crate) fn place_not_music(second: f64, length: f64) -> String {
+    t!("song.place_not_music", time = clock(second), length = clock(length))
+}
+
+/// Name of a song's play button.
+pub(crate) fn play(title: &str, playing: bool) -> String {
+    if playing { t!("song.pause", title = title) } else { t!("song.play", title = title) }
+}
+
+/// A button's name with the song it belongs to.
+pub(crate) fn of_song(action: &'static str, title: &str) -> String {
+    t!("song.action", action = say(action, &[]), title = title)
+}
+
+/// Said once a song has its verdict.
+pub(crate) fn announce_verdict(title: &str, top: Option<(&str, f32)>, doubt: Option<Doubt>) -> String {
+    match (top, doubt) {
+        (Some(_), Some(Doubt::NotMusic)) => t!("song.said_not_music", title = title),
+        (Some((name, probability)), Some(Doubt::NotSure)) => {
+            t!("song.said_not_sure", title = title, genre = genre(name), share = percent(probability))
+        }
+        (Some((name, probability)), None) => {
+            t!("song.said", title = title, genre = genre(name), share = percent(probability))
+        }
+        (None, _) => t!("song.said_silence", title = title),
+    }
+}
+
+/// Said once a song has failed.
+pub(crate) fn announce_problem(title: &str, problem: &SongProblem) -> String {
+    t!("song.said_problem", title = title, problem = self::problem(problem))
+}
+
+/// Said instead when several songs end together.
+pub(crate) fn announce_many(ended: usize, left: usize) -> String {
+    if left == 0 {
+        t!("songs.ended", count = ended)
+    } else {
+        t!("songs.ended_to_go", count = ended, left = left)
+    }
+}
+
+/// The count above the list.
+pub(crate) fn summary(heard: usize, failed: usize, left: usize) -> String {
+    let mut parts = Vec::new();
+    if heard > 0 {
+        parts.push(t!("songs.heard", count = heard));
+    }
+    if left > 0 {
+        parts.push(t!("songs.to_go", count = left));
+    }
+    if failed > 0 {
+        parts.push(t!("songs.failed", count = failed));
+    }
+    parts.join(", ")
+}
+
+/// Why a song has no verdict.
+pub(crate) fn problem(problem: &SongProblem) -> String {
+    match problem {
+        SongProblem::Empty => t!("problem.empty"),
+        SongProblem::Folder => t!("problem.folder"),
+        SongProblem::NotAudio => t!("problem.not_audio"),
+        SongProblem::NoTrack => t!("problem.no_track"),
+        SongProblem::Codec { codec } => t!("problem.codec", codec = codec),
+        SongProblem::TooLong { codec, seconds, limit } if *seconds <= 0.0 => {
+            t!("problem.too_large", codec = codec, minutes = minutes(*limit))
+        }
+        SongProblem::TooLong { codec, seconds, limit } => {
+            t!("problem.too_long", codec = codec, length = clock(*seconds), minutes = minutes(*limit))
+        }
+        SongProblem::TooShort { seconds, least } => {
+            t!("problem.too_short", length = duration(seconds * 1000.0), least = duration(least * 1000.0))
+        }
+        SongProblem::SampleRate { sample_rate } => t!("problem.sample_rate", rate = *sample_rate),
+        SongProblem::NotFinite => t!("problem.not_finite"),
+        SongProblem::Damaged { detail } => t!("problem.damaged", detail = detail),
+        SongProblem::Unreadable { detail } => t!("problem.unreadable", detail = detail),
+        SongProblem::Engine { detail } => t!("problem.engine", detail = detail),
+    }
+}
+
+/// What was not as it should be, though there is a verdict.
+pub(crate) fn notice(notice: &SongNotice) -> String {
+    match notice {
+        SongNotice::Truncated { heard, declared: Some(declared) } => {
+            t!("notice.truncated", heard = clock(*heard), declared = clock(*declared))
+        }
+        SongNotice::Truncated { heard, declared: None } => t!("notice.breaks_off", heard = clock(*heard)),
+        SongNotice::CorruptPackets { packets } => t!("notice.corrupt", count = *packets),
+        SongNotice::NonFinite { samples } => t!("notice.not_finite", count = *samples),
+        SongNotice::Repeated { seconds } => t!("notice.repeated", length = duration(seconds * 1000.0)),
+    }
+}
+
+/// Why a worker cannot be used.
+pub(crate) fn engine_problem(problem: &EngineProblem) -> String {
+    match problem {
+        EngineProblem::Protocol { .. } => t!("engine.protocol"),
+        EngineProblem::NoWebGpu => t!("engine.no_webgpu"),
+        EngineProblem::NoAdapter => t!("engine.no_adapter"),
+        EngineProblem::Software { adapter } => t!("engine.software", adapter = adapter),
+        EngineProblem::Unreachable => t!("engine.unreachable"),
+        EngineProblem::Failed { detail } => t!("engine.gpu_failed", detail = detail),
+        EngineProblem::Silent { seconds } => t!("engine.gpu_silent", time = duration(seconds * 1000.0)),
+        EngineProblem::Slower { gpu, cpu } => {
+            t!("engine.slower", gpu = decimal(*gpu, 1), cpu = decimal(*cpu, 1))
+        }
+    }
+}
+
+/// What runs and how long a clip takes it.
+pub(crate) fn runs(status: &EngineStatus) -> String {
+    if let Some(problem) = &status.problem {
+        return t!("engine.does_not_run", problem = engine_problem(problem));
+    }
+    match status.running {
+        None => t!("engine.getting_ready"),
+        Some(Role::Gpu) => match status.gpu_milliseconds {
+            Some(time) => t!("engine.on_gpu_in", device = &status.device, time = duration(time)),
+            None => t!("engine.on_gpu", device = &status.device),
+        },
+        Some(_) => {
+            let (workers, number) = (status.cpu_workers, number(status.cpu_workers));
+            match status.cpu_milliseconds {
+                Some(time) => {
+                    t!("engine.on_cpu_in", workers = workers, number = number, time = duration(time))
+                }
+                None => t!("engine.on_cpu", workers = workers, number = number),
+            }
+        }
+    }
+}
+
+/// What is with the GPU where it is not what runs.
+pub(crate) fn gpu(status: &EngineStatus) -> String {
+    match (&status.gpu, status.choice) {
+        (GpuStatus::Off, Choice::Cpu) => t!("engine.gpu_off"),
+        (GpuStatus::Off, _) => t!("engine.gpu_unasked"),
+        (GpuStatus::Starting, _) => t!("engine.gpu_starting"),
+        (GpuStatus::Running, _) => match status.cpu_milliseconds {
+            Some(time) => t!("engine.cpu_would_take", time = duration(time)),
+            None => t!("engine.gpu_faster"),
+        },
+        (GpuStatus::Unused(problem), _) => t!("engine.not_on_gpu", problem = engine_problem(problem)),
+    }
+}
+
+/// Why something of the page itself, by the key of its name, could not be
+/// loaded.
+pub(crate) fn load_problem(what: &'static str, problem: &DownloadProblem) -> String {
+    let what = say(what, &[]);
+    match problem {
+        DownloadProblem::Offline => t!("download.offline", what = what),
+        DownloadProblem::Refused(status) => {
+            t!("download.refused", what = what, status = u32::from(*status))
+        }
+        DownloadProblem::Unusable(detail) => t!("download.unusable", what = what, detail = detail),
+    }
+}
+
+/// A download on its way, by the key of its name.
+pub(crate) fn loading(what: &'static str, received: f64, total: Option<f64>) -> String {
+    let (what, received) = (say(what, &[]), megabytes(received));
+    match total {
+        Some(total) => t!("download.coming_of", what = what, received = received, total = megabytes(total)),
+        None => t!("download.coming", what = what, received = received),
+    }
+}
+
+/// Why the microphone is not heard.
+pub(crate) fn microphone_problem(problem: &MicrophoneProblem) -> String {
+    match problem {
+        MicrophoneProblem::Insecure => t!("microphone.insecure"),
+        MicrophoneProblem::Unsupported => t!("microphone.unsupported"),
+        MicrophoneProblem::Denied => t!("microphone.denied"),
+        MicrophoneProblem::Absent => t!("microphone.absent"),
+        MicrophoneProblem::Busy => t!("microphone.busy"),
+        MicrophoneProblem::NotShared => t!("microphone.shared_denied"),
+        MicrophoneProblem::SharedSilent => t!("microphone.shared_silent"),
+        MicrophoneProblem::SharedFailed(detail) => t!("microphone.shared_failed", detail = detail),
+        MicrophoneProblem::Failed(detail) => t!("microphone.failed", detail = detail),
+    }
+}
+
+/// What this model's verdicts are worth, said before any number.
+pub(crate) fn limits(genres: &[String], refuses: bool) -> String {
+    let (count, number) = (genres.len(), number(genres.len()));
+    if refuses {
+        t!("model.limits_refusing", count = count, number = number)
+    } else {
+        t!("model.limits", count = count, number = number)
+    }
+}
+
+/// How clips become the song's verdict.
+pub(crate) fn combined(card: &ModelCard) -> String {
+    let combined = match card.combine {
+        Combine::MeanProbability => t!("model.mean_probability"),
+        Combine::LogPool { correlation } => {
+            t!("model.log_pool", correlation = decimal(f64::from(correlation), 2))
+        }
+    };
+    let sure = card.least_confidence.map(|least| t!("model.not_sure_below", share = percent(least)));
+    [Some(combined), sure].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// What is refused as not music.
+pub(crate) fn refused(card: &ModelCard) -> String {
+    let Some(Rejection { score, threshold }) = card.rejection else { return t!("model.refuses_nothing") };
+    let score = match score {
+        RejectionScore::MaxProbability => t!("model.score_max_probability"),
+        RejectionScore::MaxLogit => t!("model.score_max_logit"),
+        RejectionScore::Energy => t!("model.score_energy"),
+        RejectionScore::Mahalanobis => t!("model.score_mahalanobis"),
+        RejectionScore::Probe => t!("model.score_probe"),
+    };
+    t!("model.refuses_below", score = score, threshold = decimal(f64::from(threshold), 2))
+}
+
+/// A small number as a word.
+fn number(count: usize) -> String {
+    t!("number.word", number = count)
+}
+
+/// A split by its code in the card.
+pub(crate) fn split(code: &str) -> String {
+    match code {
+        "clips" => t!("model.split_clips"),
+        "tracks" => t!("model.split_tracks"),
+        "filtered" => t!("model.split_filtered"),
+        "" => t!("model.not_said"),
+        other => other.to_owned(),
+    }
+}
+
+/// One score of the card.
+pub(crate) fn score(score: &Score) -> String {
+    let per = match score.per.as_str() {
+        "clip" => t!("model.per_clip"),
+        "track" => t!("model.per_track"),
+        other => other.to_owned(),
+    };
+    let part = match score.part.as_str() {
+        "test" => t!("model.part_test"),
+        "validation" => t!("model.part_validation"),
+        "train" => t!("model.part_train"),
+        other => other.to_owned(),
+    };
+    t!("model.score", share = percent_exact(score.accuracy), per = per, part = part, split = &score.split)
+}
+
+/// The front end of a model in a line.
+pub(crate) fn hears(card: &ModelCard) -> String {
+    let spectrogram = &card.spectrogram;
+    let step = f64::from(spectrogram.hop_length as u32) * 1000.0 / f64::from(spectrogram.sample_rate.max(1));
+    t!(
+        "model.front_end",
+        length = duration(f64::from(spectrogram.clip_seconds) * 1000.0),
+        rate = spectrogram.sample_rate,
+        bands = spectrogram.n_mels,
+        step = duration(step)
+    )
+}

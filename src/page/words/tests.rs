@@ -1,0 +1,147 @@
+//! The language files held against each other and against the code that speaks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use super::template::tests::gaps;
+use super::*;
+
+/// The sentences of a language file, and their keys in the order they stand in.
+fn file(language: &str) -> (BTreeMap<String, String>, Vec<String>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("www/language/{language}.json"));
+    let text = fs::read_to_string(path).unwrap();
+    let keys = text.lines().filter_map(|line| Some(line.trim().strip_prefix('"')?.split_once("\": ")?.0));
+    (serde_json::from_str(&text).unwrap(), keys.map(str::to_owned).collect())
+}
+
+/// The code of the page without its comments, these tests left out.
+fn code() -> String {
+    fn gather(folder: &Path, code: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                gather(&path, code);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("words/tests.rs")
+            {
+                let text = fs::read_to_string(&path).unwrap();
+                let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                lines.for_each(|line| *code += &format!("{line}\n"));
+            }
+        }
+    }
+    let mut code = String::new();
+    gather(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page"), &mut code);
+    code
+}
+
+/// Every use of `name` in the code: the key that stands first in its parentheses,
+/// and all that stands in them.
+fn calls<'a>(code: &'a str, name: &str) -> Vec<(&'a str, &'a str)> {
+    code.match_indices(name)
+        .filter(|(at, _)| !code[..*at].ends_with(|before: char| before.is_alphanumeric() || before == '_'))
+        .filter_map(|(at, _)| {
+            let inside = &code[at + name.len()..];
+            let mut open = 1;
+            let end = inside.find(|letter| {
+                open += i32::from(letter == '(') - i32::from(letter == ')');
+                open == 0
+            })?;
+            let key = inside.trim_start().strip_prefix('"')?.split_once('"')?.0;
+            Some((key, &inside[..end]))
+        })
+        .collect()
+}
+
+#[test]
+fn every_language_says_the_same_in_the_same_order() {
+    let (english, _) = file("en");
+    for language in LANGUAGES {
+        let (sentences, keys) = file(language.code);
+        assert!(keys.is_sorted(), "{}: {keys:?}", language.code);
+        assert_eq!(keys.len(), sentences.len(), "{}: a key stands twice", language.code);
+        assert!(sentences.keys().eq(english.keys()), "{}: {:?}", language.code, {
+            let (ours, theirs): (BTreeSet<_>, BTreeSet<_>) =
+                (sentences.keys().collect(), english.keys().collect());
+            ours.symmetric_difference(&theirs).map(ToString::to_string).collect::<Vec<_>>()
+        });
+        for (key, sentence) in &sentences {
+            assert_eq!(gaps(sentence), gaps(&english[key]), "{}: {key}", language.code);
+            assert!(!sentence.trim().is_empty(), "{}: {key}", language.code);
+        }
+    }
+}
+
+#[test]
+fn every_sentence_that_is_said_is_there_with_its_gaps_filled() {
+    let (english, _) = file("en");
+    let code = code();
+    let (said, plain) = (calls(&code, "t!("), calls(&code, "sentence("));
+    assert!(said.len() > 50 && plain.len() > 20, "{} and {}", said.len(), plain.len());
+    for (key, inside) in said.into_iter().chain(plain) {
+        let sentence = english.get(key).unwrap_or_else(|| panic!("no language has {key}"));
+        for gap in gaps(sentence) {
+            assert!(inside.contains(&format!("{gap} = ")), "{key} is said without {gap}");
+        }
+    }
+}
+
+#[test]
+fn every_sentence_is_said_somewhere() {
+    let code = code();
+    for key in file("en").1 {
+        assert!(key.starts_with("genre.") || code.contains(&format!("\"{key}\"")), "{key} is never said");
+    }
+}
+
+#[test]
+fn clocks_have_hours_only_when_needed() {
+    assert_eq!(clock(0.0), "0:00");
+    assert_eq!(clock(61.9), "1:01");
+    assert_eq!(clock(3_725.0), "1:02:05");
+    assert_eq!(clock(f64::NAN), "0:00");
+    assert_eq!(clock(-4.0), "0:00");
+}
+
+#[test]
+fn numbers_are_rounded_not_cut() {
+    assert_eq!(percent(0.645), "65 %");
+    assert_eq!(megabytes(2_449_999.0), "2.4 MB");
+    assert_eq!(duration(186.6), "187 ms");
+    assert_eq!(duration(1_950.0), "2.0 s");
+    assert_eq!([decimal(-1.25, 2), decimal(-0.001, 2), decimal(2.5, 0)], ["−1.25", "0.00", "3"]);
+}
+
+#[test]
+fn a_song_without_tags_shows_what_is_known() {
+    let info = SongInfo { codec: "flac".into(), sample_rate: 22_050, channels: 1, ..SongInfo::default() };
+    assert_eq!(song_facts(&info, Some(30.0)), "0:30 · flac, 22.1 kHz, mono");
+    assert_eq!(song_facts(&SongInfo::default(), None), "");
+}
+
+#[test]
+fn genres_have_words_of_the_language_or_their_own() {
+    assert_eq!([genre("hiphop"), genre("polka"), genre("")], ["Hip-hop", "Polka", ""]);
+}
+
+#[test]
+fn a_card_says_how_it_combines_and_what_it_refuses() {
+    let mut card = ModelCard::from_json(include_str!("../../../www/model/row8.card.json")).unwrap();
+    assert_eq!(combined(&card), "mean of the clips' probabilities");
+    assert_eq!(refused(&card), "is not recognised: everything but silence gets a genre");
+    card.combine = Combine::LogPool { correlation: 0.71 };
+    card.least_confidence = Some(0.5);
+    card.rejection = Some(Rejection { score: RejectionScore::Energy, threshold: -1.25 });
+    assert_eq!(
+        combined(&card),
+        "geometric mean of the clips' probabilities, clips of one song correlated by 0.71 · not sure below 50 %"
+    );
+    assert_eq!(refused(&card), "clips whose energy of the logits is below −1.25");
+}
+
+#[test]
+fn small_numbers_are_words() {
+    assert_eq!([number(0), number(10), number(13)], ["no", "ten", "13"]);
+    assert!(limits(&["one".into()], false).starts_with("It knows one genre and"));
+}

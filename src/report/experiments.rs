@@ -1,0 +1,492 @@
+//! What the page's view of the experiments shows, in one small file.
+//!
+//! In: every [`RunResult`] there is, by name, and the [`PAPER`]'s own table. Out:
+//! [`Experiments`], which `needledrop report` writes as `www/data/experiments.json`
+//! and the page reads: the same numbers as `docs/results/`, rounded to what is
+//! shown, without what only a reader of the JSON wants.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    paper::PAPER,
+    result::{Estimate, RunResult, Scores, TrainingRecord},
+};
+use crate::{dataset::choice::PartSizes, training::history::Epoch};
+
+/// Version of the shape that this build writes and reads.
+pub const VERSION: u32 = 1;
+
+/// The paper's split, by which a run stands in one of its rows.
+pub const PAPERS_SPLIT: &str = "clips";
+
+/// The splits that say more and more of songs never heard, in that order.
+pub const SPLITS: [&str; 3] = ["clips", "tracks", "filtered"];
+
+/// Decimals that losses and accuracies keep.
+const KEPT: f64 = 1e4;
+
+/// Why the file is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExperimentsError {
+    /// No JSON, or not the fields.
+    #[error("the experiments cannot be read: {0}")]
+    Unreadable(String),
+    /// Written by another version.
+    #[error("the experiments have version {0}, this build reads version {VERSION}")]
+    Version(u32),
+    /// Its numbers do not fit each other.
+    #[error("the experiments contradict themselves: {0}")]
+    Contradiction(String),
+}
+
+/// The paper's table, and all that was run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Experiments {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The paper's twelve, in its order.
+    pub rows: Vec<Row>,
+    /// Ours, by name.
+    pub runs: Vec<Run>,
+}
+
+/// A row of the paper's table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// `1` to `10`, `3R`, `4R`.
+    pub row: String,
+    /// Seconds that building the model took, there.
+    pub seconds: f64,
+    /// Accuracy, 0 to 1, and loss on training, validation and test.
+    pub parts: [(f64, f64); 3],
+    /// Places in [`Experiments::runs`] of ours; none where it was not run.
+    pub runs: Vec<usize>,
+}
+
+/// A training and what it scored, or weights alone and what they scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Name of its files in `docs/results/`.
+    pub name: String,
+    /// What its card calls it.
+    pub model: String,
+    /// The paper's row whose network this is, if any.
+    pub row: Option<String>,
+    /// Weights and biases.
+    pub parameters: usize,
+    /// Genres in the order of the matrices.
+    pub genres: Vec<String>,
+    /// `clips`, `tracks`, `filtered` or `lists`.
+    pub split: String,
+    /// What the split was drawn with, where it was.
+    pub split_seed: Option<u64>,
+    /// Clips in each part.
+    pub clips: PartSizes,
+    /// How the weights came about; `None` for weights without their run.
+    pub training: Option<Training>,
+    /// Where and when it was scored.
+    pub scored: Call,
+    /// What it scored on training, validation and test, where it was scored.
+    pub parts: [Option<Part>; 3],
+}
+
+/// How the weights came about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// Name of the recipe.
+    pub recipe: String,
+    /// What first weights, order and dropout were drawn from.
+    pub seed: u64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// The epoch whose weights were kept, from 1.
+    pub best: usize,
+    /// Of each epoch: training loss and accuracy, validation loss and accuracy.
+    /// `None` for what is no number.
+    pub epochs: Vec<[Option<f64>; 4]>,
+    /// The last call that trained, where it was written down.
+    pub call: Option<Call>,
+}
+
+/// Where, when and by what command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// The command.
+    pub command: String,
+    /// Processor and GPU.
+    pub machine: String,
+    /// `YYYY-MM-DD`.
+    pub date: String,
+}
+
+/// What was scored on a part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Clips judged.
+    pub clips: usize,
+    /// Tracks that they are of.
+    pub tracks: usize,
+    /// Loss with the penalty, in nats.
+    pub loss: f64,
+    /// Share of clips that are right, with the ends of its 95 % interval.
+    pub accuracy: [f64; 3],
+    /// The same of tracks.
+    pub of_tracks: [f64; 3],
+    /// Clips by `[truth][said]`.
+    pub confusion: Vec<Vec<u32>>,
+}
+
+impl Experiments {
+    /// Of all results, by name.
+    pub fn new<'a>(results: impl IntoIterator<Item = (&'a str, &'a RunResult)>) -> Self {
+        let mut runs: Vec<Run> = results.into_iter().map(|(name, result)| Run::new(name, result)).collect();
+        runs.sort_by(|one, other| one.name.cmp(&other.name));
+        let rows = PAPER.iter().map(|paper| Row {
+            row: paper.row.into(),
+            seconds: paper.seconds,
+            parts: [paper.train, paper.validation, paper.test],
+            runs: (0..runs.len()).filter(|&at| runs[at].stands_in(paper.row)).collect(),
+        });
+        Self { version: VERSION, rows: rows.collect(), runs }
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// [`ExperimentsError::Unreadable`] where a number has no JSON form.
+    pub fn to_json(&self) -> Result<String, ExperimentsError> {
+        let json = serde_json::to_string(self);
+        json.map(|json| json + "\n").map_err(|error| ExperimentsError::Unreadable(error.to_string()))
+    }
+
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// [`ExperimentsError`] with the first thing that is wrong.
+    pub fn from_json(json: &str) -> Result<Self, ExperimentsError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let unreadable = |error: serde_json::Error| ExperimentsError::Unreadable(error.to_string());
+        // The version first: another's fields need not be ours.
+        let Version { version } = serde_json::from_str(json).map_err(unreadable)?;
+        if version != VERSION {
+            return Err(ExperimentsError::Version(version));
+        }
+        let experiments: Self = serde_json::from_str(json).map_err(unreadable)?;
+        experiments.validate()?;
+        Ok(experiments)
+    }
+
+    /// Whoever draws a matrix relies on its size, and on the runs of a row being
+    /// there.
+    fn validate(&self) -> Result<(), ExperimentsError> {
+        let contradiction = |message: String| Err(ExperimentsError::Contradiction(message));
+        if let Some(row) = self.rows.iter().find(|row| row.runs.iter().any(|run| *run >= self.runs.len())) {
+            return contradiction(format!("row {} has a run that is not there", row.row));
+        }
+        for run in &self.runs {
+            let genres = run.genres.len();
+            let square = |part: &Part| {
+                part.confusion.len() == genres && part.confusion.iter().all(|row| row.len() == genres)
+            };
+            if !run.parts.iter().flatten().all(square) {
+                return contradiction(format!("the scores of {} are not of {genres} genres", run.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// What leakage is worth: what the same network, trained by the same recipe,
+    /// scored on the test part of each of the [`SPLITS`]. Of all networks and
+    /// recipes the one that was run on most of them, the paper's row 8 before
+    /// others; with none run, three times nothing.
+    pub fn lesson(&self) -> Lesson {
+        let mut best = Lesson { row: "8".into(), recipe: String::new(), splits: [None; 3] };
+        let rows = ["8"].into_iter().chain(self.rows.iter().map(|row| row.row.as_str()));
+        for row in rows {
+            let of_row = || self.runs.iter().filter(|run| run.row.as_deref() == Some(row));
+            let recipes = of_row().filter_map(|run| Some(run.training.as_ref()?.recipe.as_str()));
+            for recipe in recipes {
+                let of_recipe =
+                    |run: &Run| run.training.as_ref().is_some_and(|training| training.recipe == recipe);
+                let runs: Vec<&Run> = of_row().filter(|run| of_recipe(run)).collect();
+                let splits = SPLITS.map(|split| Learned::mean(&runs, split));
+                if splits.iter().flatten().count() > best.splits.iter().flatten().count() {
+                    best = Lesson { row: row.into(), recipe: recipe.into(), splits };
+                }
+            }
+        }
+        best
+    }
+}
+
+/// The same network on the three [`SPLITS`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lesson {
+    /// The paper's row.
+    pub row: String,
+    /// Name of the recipe; empty where nothing was run.
+    pub recipe: String,
+    /// What it scored, where it was run.
+    pub splits: [Option<Learned>; 3],
+}
+
+/// What a network scored on the test part of a split: means over its seeds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Learned {
+    /// Share of clips that are right.
+    pub of_clips: f64,
+    /// Share of tracks.
+    pub of_tracks: f64,
+    /// Trainings that these are the means of.
+    pub runs: usize,
+}
+
+impl Learned {
+    fn mean(runs: &[&Run], split: &str) -> Option<Self> {
+        let on_split = runs.iter().filter(|run| run.split == split);
+        let parts: Vec<&Part> = on_split.filter_map(|run| run.parts[2].as_ref()).collect();
+        let mean = |value: fn(&Part) -> f64| {
+            parts.iter().map(|part| value(part)).sum::<f64>() / parts.len().max(1) as f64
+        };
+        (!parts.is_empty()).then(|| Self {
+            of_clips: mean(|part| part.accuracy[0]),
+            of_tracks: mean(|part| part.of_tracks[0]),
+            runs: parts.len(),
+        })
+    }
+}
+
+impl Run {
+    fn new(name: &str, result: &RunResult) -> Self {
+        let call = |session: &crate::training::history::Session| Call {
+            command: session.command.clone(),
+            machine: session.machine.clone(),
+            date: session.date.clone(),
+        };
+        let training = |training: &TrainingRecord| Training {
+            recipe: training.recipe.name.clone(),
+            seed: training.seed,
+            seconds: training.seconds.round(),
+            best: training.best_epoch,
+            epochs: training.history.iter().map(epoch).collect(),
+            call: training.sessions.last().map(call),
+        };
+        let parts = [&result.parts.train, &result.parts.validation, &result.parts.test];
+        Self {
+            name: name.into(),
+            model: result.name.clone(),
+            row: result.row.clone(),
+            parameters: result.parameters,
+            genres: result.genres.clone(),
+            split: result.split.name.clone(),
+            split_seed: result.split.seed,
+            clips: result.split.clips,
+            training: result.training.as_ref().map(training),
+            scored: call(&result.evaluation),
+            parts: parts.map(|scores| scores.as_ref().map(Part::new)),
+        }
+    }
+
+    /// Whether it stands beside that row of the paper: its network, its split, and
+    /// a training of ours.
+    fn stands_in(&self, row: &str) -> bool {
+        self.row.as_deref() == Some(row) && self.split == PAPERS_SPLIT && self.training.is_some()
+    }
+}
+
+impl Part {
+    fn new(scores: &Scores) -> Self {
+        let estimate = |of: &Estimate| [of.value, of.low, of.high].map(rounded);
+        Self {
+            clips: scores.clips,
+            tracks: scores.tracks,
+            loss: rounded(scores.loss),
+            accuracy: estimate(&scores.accuracy),
+            of_tracks: estimate(&scores.track_accuracy),
+            confusion: scores.confusion.clone(),
+        }
+    }
+
+    /// Share of the clips of each genre that were known: its recall. `None` where
+    /// there are none.
+    pub fn recall(&self, genre: usize) -> Option<f64> {
+        let row = self.confusion.get(genre)?;
+        let of = row.iter().sum::<u32>();
+        (of > 0).then(|| f64::from(row.get(genre).copied().unwrap_or_default()) / f64::from(of))
+    }
+
+    /// The truth and what it was most often taken for that it is not, and how often.
+    pub fn worst(&self) -> Option<(usize, usize, u32)> {
+        let cells = self.confusion.iter().enumerate();
+        let cells =
+            cells.flat_map(|(truth, row)| row.iter().enumerate().map(move |(said, n)| (truth, said, *n)));
+        let wrong = cells.filter(|(truth, said, clips)| truth != said && *clips > 0);
+        // The first of equal ones.
+        wrong.reduce(|most, next| if next.2 > most.2 { next } else { most })
+    }
+}
+
+fn epoch(epoch: &Epoch) -> [Option<f64>; 4] {
+    [epoch.train_loss, epoch.train_accuracy, epoch.validation_loss, epoch.validation_accuracy]
+        .map(|value| value.is_finite().then(|| rounded(value)))
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * KEPT).round() / KEPT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dataset::choice::SplitChoice,
+        report::result::{FORMAT, GenreScore, Parts},
+        training::{
+            history::{Session, Versions},
+            recipe::Recipe,
+        },
+    };
+
+    fn session(command: &str) -> Session {
+        Session {
+            command: command.into(),
+            device: "cpu".into(),
+            machine: "2 cores".into(),
+            versions: Versions::of_this_build(),
+            date: "2026-11-23".into(),
+        }
+    }
+
+    fn scores(right: u32, wrong: u32) -> Scores {
+        let share = f64::from(right) / f64::from(right + wrong);
+        let accuracy = Estimate { value: share, low: share - 0.1, high: share + 0.1 };
+        let genre = GenreScore { precision: None, recall: None, f1: None, support: right + wrong };
+        Scores {
+            clips: 2 * (right + wrong) as usize,
+            tracks: 2,
+            loss: 1.0 / 3.0,
+            penalty: 0.0,
+            accuracy,
+            track_accuracy: accuracy,
+            genres: vec![genre; 2],
+            confusion: vec![vec![right, wrong], vec![wrong, right]],
+            ece: accuracy,
+            track_ece_debiased: 0.0,
+            refused: 0.0,
+            unsure: 0.0,
+        }
+    }
+
+    fn result(row: &str, split: &str, seed: u64, right: u32) -> RunResult {
+        let epoch = Epoch {
+            train_loss: f64::NAN,
+            train_accuracy: 0.123_456_78,
+            validation_loss: 1.0,
+            validation_accuracy: 0.5,
+            seconds: 10.4,
+        };
+        RunResult {
+            format: FORMAT.into(),
+            version: crate::report::result::VERSION,
+            row: Some(row.into()),
+            name: format!("Experiment {row}"),
+            genres: ["bass", "treble"].map(String::from).to_vec(),
+            parameters: 7,
+            weights: String::new(),
+            split: SplitChoice {
+                name: split.into(),
+                seed: Some(0),
+                clips: PartSizes { train: 8, validation: 1, test: 1 },
+                fingerprint: String::new(),
+            },
+            calibration: Default::default(),
+            training: Some(TrainingRecord {
+                recipe: Recipe::best(&crate::network::experiment::experiments()[9]),
+                seed,
+                seconds: 10.4,
+                best_epoch: 1,
+                history: vec![epoch],
+                sessions: vec![session("needledrop train")],
+            }),
+            evaluation: session("needledrop evaluate"),
+            parts: Parts { train: None, validation: None, test: Some(scores(right, 10 - right)) },
+        }
+    }
+
+    fn experiments(results: &[(&str, RunResult)]) -> Experiments {
+        Experiments::new(results.iter().map(|(name, result)| (*name, result)))
+    }
+
+    #[test]
+    fn nothing_run_is_twelve_rows_that_say_so() {
+        let none = experiments(&[]);
+        assert_eq!(none.rows.len(), 12);
+        assert!(none.rows.iter().all(|row| row.runs.is_empty()));
+        assert_eq!(none.rows[9].parts[2], (0.885, 0.37));
+        assert_eq!(none.lesson().splits, [None; 3]);
+        assert_eq!(Experiments::from_json(&none.to_json().unwrap()), Ok(none));
+    }
+
+    #[test]
+    fn a_run_stands_in_its_row_on_the_papers_split_only() {
+        let runs = [
+            ("row8-clips-1", result("8", "clips", 1, 9)),
+            ("row8-clips-0", result("8", "clips", 0, 7)),
+            ("row8-tracks-0", result("8", "tracks", 0, 5)),
+            ("weights", RunResult { training: None, ..result("8", "clips", 0, 9) }),
+        ];
+        let all = experiments(&runs);
+        assert_eq!(all.rows[9].runs, [0, 1]);
+        assert_eq!(all.runs[0].name, "row8-clips-0");
+        assert!(all.rows.iter().enumerate().all(|(at, row)| at == 9 || row.runs.is_empty()));
+        assert_eq!(Experiments::from_json(&all.to_json().unwrap()), Ok(all));
+    }
+
+    #[test]
+    fn the_lesson_is_of_the_network_run_on_most_splits() {
+        let mut runs = vec![("a", result("8", "clips", 0, 7)), ("b", result("8", "clips", 1, 9))];
+        let only = experiments(&runs).lesson();
+        assert_eq!((only.row.as_str(), only.splits[1], only.splits[2]), ("8", None, None));
+        let clips = only.splits[0].unwrap();
+        assert!((clips.of_clips - 0.8).abs() < 1e-9 && clips.runs == 2);
+        runs.extend([("c", result("7", "clips", 0, 6)), ("d", result("7", "filtered", 0, 4))]);
+        let lesson = experiments(&runs).lesson();
+        assert_eq!(lesson.row, "7");
+        assert!(lesson.splits[0].is_some() && lesson.splits[1].is_none() && lesson.splits[2].is_some());
+    }
+
+    #[test]
+    fn numbers_are_rounded_and_what_is_none_is_left_out() {
+        let all = experiments(&[("a", result("8", "clips", 0, 7))]);
+        let run = &all.runs[0];
+        let training = run.training.as_ref().unwrap();
+        assert_eq!(training.epochs, [[None, Some(0.1235), Some(1.0), Some(0.5)]]);
+        assert_eq!(training.seconds, 10.0);
+        let test = run.parts[2].as_ref().unwrap();
+        assert_eq!((test.loss, test.recall(0), test.recall(2)), (0.3333, Some(0.7), None));
+        assert_eq!(test.worst(), Some((0, 1, 3)));
+        assert!(run.parts[0].is_none());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let good = experiments(&[("a", result("8", "clips", 0, 7))]);
+        let refused = |change: fn(&mut Experiments)| {
+            let mut bad = good.clone();
+            change(&mut bad);
+            Experiments::from_json(&bad.to_json().unwrap()).unwrap_err()
+        };
+        assert_eq!(refused(|bad| bad.version = 2), ExperimentsError::Version(2));
+        assert!(matches!(refused(|bad| bad.rows[0].runs.push(5)), ExperimentsError::Contradiction(_)));
+        assert!(matches!(
+            refused(|bad| {
+                bad.runs[0].genres.pop();
+            }),
+            ExperimentsError::Contradiction(_)
+        ));
+        assert!(matches!(Experiments::from_json("{}"), Err(ExperimentsError::Unreadable(_))));
+    }
+}

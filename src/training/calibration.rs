@@ -1,0 +1,532 @@
+//! What makes a network's verdicts believable: one temperature, one way to combine
+//! clips, one threshold, chosen on clips that it did not learn from.
+//!
+//! In: what the network says of validation clips, and of sounds that are not music.
+//! Out: the numbers that a card carries, and what they were chosen by.
+//!
+//! - *Temperature*: divides the logits so that the mean negative log-likelihood of
+//!   a clip is least (C. Guo et al., "On Calibration of Modern Neural Networks",
+//!   ICML 2017). No verdict on a clip changes, only how sure it is.
+//! - *Combination*: the mean of the probabilities against the logarithmic pool with
+//!   the correlation that fits best (see [`Combine`]), by the negative
+//!   log-likelihood of a track.
+//! - *Rejection*: scores are compared by the area under their ROC curve; statistics
+//!   that a score needs are fitted on four fifths of the tracks and sounds and judged
+//!   on the fifth, five times over, so that none is judged by what it was fitted on.
+//!   The threshold refuses at most a given share of music, and among those that do is
+//!   where the two kinds of mistake are least together (W. J. Youden, "Index for
+//!   rating diagnostic tests", Cancer 1950).
+
+use nalgebra::{DMatrix, DVector};
+
+use crate::{
+    classify::{
+        rejection::{Evidence, Gaussians, Probe, Scorer},
+        verdict::{ClipVerdict, Rule, song_verdict},
+    },
+    network::card::{Combine, RejectionScore},
+    training::evaluate::{Answer, by_track},
+};
+
+/// Parts that statistics are fitted and judged on by turns.
+const FOLDS: usize = 5;
+/// Longest embedding that a covariance is estimated of.
+const LONGEST_EMBEDDING: usize = 1024;
+/// Share of the mean variance that is added to every variance: there are fewer
+/// clips than a covariance of some hundred values would like.
+const SHRINKAGE: f64 = 0.05;
+/// The probe's ridge: half of it times the squared weights of standardised evidence
+/// is added to the mean loss of a clip. Of 0.1, 0.01 and 0.001 the last had the
+/// greatest area under the ROC curve, cross-validated.
+const RIDGE: f64 = 0.001;
+/// Newton's steps at most; ten are enough where it converges at all.
+const NEWTON_STEPS: usize = 40;
+
+/// What the network said of a clip, kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observation {
+    /// `[classes]`.
+    pub logits: Vec<f32>,
+    /// `[embedding_length]`.
+    pub embedding: Vec<f32>,
+    /// `[TEXTURE_LENGTH]`.
+    pub texture: Vec<f32>,
+    /// Index of the genre; of no meaning where there is none.
+    pub genre: usize,
+    /// Which track, or which file, it is of.
+    pub track: usize,
+}
+
+impl Observation {
+    /// What a score is computed of.
+    pub fn evidence(&self) -> Evidence<'_> {
+        Evidence { logits: &self.logits, embedding: &self.embedding, texture: &self.texture }
+    }
+}
+
+/// The temperature at which the clips' loss is least.
+pub fn fit_temperature(clips: &[Observation]) -> f32 {
+    let loss = |log_temperature: f64| -> f64 {
+        let temperature = log_temperature.exp() as f32;
+        clips.iter().map(|clip| Answer::new(&clip.logits, temperature, clip.genre, clip.track).loss).sum()
+    };
+    // From a twentieth to twenty: beyond that, a network says nothing.
+    least(-3.0, 3.0, loss).exp() as f32
+}
+
+/// The two ways to combine clips, and the loss of a track by each, in nats.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Combinations {
+    /// By [`Combine::MeanProbability`].
+    pub mean_probability: f64,
+    /// By [`Combine::LogPool`] with this correlation.
+    pub log_pool: f64,
+    /// At which it is least.
+    pub correlation: f32,
+}
+
+impl Combinations {
+    /// Compares them on what was answered about tracks.
+    pub fn compare(answers: &[Answer]) -> Self {
+        let tracks: Vec<(usize, Vec<ClipVerdict>)> = by_track(answers)
+            .into_iter()
+            .filter_map(|clips| {
+                Some((clips.first()?.genre, clips.into_iter().map(Answer::verdict).collect()))
+            })
+            .collect();
+        let loss = |combine| -> f64 {
+            let rule = Rule { combine, least_confidence: None };
+            let of_track = |(genre, clips): &(usize, Vec<ClipVerdict>)| {
+                let verdict = song_verdict(clips, rule);
+                let probability = verdict.probabilities().get(*genre).copied().unwrap_or_default();
+                -f64::from(probability.max(f32::MIN_POSITIVE)).ln()
+            };
+            tracks.iter().map(of_track).sum::<f64>() / tracks.len().max(1) as f64
+        };
+        let log_pool = |correlation: f64| loss(Combine::LogPool { correlation: correlation as f32 });
+        let correlation = least(0.0, 1.0, log_pool);
+        Self {
+            mean_probability: loss(Combine::MeanProbability),
+            log_pool: log_pool(correlation),
+            correlation: correlation as f32,
+        }
+    }
+
+    /// The one with the lesser loss.
+    pub fn better(&self) -> Combine {
+        if self.log_pool < self.mean_probability {
+            Combine::LogPool { correlation: self.correlation }
+        } else {
+            Combine::MeanProbability
+        }
+    }
+}
+
+/// A score by which clips may be refused, and how well it tells them apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Fitted on all there is.
+    pub scorer: Scorer,
+    /// Area under the ROC curve: how often a clip of music has the higher score
+    /// than one of the others.
+    pub auroc: f64,
+    /// Chosen as the module says.
+    pub threshold: f32,
+    /// Share of music below it.
+    pub music_refused: f64,
+    /// Of each clip that is no music, whether it is.
+    pub refused: Vec<bool>,
+}
+
+/// Every score, fitted and judged on clips of music and others; the best comes
+/// first. Of the music, at most a share of `most_refused` is refused. Nothing, where
+/// one of the two has no clips.
+pub fn candidates(
+    music: &[Observation],
+    others: &[Observation],
+    classes: usize,
+    most_refused: f64,
+) -> Vec<Candidate> {
+    let candidate = |score: RejectionScore| {
+        let (mut of_music, mut of_others) = (vec![0.0; music.len()], vec![0.0; others.len()]);
+        for fold in 0..FOLDS {
+            let rest = |clips: &[Observation]| -> Vec<Observation> {
+                clips.iter().filter(|clip| clip.track % FOLDS != fold).cloned().collect()
+            };
+            let scorer = fit(score, &rest(music), &rest(others), classes)?;
+            for (clips, scores) in [(music, &mut of_music), (others, &mut of_others)] {
+                let own = clips.iter().zip(scores).filter(|(clip, _)| clip.track % FOLDS == fold);
+                own.for_each(|(clip, of_clip)| *of_clip = scorer.of(clip.evidence()));
+            }
+        }
+        let threshold = threshold(&of_music, &of_others, most_refused)?;
+        let music_refused = of_music.iter().filter(|score| **score < threshold).count();
+        Some(Candidate {
+            scorer: fit(score, music, others, classes)?,
+            auroc: area_under_roc(&of_music, &of_others)?,
+            threshold,
+            music_refused: music_refused as f64 / music.len() as f64,
+            refused: of_others.iter().map(|score| *score < threshold).collect(),
+        })
+    };
+    let mut candidates: Vec<_> = RejectionScore::ALL.into_iter().filter_map(candidate).collect();
+    candidates.sort_by(|a, b| b.auroc.total_cmp(&a.auroc));
+    candidates
+}
+
+/// A score with the statistics it needs; `None` where they cannot be had of these
+/// clips.
+fn fit(
+    score: RejectionScore,
+    music: &[Observation],
+    others: &[Observation],
+    classes: usize,
+) -> Option<Scorer> {
+    Some(match score {
+        RejectionScore::MaxProbability => Scorer::MaxProbability,
+        RejectionScore::MaxLogit => Scorer::MaxLogit,
+        RejectionScore::Energy => Scorer::Energy,
+        RejectionScore::Mahalanobis => Scorer::Mahalanobis(fit_gaussians(music, classes)?),
+        RejectionScore::Probe => Scorer::Probe(fit_probe(music, others)?),
+    })
+}
+
+/// The genres' mean embeddings, and the covariance around them.
+fn fit_gaussians(music: &[Observation], classes: usize) -> Option<Gaussians> {
+    let length = music.first()?.embedding.len();
+    if length == 0 || length > LONGEST_EMBEDDING {
+        return None;
+    }
+    let vector = |clip: &Observation| {
+        DVector::from_iterator(length, clip.embedding.iter().map(|value| f64::from(*value)))
+    };
+    let mut means = vec![DVector::<f64>::zeros(length); classes];
+    let mut counts = vec![0_usize; classes];
+    for clip in music {
+        *means.get_mut(clip.genre)? += vector(clip);
+        counts[clip.genre] += 1;
+    }
+    for (mean, count) in means.iter_mut().zip(&counts) {
+        *mean /= (*count).max(1) as f64;
+    }
+    let deviations: Vec<_> = music.iter().map(|clip| vector(clip) - &means[clip.genre]).collect();
+    let deviations = DMatrix::from_columns(&deviations);
+    let mut covariance = &deviations * deviations.transpose() / music.len() as f64;
+    let ridge = SHRINKAGE * covariance.trace() / length as f64;
+    for at in 0..length {
+        covariance[(at, at)] += ridge.max(f64::from(f32::MIN_POSITIVE));
+    }
+    let whitening = covariance.cholesky()?.l().try_inverse()?;
+    // A genre that no clip is of would have its mean at the origin.
+    let known = means.iter().zip(&counts).find(|(_, count)| **count > 0).map(|(mean, _)| mean.clone())?;
+    let means =
+        means.into_iter().zip(counts).map(|(mean, count)| if count > 0 { mean } else { known.clone() });
+    Some(Gaussians {
+        means: means.flat_map(|mean| mean.iter().map(|value| *value as f32).collect::<Vec<_>>()).collect(),
+        // nalgebra's columns are the rows of its transpose.
+        whitening: whitening.transpose().iter().map(|value| *value as f32).collect(),
+        length,
+    })
+}
+
+/// A logistic regression with a ridge, both sides counting alike however many clips
+/// they have, by Newton's method on evidence of mean 0 and deviation 1.
+fn fit_probe(music: &[Observation], others: &[Observation]) -> Option<Probe> {
+    let features = |clip: &Observation| -> Vec<f64> { clip.evidence().features().map(f64::from).collect() };
+    let rows: Vec<Vec<f64>> = music.iter().chain(others).map(features).collect();
+    let length = rows.first()?.len();
+    if others.is_empty() || length > 2 * LONGEST_EMBEDDING {
+        return None;
+    }
+    let count = rows.len() as f64;
+    let moment = |at: usize, of: &dyn Fn(f64) -> f64| rows.iter().map(|row| of(row[at])).sum::<f64>() / count;
+    let means: Vec<f64> = (0..length).map(|at| moment(at, &|value| value)).collect();
+    // What never changes has no say.
+    let scales: Vec<f64> = (0..length)
+        .map(|at| moment(at, &|value| (value - means[at]).powi(2)).sqrt())
+        .map(|deviation| if deviation > 1e-6 { 1.0 / deviation } else { 0.0 })
+        .collect();
+    // The last column is the bias.
+    let design = DMatrix::from_fn(rows.len(), length + 1, |row, at| {
+        if at == length { 1.0 } else { (rows[row][at] - means[at]) * scales[at] }
+    });
+    let is_music = |row: usize| row < music.len();
+    let share = |row: usize| 0.5 / if is_music(row) { music.len() } else { others.len() } as f64;
+
+    let mut weight = DVector::<f64>::zeros(length + 1);
+    for _ in 0..NEWTON_STEPS {
+        let odds = &design * &weight;
+        let probability = odds.map(|odds| 1.0 / (1.0 + (-odds).exp()));
+        let error = DVector::from_fn(rows.len(), |row, _| {
+            share(row) * (probability[row] - f64::from(u8::from(is_music(row))))
+        });
+        let curvature = DVector::from_fn(rows.len(), |row, _| {
+            share(row) * (probability[row] * (1.0 - probability[row])).max(1e-9)
+        });
+        let mut gradient = design.transpose() * error;
+        let mut curved = design.clone();
+        for (mut row, curvature) in curved.row_iter_mut().zip(curvature.iter()) {
+            row *= *curvature;
+        }
+        let mut hessian = design.transpose() * curved;
+        for at in 0..length {
+            gradient[at] += RIDGE * weight[at];
+            hessian[(at, at)] += RIDGE;
+        }
+        let step = hessian.cholesky()?.solve(&gradient);
+        weight -= &step;
+        if step.amax() < 1e-8 {
+            break;
+        }
+    }
+    let scaled: Vec<f64> = (0..length).map(|at| weight[at] * scales[at]).collect();
+    let offset: f64 = scaled.iter().zip(&means).map(|(weight, mean)| weight * mean).sum();
+    let probe = Probe {
+        weight: scaled.iter().map(|weight| *weight as f32).collect(),
+        bias: (weight[length] - offset) as f32,
+    };
+    let is_finite = probe.bias.is_finite() && probe.weight.iter().all(|weight| weight.is_finite());
+    is_finite.then_some(probe)
+}
+
+/// How often a score of `positives` is above one of `negatives`, ties counting half
+/// (H. B. Mann and D. R. Whitney, 1947); `None` where there is nothing to compare.
+pub fn area_under_roc(positives: &[f32], negatives: &[f32]) -> Option<f64> {
+    if positives.is_empty() || negatives.is_empty() {
+        return None;
+    }
+    let mut sorted = negatives.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let above = |score: &f32| {
+        let below = sorted.partition_point(|other| other < score);
+        let not_above = sorted.partition_point(|other| other <= score);
+        (below + not_above) as f64 / 2.0
+    };
+    let sum: f64 = positives.iter().map(above).sum();
+    Some(sum / (positives.len() * negatives.len()) as f64)
+}
+
+/// The threshold between two scores at which the share of music below it and the
+/// share of others not below it are least together, while of music it is at most
+/// `most_refused`; where several are, the one farthest from any score.
+fn threshold(music: &[f32], others: &[f32], most_refused: f64) -> Option<f32> {
+    let mut scores: Vec<(f32, bool)> =
+        music.iter().map(|score| (*score, true)).chain(others.iter().map(|score| (*score, false))).collect();
+    if music.is_empty() || others.is_empty() || scores.iter().any(|(score, _)| !score.is_finite()) {
+        return None;
+    }
+    scores.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut refused, mut caught) = (0, 0);
+    // Below all scores: nothing is refused.
+    let mut best = (1.0, 0.0, scores.first()?.0);
+    for pair in scores.windows(2) {
+        let [(score, is_music), (next, _)] = [pair[0], pair[1]];
+        if is_music {
+            refused += 1
+        } else {
+            caught += 1
+        }
+        let [refused, caught] =
+            [(refused, music), (caught, others)].map(|(count, of)| f64::from(count) / of.len() as f64);
+        let (mistakes, room) = (refused + 1.0 - caught, next - score);
+        let is_better = mistakes < best.0 || (mistakes == best.0 && room > best.1);
+        if room > 0.0 && refused <= most_refused && is_better {
+            best = (mistakes, room, score + room / 2.0);
+        }
+    }
+    Some(best.2)
+}
+
+/// Where a function of one value is least between two, if it falls and then rises:
+/// search by the golden section (J. Kiefer, 1953), to a millionth of the way.
+fn least(mut low: f64, mut high: f64, function: impl Fn(f64) -> f64) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let width = high - low;
+    let inner = |low: f64, high: f64| [high - GOLDEN * (high - low), low + GOLDEN * (high - low)];
+    let [mut left, mut right] = inner(low, high);
+    let [mut at_left, mut at_right] = [function(left), function(right)];
+    while high - low > 1e-6 * width {
+        if at_left <= at_right {
+            (high, right, at_right) = (right, left, at_left);
+            left = inner(low, high)[0];
+            at_left = function(left);
+        } else {
+            (low, left, at_left) = (left, right, at_right);
+            right = inner(low, high)[1];
+            at_right = function(right);
+        }
+    }
+    (low + high) / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::verdict::softmax;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::{Distribution, StandardNormal};
+
+    fn normal(rng: &mut ChaCha8Rng) -> f32 {
+        StandardNormal.sample(rng)
+    }
+
+    /// Clips whose genres are drawn by the probabilities of their logits over
+    /// `sharpness`; clips of one track, ten each, have a part of the logits in
+    /// common.
+    fn drawn(tracks: usize, sharpness: f32, common: f32) -> Vec<Observation> {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut clips = Vec::new();
+        for track in 0..tracks {
+            let of_track: Vec<f32> = (0..4).map(|_| 2.0 * normal(&mut rng)).collect();
+            let draw = rng.random_range(0.0..1.0);
+            let mut sum = 0.0;
+            let genre = softmax(&of_track)
+                .iter()
+                .take_while(|share| {
+                    sum += **share;
+                    sum < draw
+                })
+                .count();
+            for _ in 0..10 {
+                let own = |value: &f32, rng: &mut ChaCha8Rng| sharpness * (value + common * normal(rng));
+                let logits = of_track.iter().map(|value| own(value, &mut rng)).collect();
+                clips.push(Observation { logits, genre: genre.min(3), track, ..Observation::default() });
+            }
+        }
+        clips
+    }
+
+    #[test]
+    fn the_temperature_undoes_what_made_the_logits_sharp() {
+        for sharpness in [0.5, 1.0, 3.0] {
+            let fitted = fit_temperature(&drawn(3000, sharpness, 0.0));
+            assert!((fitted / sharpness - 1.0).abs() < 0.07, "{fitted} for {sharpness}");
+        }
+    }
+
+    fn answers(clips: &[Observation], temperature: f32) -> Vec<Answer> {
+        clips.iter().map(|clip| Answer::new(&clip.logits, temperature, clip.genre, clip.track)).collect()
+    }
+
+    #[test]
+    fn clips_that_repeat_each_other_count_once() {
+        let same = Combinations::compare(&answers(&drawn(2000, 1.0, 0.0), 1.0));
+        assert!(same.correlation > 0.8, "{same:?}");
+        // Both pools are the clip itself: neither has an advantage to speak of.
+        assert!((same.log_pool - same.mean_probability).abs() < 0.01, "{same:?}");
+    }
+
+    #[test]
+    fn clips_that_each_add_something_are_pooled_by_their_logarithms() {
+        let clips = drawn(2000, 1.0, 3.0);
+        let various = Combinations::compare(&answers(&clips, fit_temperature(&clips)));
+        assert!(various.correlation < 0.5, "{various:?}");
+        assert!(various.log_pool < various.mean_probability - 0.05, "{various:?}");
+        assert_eq!(various.better(), Combine::LogPool { correlation: various.correlation });
+        let worse = Combinations { log_pool: various.mean_probability + 0.1, ..various };
+        assert_eq!(worse.better(), Combine::MeanProbability);
+    }
+
+    #[test]
+    fn the_area_counts_pairs() {
+        assert_eq!(area_under_roc(&[2.0, 3.0], &[1.0, 0.0]), Some(1.0));
+        // Of six pairs three are right, one is a tie.
+        assert_eq!(area_under_roc(&[1.0, 3.0], &[0.0, 1.0, 5.0]), Some(3.5 / 6.0));
+        assert_eq!(area_under_roc(&[], &[1.0]), None);
+    }
+
+    #[test]
+    fn a_threshold_lies_in_the_widest_gap_and_keeps_its_promise() {
+        assert_eq!(threshold(&[5.0, 6.0, 7.0], &[0.0, 1.0], 0.0), Some(3.0));
+        let music: Vec<f32> = (0..100).map(|at| at as f32).collect();
+        let others: Vec<f32> = (0..50).map(|at| at as f32 / 2.0).collect();
+        // Each further piece of music refused catches two of a hundred others.
+        let chosen = threshold(&music, &others, 0.05).unwrap();
+        assert_eq!(music.iter().filter(|score| **score < chosen).count(), 5);
+        // Without the limit, all others are caught.
+        let chosen = threshold(&music, &others, 1.0).unwrap();
+        assert!((24.5..25.0).contains(&chosen), "{chosen}");
+        assert_eq!(threshold(&music, &[f32::NAN], 0.05), None);
+    }
+
+    /// Music around two means in the plane of the first two values; a third value
+    /// hardly varies.
+    fn plane(clips: usize, center: impl Fn(usize) -> [f32; 2]) -> Vec<Observation> {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        (0..clips)
+            .map(|at| {
+                let [x, y] = center(at % 2);
+                let embedding =
+                    vec![x + normal(&mut rng), y + 0.1 * normal(&mut rng), 0.01 * normal(&mut rng)];
+                Observation {
+                    logits: vec![embedding[0], -embedding[0]],
+                    texture: vec![embedding[1]],
+                    embedding,
+                    genre: at % 2,
+                    track: at / 2,
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn gaussians_find_means_and_deviations() {
+        let music = plane(4000, |genre| if genre == 0 { [-4.0, 0.0] } else { [4.0, 1.0] });
+        let Gaussians { means, whitening, length } = fit_gaussians(&music, 2).unwrap();
+        for (found, expected) in means.iter().zip([-4.0, 0.0, 0.0, 4.0, 1.0, 0.0]) {
+            assert!((found - expected).abs() < 0.06, "{means:?}");
+        }
+        // Deviations of 1, 0.1 and 0.01, and what the ridge adds to their squares.
+        let ridge = (1.0 + 0.01 + 0.0001) * SHRINKAGE as f32 / 3.0;
+        for (at, variance) in [1.0, 0.01, 0.0001].into_iter().enumerate() {
+            let expected = 1.0 / (variance + ridge).sqrt();
+            assert!((whitening[at * length + at] / expected - 1.0).abs() < 0.05, "{whitening:?}");
+        }
+        assert_eq!(fit_gaussians(&[], 2), None);
+    }
+
+    #[test]
+    fn the_probe_finds_the_side_that_music_is_on() {
+        let music = plane(600, |_| [0.0, 0.5]);
+        let others = plane(60, |_| [0.0, 0.0]);
+        let probe = Scorer::Probe(fit_probe(&music, &others).unwrap());
+        let right = |clips: &[Observation], is_music: bool| {
+            let right = clips.iter().filter(|clip| (probe.of(clip.evidence()) > 0.0) == is_music).count();
+            right as f64 / clips.len() as f64
+        };
+        // Two and a half deviations from the middle.
+        assert!(right(&music, true) > 0.97 && right(&others, false) > 0.97);
+        assert_eq!(fit_probe(&music, &[]), None);
+    }
+
+    #[test]
+    fn the_best_score_comes_first_and_holds_its_limit() {
+        // The others lie between the genres: of the embedding's distance and the
+        // texture, but not of the logits.
+        let music = plane(1000, |genre| if genre == 0 { [-4.0, 0.0] } else { [4.0, 0.0] });
+        let others = plane(200, |_| [-4.0, 3.0]);
+        let candidates = candidates(&music, &others, 2, 0.02);
+        assert_eq!(candidates.len(), RejectionScore::ALL.len());
+        let [first, second, rest @ ..] = &candidates[..] else { panic!("{candidates:?}") };
+        let mut best = [first, second].map(|candidate| candidate.scorer.score());
+        best.sort();
+        assert_eq!(best, [RejectionScore::Mahalanobis, RejectionScore::Probe]);
+        assert!(second.auroc > 0.999 && second.refused.iter().all(|refused| *refused));
+        assert!(rest.iter().all(|candidate| candidate.auroc < 0.7));
+        assert!(candidates.iter().all(|candidate| candidate.music_refused <= 0.02));
+    }
+
+    #[test]
+    fn without_others_there_is_no_candidate() {
+        assert_eq!(candidates(&plane(20, |_| [0.0, 0.0]), &[], 2, 0.05), []);
+    }
+
+    #[test]
+    fn the_golden_section_finds_the_least() {
+        for minimum in [0.0, 0.3, 1.0] {
+            let found = least(0.0, 1.0, |x| (x - minimum).powi(4));
+            assert!((found - minimum).abs() < 1e-3, "{found} for {minimum}");
+        }
+    }
+}

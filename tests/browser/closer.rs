@@ -1,0 +1,157 @@
+//! One song, large: by link, by keyboard, by mouse, and why.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{
+    build,
+    page::{Browser, Options},
+    server::Server,
+    songs::{AT_REST, LIMIT, excerpt, open, results},
+};
+
+/// A code point that stands for a key without a letter
+/// (<https://www.w3.org/TR/webdriver2/#keyboard-actions>).
+pub(crate) const RIGHT: char = '\u{e014}';
+pub(crate) const HOME: char = '\u{e011}';
+const END: char = '\u{e010}';
+
+const SEEK: &str = "document.querySelector('[data-testid=closer-seek]')";
+
+/// Whether all of a canvas is of one colour.
+fn is_blank(browser: &Browser, selector: &str) -> bool {
+    browser
+        .eval(&format!(
+            "(() => {{ const canvas = document.querySelector({}); \
+             const {{ data }} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height); \
+             const pixels = new Uint32Array(data.buffer); return pixels.every((pixel) => pixel === pixels[0]); }})()",
+            json!(selector)
+        ))
+        .as_bool()
+        .unwrap()
+}
+
+/// A browser that has looked closer at a song of twelve seconds.
+fn closer(server: &Server, options: &Options) -> Browser {
+    let browser = open(server, options);
+    browser.drop_files("[data-testid=drop-zone]", &[&excerpt("closer", "12")]);
+    browser.wait_until(AT_REST, LIMIT);
+    browser.click("[data-testid=closer]");
+    browser.wait_for("[data-testid=closer-seek]", LIMIT);
+    browser
+}
+
+fn wait_for_second(browser: &Browser, second: u32) {
+    browser.wait_until(&format!("{SEEK}.getAttribute('aria-valuenow') === '{second}'"), LIMIT);
+}
+
+#[test]
+fn a_song_is_read_clip_by_clip_with_the_keyboard() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = closer(&server, &Options::default());
+    // The keyboard is in the view when it opens.
+    browser.wait_until("document.activeElement.closest('section')?.dataset.testid === 'closer'", LIMIT);
+    assert!(!is_blank(&browser, "[data-testid=closer-seek] .spectrogram"));
+    assert!(!is_blank(&browser, "[data-testid=layers]"));
+    browser.press(RIGHT);
+    wait_for_second(&browser, 3);
+    browser.wait_for_text("[data-testid=reading] h2", "0:03", LIMIT);
+    browser.press(END);
+    wait_for_second(&browser, 12);
+    browser.press(HOME);
+    wait_for_second(&browser, 0);
+
+    // Ten bars, and the first is what the engine says of this clip.
+    let clip = &results(&browser)[0]["clips"][0]["probabilities"];
+    let top = clip.as_array().unwrap().iter().map(|share| share.as_f64().unwrap()).fold(0.0, f64::max);
+    let bars = browser.eval(
+        "[...document.querySelectorAll('[data-testid=reading] .bar-share')].map((bar) => parseInt(bar.innerText))",
+    );
+    assert_eq!(bars.as_array().unwrap().len(), 10);
+    assert_eq!(bars[0].as_f64().unwrap(), (top * 100.0).round());
+    browser.assert_content();
+}
+
+#[test]
+fn zoom_and_loop_follow_keys_and_stand_in_the_address() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = closer(&server, &Options::default());
+    browser.press('+');
+    browser.wait_until("document.querySelector('[data-testid=zoom]').innerText.startsWith('2')", LIMIT);
+    browser.press(END);
+    // The stretch goes with the playhead: half of the song, up to its end.
+    browser.wait_for_text("[data-testid=shown]", "0:12", LIMIT);
+    browser.press(HOME);
+    browser.wait_for_text("[data-testid=shown]", "0:00", LIMIT);
+    browser.press(RIGHT);
+    wait_for_second(&browser, 3);
+    browser.wait_until("location.hash.includes('at=3') && location.hash.includes('zoom=2')", LIMIT);
+
+    browser.press('l');
+    browser.wait_for_text("[data-testid=looping]", "0:03", LIMIT);
+    browser.press(' ');
+    // Two rounds of the clip, and it has not left it.
+    let until = std::time::Instant::now() + Duration::from_secs(7);
+    while std::time::Instant::now() < until {
+        let second: u32 = browser
+            .eval(&format!("Number({SEEK}.getAttribute('aria-valuenow'))"))
+            .as_u64()
+            .unwrap()
+            .try_into()
+            .unwrap();
+        assert!((3..=6).contains(&second), "at {second} s");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    browser.press(' ');
+    browser.press('l');
+    browser.press('0');
+    browser.wait_until("document.querySelector('[data-testid=zoom]').innerText.startsWith('1')", LIMIT);
+
+    // The address opens the view in this state, and a song that is gone leads back.
+    browser.eval("void (location.hash = '#song?song=999&at=3')");
+    browser.wait_until("document.querySelector('[data-testid=closer]')?.dataset.state === 'missing'", LIMIT);
+    browser.click("[data-testid=closer-back]");
+    browser.wait_for("[data-testid=song]", LIMIT);
+    browser.assert_content();
+}
+
+#[test]
+fn the_table_of_clips_leads_to_a_clip() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = closer(&server, &Options { size: (390, 844), ..Options::default() });
+    browser.click("[data-testid=clips] summary");
+    browser.wait_until("document.querySelectorAll('[data-testid=clips] tbody tr').length === 4", LIMIT);
+    browser.click("[data-testid=clips] tbody tr:nth-child(3) button");
+    wait_for_second(&browser, 6);
+    // Nothing sticks out of a phone.
+    assert_eq!(browser.eval("document.documentElement.scrollWidth <= innerWidth"), true);
+    browser.assert_content();
+}
+
+#[test]
+fn why_shows_what_spoke_for_a_genre_and_for_another() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = closer(&server, &Options::default());
+    browser.click("[data-testid=ask-why]");
+    let done = "document.querySelector('[data-testid=why]').dataset.state === 'done'";
+    browser.wait_until(done, LIMIT);
+    assert!(!is_blank(&browser, "[data-testid=veil]"));
+    let first = browser.text("[data-testid=why-answer]");
+    assert!(first.len() > 40, "{first}");
+    browser.eval(
+        "(() => { const select = document.querySelector('[data-testid=why-genre]'); \
+         select.selectedIndex = (select.selectedIndex + 1) % select.options.length; \
+         select.dispatchEvent(new Event('change', { bubbles: true })); })()",
+    );
+    browser.wait_until(
+        &format!(
+            "{done} && document.querySelector('[data-testid=why-answer]').innerText !== {}",
+            json!(first)
+        ),
+        LIMIT,
+    );
+    browser.click("[data-testid=why-close]");
+    browser.wait_until("document.querySelector('[data-testid=why-answer]') === null", LIMIT);
+    browser.assert_content();
+}

@@ -1,0 +1,94 @@
+//! What needs no WebGPU, in Firefox: the verdicts, offline, one song large.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    build, closer,
+    marionette::Firefox,
+    page,
+    server::Server,
+    shell::KEPT,
+    songs::{AT_REST, assert_same_verdicts, excerpt, ffmpeg, folder, heard},
+};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const SIZE: (u32, u32) = (1280, 900);
+const PICKER: &str = "[data-testid=pick-files]";
+
+fn visit(firefox: &mut Firefox, server: &Server) {
+    firefox.open(&server.url());
+    firefox.wait_until("document.querySelector('[data-testid=pick-files]')", LIMIT);
+}
+
+fn results(firefox: &mut Firefox) -> Vec<Value> {
+    let text = firefox.eval("window.needledrop.results()");
+    serde_json::from_str(text.as_str().unwrap()).unwrap()
+}
+
+/// Holds that songs are heard as the command line hears them.
+fn hears(firefox: &mut Firefox, songs: &[&Path]) {
+    firefox.choose_files(PICKER, songs);
+    firefox.wait_until(
+        &format!("document.querySelectorAll('[data-testid=song]').length === {}", songs.len()),
+        LIMIT,
+    );
+    firefox.wait_until(AT_REST, LIMIT);
+    let expected = heard(&songs.iter().map(|song| song.to_path_buf()).collect::<Vec<_>>());
+    for (song, expected) in results(firefox).iter().zip(&expected) {
+        assert_same_verdicts(song, expected);
+    }
+}
+
+#[test]
+fn firefox_has_the_command_lines_verdicts_with_and_without_a_server() {
+    let _turn = page::turn();
+    let wav = excerpt("firefox", "9");
+    let mp3 = folder("firefox").join("excerpt.mp3");
+    ffmpeg(&["-i", wav.to_str().unwrap(), "-c:a", "libmp3lame"], &mp3);
+    let mut server = Server::start(&build::folder(), "/");
+    let mut firefox = Firefox::launch(SIZE);
+    visit(&mut firefox, &server);
+    hears(&mut firefox, &[&wav, &mp3]);
+
+    firefox.wait_until(KEPT, LIMIT);
+    server.stop();
+    firefox.reload();
+    firefox.wait_until("document.querySelector('[data-testid=pick-files]')", LIMIT);
+    hears(&mut firefox, &[&wav]);
+}
+
+#[test]
+fn firefox_says_what_a_bad_file_is() {
+    let _turn = page::turn();
+    let letter = folder("firefox").join("letter.mp3");
+    std::fs::write(&letter, b"This is a letter, not a song. ".repeat(40)).unwrap();
+    let server = Server::start(&build::folder(), "/");
+    let mut firefox = Firefox::launch(SIZE);
+    visit(&mut firefox, &server);
+    firefox.choose_files(PICKER, &[&letter]);
+    firefox.wait_until(AT_REST, LIMIT);
+    assert_eq!(results(&mut firefox)[0]["problem"]["problem"], "not_audio");
+    // It has the call, but shares pictures alone.
+    assert_eq!(firefox.eval("document.querySelector('[data-testid=listen-shared]')"), Value::Null);
+}
+
+#[test]
+fn firefox_shows_a_song_large() {
+    let _turn = page::turn();
+    let server = Server::start(&build::folder(), "/");
+    let mut firefox = Firefox::launch(SIZE);
+    visit(&mut firefox, &server);
+    firefox.choose_files(PICKER, &[&excerpt("firefox-closer", "9")]);
+    firefox.wait_until(AT_REST, LIMIT);
+    firefox.click("[data-testid=closer]");
+    let seek = "document.querySelector('[data-testid=closer-seek]')";
+    firefox.wait_until(&format!("{seek} && document.activeElement.closest('[data-testid=closer]')"), LIMIT);
+    for (key, second) in [(closer::RIGHT, "3"), (closer::RIGHT, "6"), (closer::HOME, "0")] {
+        firefox.press(&key.to_string());
+        firefox.wait_until(&format!("{seek}.getAttribute('aria-valuenow') === '{second}'"), LIMIT);
+    }
+    firefox.press("+");
+    firefox.wait_until("document.querySelector('[data-testid=zoom]').innerText.startsWith('2')", LIMIT);
+}

@@ -1,0 +1,101 @@
+//! Inside the network: the example that every link finds, and a song's clips
+//! whose values are those of its verdicts.
+
+use std::{thread, time::Duration};
+
+use serde_json::json;
+
+use crate::{
+    build,
+    page::{Browser, Options},
+    server::Server,
+    songs::{AT_REST, LIMIT, folder, open, results, songs},
+};
+
+const SHOWN: &str = "document.querySelector('[data-testid=inside]')?.dataset.state === 'shown'";
+/// Steps from the waveform to the verdict, for a network of six layers.
+const STEPS: usize = 14;
+
+fn go(browser: &Browser, fragment: &str) {
+    browser.eval(&format!("void (location.hash = {})", json!(fragment)));
+}
+
+fn press(browser: &Browser, key: &str) {
+    for kind in ["keyDown", "keyUp"] {
+        browser.devtools("Input.dispatchKeyEvent", json!({ "type": kind, "key": key, "code": key }));
+    }
+}
+
+fn step(browser: &Browser) -> String {
+    let step = browser.eval("document.querySelector('[data-testid=inside-panel]').dataset.step");
+    step.as_str().unwrap().to_owned()
+}
+
+/// Whether every picture of the open step has more than one colour.
+const DRAWN: &str = "[...document.querySelectorAll('.inside-panel canvas, .inside-thumbnail canvas')].every((canvas) => { \
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height); \
+    return new Set(new Uint32Array(data.buffer)).size > 1; })";
+
+#[test]
+fn a_link_opens_the_example_at_a_step_and_a_filter() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.open(&format!("{}#inside?stage=conv2&filter=7", server.url()));
+    browser.wait_until(SHOWN, LIMIT);
+    assert_eq!(step(&browser), "conv2");
+    browser.wait_for_text("[data-testid=inside-shape]", "128 × 32 × 32", LIMIT);
+    browser.wait_until(DRAWN, LIMIT);
+    assert_eq!(browser.eval("document.querySelector('[data-testid=inside-filter]').value"), "7");
+
+    press(&browser, "ArrowDown");
+    browser.wait_until("location.hash.includes('filter=8')", LIMIT);
+    press(&browser, "ArrowRight");
+    browser.wait_until("location.hash.includes('stage=conv3')", LIMIT);
+    assert_eq!(browser.eval("location.hash.includes('filter')"), false);
+    for _ in 0..STEPS {
+        press(&browser, "ArrowLeft");
+    }
+    browser.wait_until("location.hash.includes('stage=wave')", LIMIT);
+    let mut steps = vec![];
+    for _ in 0..STEPS {
+        steps.push(step(&browser));
+        browser.wait_until(DRAWN, LIMIT);
+        press(&browser, "ArrowRight");
+        thread::sleep(Duration::from_millis(50));
+    }
+    let convolutions = (1..=6).map(|layer| format!("conv{layer}"));
+    let expected = ["wave", "frame", "spectrum", "mel", "decibels", "picture"].map(str::to_owned);
+    let expected = expected.into_iter().chain(convolutions).chain(["dense".into(), "softmax".into()]);
+    assert_eq!(steps, expected.collect::<Vec<_>>());
+    browser.assert_content();
+}
+
+#[test]
+fn a_songs_clip_ends_in_its_verdict() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let song = songs(&folder("inside")).remove(0);
+    browser.drop_files("[data-testid=drop-zone]", &[&song]);
+    browser.wait_until(AT_REST, LIMIT);
+    let heard = results(&browser).remove(0);
+    let id = &heard["song"];
+    for clip in [3, 0] {
+        go(&browser, &format!("#inside?song={id}&clip={clip}&stage=softmax"));
+        browser.wait_until(SHOWN, LIMIT);
+        let shares = "[...document.querySelectorAll('[data-testid=inside-shares] td:last-child')]\
+            .map((cell) => parseFloat(cell.innerText.replace(',', '.')))";
+        let expected = &heard["clips"][clip]["probabilities"];
+        let near = format!(
+            "{shares}.length === {expected}.length && {shares}.every((share, at) => Math.abs(share - 100 * {expected}[at]) < 0.11)"
+        );
+        browser.wait_until(&near, LIMIT);
+    }
+    let clips = heard["clips"].as_array().unwrap().len();
+    go(&browser, &format!("#inside?song={id}&clip=100000"));
+    browser.wait_for_text("[data-testid=inside-clip]", &format!("Clip {clips} of {clips}"), LIMIT);
+    browser.wait_until(SHOWN, LIMIT);
+    // A song that is not here leads to the example.
+    go(&browser, "#inside?song=999");
+    browser.wait_until(SHOWN, LIMIT);
+    browser.assert_content();
+}

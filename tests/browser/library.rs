@@ -1,0 +1,323 @@
+//! The library: a table that outlives the visit, what can be taken along, and the
+//! link that opens without the song.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+use crate::{
+    build,
+    page::{Browser, Options},
+    server::Server,
+    songs::{AT_REST, LIMIT, ffmpeg, folder, open, songs},
+};
+
+/// Keeps every file that the page has the browser save.
+const CATCH_FILES: &str = "window.saved = []; const make = URL.createObjectURL; \
+    URL.createObjectURL = (thing) => { if (!(thing instanceof MediaSource)) window.saved.push(thing); \
+    return make.call(URL, thing); };";
+
+/// Titles of the rows that are put up.
+const TITLES: &str =
+    "[...document.querySelectorAll('[data-testid=row-title]')].map((title) => title.innerText)";
+
+/// Every row has ended well.
+const HEARD: &str =
+    "[...document.querySelectorAll('[data-testid=row]')].every((row) => row.dataset.state === 'done')";
+
+fn go(browser: &Browser, fragment: &str) {
+    browser.eval(&format!("location.hash = {}", json!(fragment)));
+}
+
+fn titles(browser: &Browser) -> Vec<String> {
+    serde_json::from_value(browser.eval(TITLES)).unwrap()
+}
+
+fn wait_for_rows(browser: &Browser, rows: usize) {
+    browser.wait_until(&format!("document.querySelectorAll('[data-testid=row]').length === {rows}"), LIMIT);
+}
+
+/// The text of the file that a click on `button` has saved.
+fn saved_by(browser: &Browser, button: &str) -> String {
+    let before = browser.eval("window.saved.length").as_u64().unwrap();
+    browser.eval(&format!("document.querySelector('[data-testid={button}]').click()"));
+    browser.wait_until(&format!("window.saved.length > {before}"), LIMIT);
+    browser.eval("window.saved.at(-1).text()").as_str().unwrap().to_owned()
+}
+
+/// Three songs, the last of them broken.
+fn three(name: &str) -> Vec<PathBuf> {
+    let folder = folder(name);
+    let mut files = songs(&folder);
+    let broken = folder.join("broken.mp3");
+    fs::write(&broken, [0x5a; 40_000]).unwrap();
+    files.push(broken);
+    files
+}
+
+fn drop_all(browser: &Browser, files: &[PathBuf]) {
+    let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    browser.drop_files("[data-testid=drop-zone]", &paths);
+    browser.wait_until(AT_REST, LIMIT);
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_library_outlives_the_visit() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let files = three("library");
+    drop_all(&browser, &files);
+    go(&browser, "library");
+    wait_for_rows(&browser, 3);
+    let genres = "[...document.querySelectorAll('[data-testid=row]')].map((row) => \
+        [row.dataset.state, row.querySelector('[data-testid=row-genre]').innerText, \
+        row.querySelector('[data-testid=row-confidence]').innerText].join(' ')).sort()";
+    let heard = browser.eval(genres);
+    assert!(heard[0].as_str().unwrap().starts_with("done"), "{heard}");
+    assert!(heard[2].as_str().unwrap().starts_with("failed"), "{heard}");
+
+    browser.reload();
+    wait_for_rows(&browser, 3);
+    assert_eq!(browser.eval(genres), heard);
+    // Nothing of it is on the list of this visit.
+    assert_eq!(browser.eval("document.querySelectorAll('[data-testid=song]').length"), 0);
+
+    // Dropped again, a song is known again, and stands in the table once.
+    go(&browser, "listen");
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    drop_all(&browser, &files[..1]);
+    go(&browser, "library");
+    wait_for_rows(&browser, 3);
+
+    browser.eval("document.querySelector('[data-testid=forget-all]').click()");
+    browser.wait_for("[data-testid=forget-all-surely]", LIMIT);
+    browser.eval("document.querySelector('[data-testid=forget-all-surely]').click()");
+    browser.wait_for("[data-testid=library-empty]", LIMIT);
+    browser.reload();
+    browser.wait_for("[data-testid=library][data-state=empty]", LIMIT);
+    browser.assert_content();
+}
+
+#[test]
+fn the_table_is_sorted_filtered_and_searched_from_a_link() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let files = three("library-order");
+    drop_all(&browser, &files);
+    go(&browser, "library?sort=title");
+    wait_for_rows(&browser, 3);
+    let up = titles(&browser);
+    assert!(up.is_sorted_by_key(|title| title.to_lowercase()), "{up:?}");
+    browser.eval("document.querySelector('[data-testid=sort-title]').click()");
+    browser
+        .wait_until("document.querySelector('th.title').getAttribute('aria-sort') === 'descending'", LIMIT);
+    browser.wait_until(&format!("({TITLES})[0] === {}", json!(up[2])), LIMIT);
+    assert_eq!(browser.eval("location.hash"), "#library?sort=-title");
+
+    go(&browser, "library?state=failed");
+    wait_for_rows(&browser, 1);
+    assert_eq!(titles(&browser), ["broken.mp3"]);
+    go(&browser, "library?q=BROKEN");
+    wait_for_rows(&browser, 1);
+    go(&browser, "library?q=no+such+song");
+    browser.wait_for("[data-testid=none-shown]", LIMIT);
+    browser.assert_content();
+}
+
+#[test]
+fn what_is_shown_can_be_taken_along() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page(CATCH_FILES);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    let files = three("library-export");
+    drop_all(&browser, &files);
+    go(&browser, "library?state=done");
+    wait_for_rows(&browser, 2);
+    let csv = saved_by(&browser, "export-csv");
+    let json: Value = serde_json::from_str(&saved_by(&browser, "export-json")).unwrap();
+    let m3u = saved_by(&browser, "export-m3u");
+    assert!(csv.contains("file,title,artist,album,seconds,state,model,genre,confidence,blues,"), "{csv}");
+    assert_eq!(json["songs"].as_array().unwrap().len(), 2);
+    for file in &files[..2] {
+        let name = name_of(file);
+        assert!(csv.contains(&format!("\r\n{name},")), "{csv}");
+        assert!(m3u.contains(&format!("\n./{name}\n")), "{m3u}");
+        let song = json["songs"].as_array().unwrap().iter().find(|song| song["file"] == name).unwrap();
+        assert_eq!(song["clips"].as_array().unwrap().len(), 10);
+        assert!(!song["embedding"].as_array().unwrap().is_empty());
+    }
+    assert!(!csv.contains("broken.mp3"));
+
+    // More like this, a playlist of it, a picture.
+    browser.eval("document.querySelector('[data-testid=row-more]').click()");
+    browser.wait_for("[data-testid=neighbour]", LIMIT);
+    assert_eq!(browser.eval("document.querySelectorAll('[data-testid=neighbour]').length"), 1);
+    let playlist = saved_by(&browser, "playlist");
+    assert_eq!(playlist.matches("#EXTINF").count(), 2, "{playlist}");
+    browser.eval("document.querySelector('[data-testid=take-picture]').click()");
+    browser.wait_until("window.saved.at(-1).type === 'image/png' && window.saved.at(-1).size > 10000", LIMIT);
+
+    // The link says the same, on a page that has never heard the song.
+    browser.eval("document.querySelector('[data-testid=copy-link]').click()");
+    browser.wait_for("[data-testid=share-link]", LIMIT);
+    let link = browser.eval("document.querySelector('[data-testid=share-link]').value");
+    let link = link.as_str().unwrap().to_owned();
+    assert!(link.starts_with(&server.url()) && link.len() < 2000, "{link}");
+    let title = browser.eval("document.querySelector('[data-testid=row-title]').innerText");
+    let genre = browser.eval("document.querySelector('[data-testid=row-genre]').lastChild.textContent");
+    browser.assert_content();
+    drop(browser);
+
+    let browser = Browser::launch(&Options::default());
+    browser.open(&link);
+    browser.wait_for("[data-testid=result][data-state=good]", LIMIT);
+    assert_eq!(browser.text("[data-testid=result] h1"), title.as_str().unwrap());
+    assert_eq!(browser.text("[data-testid=result-word]"), genre.as_str().unwrap().trim());
+    browser.open(&link[..link.len() - 9]);
+    browser.wait_for("[data-testid=result][data-state=damaged]", LIMIT);
+    browser.assert_content();
+}
+
+#[test]
+fn a_visit_that_was_broken_off_goes_on_or_asks_for_the_file() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let folder = folder("library-broken-off");
+    let long = folder.join("long.wav");
+    ffmpeg(&["-f", "lavfi", "-i", "sine=220:r=22050:d=600"], &long);
+    let mut files = songs(&folder);
+    files.push(long.clone());
+    let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    browser.drop_files("[data-testid=drop-zone]", &paths);
+    go(&browser, "library");
+    browser.wait_until("document.querySelectorAll('[data-testid=row][data-state=done]').length === 2", LIMIT);
+    browser.wait_for("[data-testid=row][data-state=busy]", LIMIT);
+    // What is kept is written within a frame or two.
+    std::thread::sleep(Duration::from_millis(500));
+    browser.reload();
+    wait_for_rows(&browser, 3);
+    assert_eq!(browser.eval("document.querySelectorAll('[data-testid=row][data-state=done]').length"), 2);
+
+    // By its handle, if the browser lends it without asking, which shows at once;
+    // else by its file.
+    std::thread::sleep(Duration::from_secs(2));
+    let state = browser.wait_until(
+        "document.querySelector('[data-testid=row]:not([data-state=done])')?.dataset.state",
+        LIMIT,
+    );
+    if state == "unheard" {
+        browser.eval("document.querySelector('[data-testid=row-again]').click()");
+        browser.wait_for("[data-testid=row-file], [data-testid=row][data-state=busy]", LIMIT);
+        if browser.eval("document.querySelector('[data-testid=row-file]') !== null") == true {
+            let root = browser.devtools("DOM.getDocument", json!({}));
+            let input = browser.devtools(
+                "DOM.querySelector",
+                json!({ "nodeId": root["root"]["nodeId"], "selector": "[data-testid=row-file]" }),
+            );
+            browser.devtools("DOM.setFileInputFiles", json!({ "nodeId": input["nodeId"], "files": [long] }));
+        }
+    }
+    browser.wait_until(HEARD, LIMIT * 3);
+    wait_for_rows(&browser, 3);
+    browser.assert_content();
+}
+
+#[test]
+fn songs_of_a_share_sheet_are_heard() {
+    let server = Server::start(&build::folder(), "/music/");
+    let browser = open(&server, &Options::default());
+    browser.wait_until("navigator.serviceWorker.controller !== null", LIMIT);
+    let song = songs(&folder("library-share")).remove(0);
+    let bytes = BASE64_STANDARD.encode(fs::read(&song).unwrap());
+    // As the system posts it: a form that the service worker answers.
+    let posted = browser.eval(&format!(
+        "fetch('share', {{ method: 'POST', redirect: 'manual', body: (() => {{ const form = new FormData(); \
+         form.append('songs', new File([Uint8Array.from(atob('{bytes}'), (byte) => byte.charCodeAt(0))], {})); \
+         return form; }})() }}).then((answer) => answer.type)",
+        json!(name_of(&song)),
+    ));
+    assert_eq!(posted, "opaqueredirect");
+    browser.open(&format!("{}?shared#listen", server.url()));
+    browser.wait_until(AT_REST, LIMIT);
+    assert_eq!(browser.eval("location.search"), "");
+    assert_eq!(
+        browser.eval("caches.keys().then((names) => names.some((name) => name.includes('shared')))"),
+        false
+    );
+    assert_eq!(browser.eval("JSON.parse(window.needledrop.results())[0].file"), name_of(&song));
+    browser.assert_content();
+}
+
+/// The page stands still where one of its tasks takes so long, in milliseconds: five
+/// times what a quiet machine is allowed.
+const STANDSTILL: u64 = 250;
+
+/// Scrolls the table up and down for a hundred frames.
+const SCROLL: &str = "(async () => {
+    const table = document.querySelector('[data-testid=library-scroll]');
+    for (let frame = 0; frame < 100; frame++) {
+        table.scrollTop = (frame < 50 ? frame : 100 - frame) * 150;
+        await new Promise(requestAnimationFrame);
+    }
+    return document.querySelectorAll('[data-testid=row]').length;
+})()";
+
+#[test]
+fn two_hundred_songs_fill_the_table_while_it_is_scrolled() {
+    let folder = folder("library-many");
+    let first = folder.join("song 000.flac");
+    ffmpeg(&["-i", songs(&folder)[0].to_str().unwrap(), "-t", "6"], &first);
+    for song in 1..200 {
+        fs::copy(&first, folder.join(format!("song {song:03}.flac"))).unwrap();
+    }
+    let files: Vec<PathBuf> = (0..200).map(|song| folder.join(format!("song {song:03}.flac"))).collect();
+
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    browser.drop_files("[data-testid=drop-zone]", &paths);
+    go(&browser, "library");
+    browser.wait_until("document.querySelectorAll('[data-testid=row]').length > 10", LIMIT);
+    browser.eval(
+        "void (window.longTasks = [], new PerformanceObserver((list) => longTasks.push(...list.getEntries()
+           .map(({ duration }) => Math.round(duration)))).observe({ type: 'longtask' }))",
+    );
+    let heard = "Number(document.querySelectorAll('[data-testid=row][data-state=done]').length)";
+    let mut rows = 0;
+    for _ in 0..5 {
+        rows = browser.eval(SCROLL).as_u64().unwrap().max(rows);
+    }
+    let long_tasks: Vec<u64> = serde_json::from_value(browser.eval("longTasks")).unwrap();
+    println!(
+        "200 songs, at most {rows} rows put up, {} of them heard; tasks of the page over 50 ms: {long_tasks:?}",
+        browser.eval(heard),
+    );
+    assert!(rows < 60, "{rows}");
+    assert!(long_tasks.iter().all(|&task| task < STANDSTILL), "{long_tasks:?}");
+
+    // In the middle of it the page is loaded anew.
+    browser.wait_until(
+        "JSON.parse(window.needledrop.results()).filter(({ state }) => state === 'done').length > 20",
+        LIMIT,
+    );
+    let done = browser
+        .eval("JSON.parse(window.needledrop.results()).filter(({ state }) => state === 'done').length");
+    browser.reload();
+    browser.wait_for_text("[data-testid=library-count]", "200", LIMIT);
+    go(&browser, "library?state=done");
+    browser.wait_until(
+        &format!("parseInt(document.querySelector('[data-testid=library-count]').innerText) >= {done} - 4"),
+        Duration::from_secs(20),
+    );
+}

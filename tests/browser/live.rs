@@ -1,0 +1,107 @@
+//! What sounds now: the history of a microphone, and the sound of a tab.
+
+use std::time::Duration;
+
+use crate::{
+    build,
+    page::Options,
+    server::Server,
+    songs::{AT_REST, LIMIT, excerpt, open, results},
+};
+
+const ENGINE_RUNS: &str = "document.querySelector('[data-testid=engine]').dataset.state === 'cpu'";
+
+#[test]
+fn what_was_heard_stands_in_a_list_until_it_is_forgotten() {
+    let sound = excerpt("history", "20");
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_for("[data-testid=history]", LIMIT);
+    std::thread::sleep(Duration::from_secs(7));
+    browser.click("[data-testid=listen]");
+    browser.wait_until(AT_REST, LIMIT);
+    // The list outlives the listening: a line for each stretch, with the time of day.
+    browser.click("[data-testid=history-list] summary");
+    browser.wait_until("document.querySelectorAll('[data-testid=history-list] li').length > 0", LIMIT);
+    let line = browser.text("[data-testid=history-list] li");
+    assert!(line.matches(':').count() >= 4, "{line}");
+    browser.click("[data-testid=history-clear]");
+    browser.wait_until("document.querySelector('[data-testid=history]') === null", LIMIT);
+    browser.assert_content();
+}
+
+/// `getDisplayMedia` with a tone in it, or without a sound, or refused: a headless
+/// browser has no dialog in which a person could choose.
+fn sharing(what: &str) -> String {
+    format!(
+        "navigator.mediaDevices.getDisplayMedia = async (options) => {{
+           window.asked = options;
+           if ('{what}' === 'denied') throw new DOMException('no', 'NotAllowedError');
+           const canvas = document.createElement('canvas');
+           canvas.getContext('2d');
+           const picture = canvas.captureStream(1).getVideoTracks();
+           window.picture = picture[0];
+           if ('{what}' === 'silent') return new MediaStream(picture);
+           const context = new AudioContext();
+           const tone = new OscillatorNode(context, {{ frequency: 330 }});
+           const out = context.createMediaStreamDestination();
+           tone.connect(out);
+           tone.start();
+           return new MediaStream([...picture, ...out.stream.getAudioTracks()]);
+         }};"
+    )
+}
+
+#[test]
+fn the_sound_of_a_tab_is_heard_and_kept_as_a_song() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.before_every_page(&sharing("a tone"));
+    browser.reload();
+    browser.wait_for("[data-testid=listen-shared]", LIMIT);
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    browser.click("[data-testid=listen-shared]");
+    browser.wait_for("[data-testid=history]", LIMIT);
+    assert_eq!(browser.eval("picture.readyState"), "ended");
+    assert_eq!(browser.eval("asked.audio.echoCancellation"), false);
+    browser.click("[data-testid=listen]");
+    browser.wait_until(AT_REST, LIMIT);
+    assert_eq!(results(&browser)[0]["state"], "done");
+    browser.assert_content();
+}
+
+#[test]
+fn what_goes_wrong_with_sharing_is_explained() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let mut said = Vec::new();
+    for what in ["denied", "silent"] {
+        browser.eval(&format!("(() => {{ {} }})()", sharing(what)));
+        browser.click("[data-testid=listen-shared]");
+        browser.wait_until(
+            &format!(
+                "document.querySelector('[data-testid=microphone-problem]') && \
+                 document.querySelector('[data-testid=microphone-problem]').innerText !== {}",
+                serde_json::json!(said.last().cloned().unwrap_or_else(String::new))
+            ),
+            LIMIT,
+        );
+        said.push(browser.text("[data-testid=microphone-problem]"));
+    }
+    assert!(said.iter().all(|sentence| sentence.len() > 20), "{said:?}");
+}
+
+#[test]
+fn sharing_is_offered_only_where_it_brings_sound() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.before_every_page("delete MediaDevices.prototype.getDisplayMedia");
+    browser.reload();
+    browser.wait_for("[data-testid=listen]", LIMIT);
+    assert_eq!(
+        browser.eval("document.querySelector('[data-testid=listen-shared]')"),
+        serde_json::Value::Null
+    );
+}

@@ -1,0 +1,178 @@
+//! Teaching it: two instruments that no network ever heard, a dozen clips each,
+//! learnt in the browser, tried on files of which nothing was learnt, saved.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use needledrop::{network::weights::Weights, sound::wav};
+use serde_json::json;
+
+use crate::{
+    build,
+    page::{Browser, Options},
+    server::Server,
+    songs::{AT_REST, LIMIT, folder, open, results},
+    sounds,
+};
+
+/// From the first drop to the model, on 2 cores.
+const READY_WITHIN: Duration = Duration::from_secs(5);
+/// Files of a class to learn from, of three clips each.
+const FILES: u64 = 4;
+const SECONDS: f32 = 9.0;
+/// Files of a class that nothing is learnt from.
+const NEW_FILES: u64 = 6;
+
+type Sound = fn(f32, u64) -> Vec<f32>;
+const INSTRUMENTS: [(&str, Sound); 2] = [("plucked", sounds::plucked), ("flute", sounds::flute)];
+
+/// A file of an instrument, different for every seed.
+fn file(folder: &Path, (name, sound): (&str, Sound), seed: u64) -> PathBuf {
+    let samples = sound(SECONDS, seed);
+    let mut bytes = wav::header(sounds::SAMPLE_RATE, 1, samples.len() as u64).to_vec();
+    wav::append(&samples, &mut bytes);
+    let path = folder.join(format!("{name}-{seed}.wav"));
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn drop_on(browser: &Browser, selector: &str, files: &[PathBuf]) {
+    browser.drop_files(selector, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+}
+
+/// Opens the view with two classes named, once the engine runs.
+fn open_view(server: &Server, options: &Options) -> Browser {
+    let browser = open(server, options);
+    browser
+        .wait_until("document.querySelector('[data-testid=engine-runs]')?.innerText.includes('CPU')", LIMIT);
+    browser.open(&format!("{}#teach?classes=plucked,flute", server.url()));
+    browser.wait_for("[data-testid=teach-class]", LIMIT);
+    browser
+}
+
+fn class(number: usize) -> String {
+    format!(".teach-class:nth-of-type({}) .drop-zone", number + 1)
+}
+
+#[test]
+fn two_instruments_are_learnt_in_seconds_and_used() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open_view(&server, &Options::default());
+    let (folder, saved) = (folder("teach"), tempfile::tempdir().unwrap());
+    browser.devtools(
+        "Browser.setDownloadBehavior",
+        json!({ "behavior": "allow", "downloadPath": saved.path().display().to_string() }),
+    );
+    assert_eq!(browser.eval("document.querySelector('[data-testid=teach]').dataset.state"), "empty");
+    browser.click("[data-testid=teach-train]");
+    browser.wait_for_text("[data-testid=teach-problem]", "plucked", LIMIT);
+
+    let taught_by =
+        INSTRUMENTS.map(|one| (0..FILES).map(|seed| file(&folder, one, seed)).collect::<Vec<_>>());
+    let started = Instant::now();
+    for (number, files) in taught_by.iter().enumerate() {
+        drop_on(&browser, &class(number), files);
+    }
+    browser.wait_until(
+        "[...document.querySelectorAll('[data-testid=teach-count]')].every((count) => count.dataset.clips === '12') \
+         && !document.querySelector('[data-testid=teach-train]').disabled",
+        LIMIT,
+    );
+    let studied = started.elapsed();
+    browser.click("[data-testid=teach-train]");
+    browser.wait_for("[data-testid=teach-outcome]", LIMIT);
+    let ready = started.elapsed();
+    println!("taught: {studied:.1?} to study 24 clips, {ready:.1?} to the model");
+    println!("taught: {}", browser.text("[data-testid=teach-accuracy]"));
+    assert!(browser.text("[data-testid=teach-accuracy]").contains("8 of 8"));
+    assert_eq!(browser.eval("document.querySelectorAll('[data-testid=teach-confusion] tbody tr').length"), 2);
+
+    browser.click("[data-testid=teach-save]");
+    let weights = weights_in(saved.path());
+    assert_eq!(weights.card().genres, ["plucked", "flute"]);
+    assert_eq!(weights.card().training.data, "user's own");
+    assert!(weights.card().scores.iter().all(|score| score.accuracy > 0.9));
+
+    browser.click("[data-testid=teach-use]");
+    browser.wait_until("!document.querySelector('[data-testid=teach-used]').hidden", LIMIT);
+    browser.click("[data-testid=teach-used] a");
+    let new = INSTRUMENTS.map(|one| (100..100 + NEW_FILES).map(move |seed| (one, seed)));
+    let new: Vec<_> = new.into_iter().flatten().map(|(one, seed)| file(&folder, one, seed)).collect();
+    drop_on(&browser, "[data-testid=drop-zone]", &new);
+    let all = format!("document.querySelectorAll('[data-testid=song]').length === {}", new.len());
+    browser.wait_until(&all, LIMIT);
+    browser.wait_until(AT_REST, LIMIT);
+    let right = results(&browser).into_iter().filter(|song| {
+        let genres = song["genres"].as_array().unwrap();
+        let shares: Vec<_> =
+            song["probabilities"].as_array().unwrap().iter().map(|share| share.as_f64().unwrap()).collect();
+        let said = &genres[usize::from(shares[1] > shares[0])];
+        song["file"].as_str().unwrap().starts_with(said.as_str().unwrap())
+    });
+    let right = right.count();
+    println!("taught: {right} of {} new files named right", new.len());
+    assert!(right as f64 > 0.9 * new.len() as f64);
+
+    // The lesson is still there when one comes back.
+    browser.eval("void (location.hash = '#teach')");
+    browser.wait_for("[data-testid=teach-outcome]", LIMIT);
+    browser.assert_content();
+    assert!(ready <= READY_WITHIN, "{ready:?}");
+    browser.assert_asked_only(&server.origin());
+}
+
+/// The one weights file in a folder, once it is whole.
+fn weights_in(folder: &Path) -> Weights {
+    let started = Instant::now();
+    loop {
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let weights = files.filter(|file| file.extension().is_some_and(|kind| kind == "safetensors"));
+        if let Some(weights) =
+            weights.last().and_then(|file| Weights::from_bytes(&fs::read(file).unwrap()).ok())
+        {
+            return weights;
+        }
+        assert!(started.elapsed() < LIMIT, "nothing was saved");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_lesson_says_what_it_lacks() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open_view(&server, &Options::default());
+    let folder = folder("teach-lacks");
+    let silence = folder.join("silence.wav");
+    let mut bytes = wav::header(sounds::SAMPLE_RATE, 1, 66_150).to_vec();
+    wav::append(&[0.0; 66_150], &mut bytes);
+    fs::write(&silence, bytes).unwrap();
+    let text = folder.join("text.wav");
+    fs::write(&text, "no sound at all").unwrap();
+    let [one, other] = INSTRUMENTS.map(|instrument| file(&folder, instrument, 0));
+
+    // Beside the classes nothing is taken, and the same file not twice.
+    drop_on(&browser, ".teach-head", std::slice::from_ref(&one));
+    browser.wait_for_text("[data-testid=said]", "class they belong to", LIMIT);
+    drop_on(&browser, &class(0), &[one.clone(), silence, text]);
+    drop_on(&browser, &class(1), &[one, other]);
+    browser.wait_until(
+        "[...document.querySelectorAll('[data-testid=teach-file]')].map((file) => file.dataset.state).join() \
+         === 'done,silent,failed,done'",
+        LIMIT,
+    );
+    assert_eq!(browser.eval("document.querySelectorAll('[data-testid=song]').length"), 0);
+    browser.click("[data-testid=teach-train]");
+    browser.wait_for_text("[data-testid=teach-accuracy]", "only one file", LIMIT);
+
+    // What is removed is no part of it any more.
+    browser.click("[data-testid=teach-file] button");
+    browser.wait_until("document.querySelectorAll('[data-testid=teach-file]').length === 3", LIMIT);
+    assert_eq!(browser.text("[data-testid=teach-outcome]"), "");
+    browser.click("[data-testid=teach-train]");
+    browser.wait_for_text("[data-testid=teach-problem]", "no sound for plucked", LIMIT);
+    browser.assert_content();
+}
