@@ -65,15 +65,15 @@ async function needledrop({ engine, model }, flex) {
   });
   const expect = async (answer, body, attachments = []) => {
     const found = await ask(body, attachments);
-    if (found.answer !== answer) throw new Error(`the engine: ${JSON.stringify(found)}`);
+    if (!(answer in found)) throw new Error(`the engine: ${JSON.stringify(found)}`);
     return found;
   };
   worker.postMessage({ module });
   const protocol = Number(new URLSearchParams(location.search).get("protocol"));
-  await expect("ready", { ask: "start", protocol, role: "cpu", flex });
-  await expect("model", { ask: "model", model: 0 }, [await (await fetch(model)).arrayBuffer()]);
+  await expect("ready", { start: { protocol, role: "cpu", flex } });
+  await expect("model", { model: { model: 0 } }, [await (await fetch(model)).arrayBuffer()]);
   return async ({ indices }) =>
-    (await expect("logits", { ask: "infer", ticket: 0, model: 0, pictures: 1 }, [indices])).attachments[0];
+    (await expect("logits", { infer: { ticket: 0, model: 0, pictures: 1 } }, [indices])).attachments[0];
 }
 
 /** Protocol Buffers: a message of [field, value] pairs; a value is a number, a

@@ -58,7 +58,7 @@ pub enum Role {
 
 /// From the page to a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "ask")]
+#[serde(rename_all = "snake_case")]
 pub enum Request {
     /// The first message after the module: who the worker is.
     Start {
@@ -198,7 +198,7 @@ pub enum Request {
 
 /// From a worker to the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "answer")]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// The worker can be used.
     Ready {
@@ -378,7 +378,7 @@ pub enum Reply {
 
 /// Why a worker cannot be used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case", tag = "problem")]
+#[serde(rename_all = "snake_case")]
 pub enum EngineProblem {
     /// Page and engine are of different versions.
     #[error("the page speaks protocol {page}, the engine {engine}")]

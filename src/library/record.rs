@@ -43,7 +43,7 @@ pub struct HeardBy {
 
 /// How a song ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// It has not been heard to its end yet.
     #[default]
@@ -266,7 +266,7 @@ pub(super) mod tests {
 
     #[test]
     fn fields_to_come_are_no_reason_to_lose_a_record() {
-        let early = r#"{"file":{"name":"a","size":1,"modified":2},"ending":{"state":"done"},"colour":3}"#;
+        let early = r#"{"file":{"name":"a","size":1,"modified":2},"ending":"done","colour":3}"#;
         assert_eq!(serde_json::from_str::<Record>(early).unwrap().title(), "a");
     }
 

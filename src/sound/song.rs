@@ -38,7 +38,7 @@ pub struct SongInfo {
 
 /// Something that was not as it should be, though the song has a verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "notice")]
+#[serde(rename_all = "snake_case")]
 pub enum SongNotice {
     /// The file ends before it says it does.
     Truncated {
@@ -66,7 +66,7 @@ pub enum SongNotice {
 
 /// Why a song has no verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case", tag = "problem")]
+#[serde(rename_all = "snake_case")]
 pub enum SongProblem {
     /// No bytes at all.
     #[error("the file is empty")]

@@ -32,7 +32,7 @@ pub struct Recording {
 
 /// Why nothing was learnt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case", tag = "problem")]
+#[serde(rename_all = "snake_case")]
 pub enum LessonProblem {
     /// There is nothing to tell apart.
     #[error("at least two classes are needed")]

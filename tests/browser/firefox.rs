@@ -69,7 +69,7 @@ fn firefox_says_what_a_bad_file_is() {
     visit(&mut firefox, &server);
     firefox.choose_files(PICKER, &[&letter]);
     firefox.wait_until(AT_REST, LIMIT);
-    assert_eq!(results(&mut firefox)[0]["problem"]["problem"], "not_audio");
+    assert_eq!(results(&mut firefox)[0]["problem"], "not_audio");
     // It has the call, but shares pictures alone.
     assert_eq!(firefox.eval("document.querySelector('[data-testid=listen-shared]')"), Value::Null);
 }

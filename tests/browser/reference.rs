@@ -36,11 +36,11 @@ const INFER: &str = r#"
   };
   worker.postMessage({ module });
   const bytes = async (name) => (await fetch(name)).arrayBuffer();
-  const steps = [await ask({ ask: 'start', ...start })];
-  steps.push(await ask({ ask: 'model', model: 0 }, [await bytes('reference/model.safetensors')]));
+  const steps = [await ask({ start })];
+  steps.push(await ask({ model: { model: 0 } }, [await bytes('reference/model.safetensors')]));
   const pictures = new Uint8Array(await bytes('reference/pictures')).slice(first * 16384, (first + count) * 16384);
-  const answer = await ask({ ask: 'infer', ticket: 0, model: 0, pictures: count }, [pictures]);
-  window.outcome = answer.answer === 'logits'
+  const answer = await ask({ infer: { ticket: 0, model: 0, pictures: count } }, [pictures]);
+  window.outcome = 'logits' in answer
     ? { logits: [...answer.attachments[0]], embedding: [...answer.attachments[1]] }
     : JSON.stringify([...steps, answer]).slice(0, 2000);
   worker.terminate();

@@ -42,6 +42,12 @@ pub(crate) fn results(browser: &Browser) -> Vec<Value> {
     serde_json::from_str(text.as_str().unwrap()).unwrap()
 }
 
+/// Which of several it is: what has arguments stands by its name.
+fn code(value: &Value) -> &str {
+    let named = value.as_object().and_then(|fields| fields.keys().next());
+    value.as_str().or(named.map(String::as_str)).unwrap_or_default()
+}
+
 fn result<'a>(results: &'a [Value], file: &str) -> &'a Value {
     results
         .iter()
@@ -294,7 +300,7 @@ fn every_bad_file_says_what_is_wrong_and_the_good_one_goes_on() {
     let results = results(&browser);
     for (file, problem) in failing {
         let song = result(&results, &file);
-        assert_eq!(song["problem"]["problem"], problem, "{song:#}");
+        assert_eq!(code(&song["problem"]), problem, "{song:#}");
     }
     for file in heard {
         let song = result(&results, &file);
@@ -302,7 +308,7 @@ fn every_bad_file_says_what_is_wrong_and_the_good_one_goes_on() {
         let silent = song["probabilities"].as_array().unwrap().is_empty();
         assert_eq!(silent, file == "silence.wav", "{song:#}");
     }
-    let notice = |file: &str| result(&results, file)["notices"][0]["notice"].clone();
+    let notice = |file: &str| code(&result(&results, file)["notices"][0]).to_owned();
     assert_eq!(notice("truncated.mp3"), "truncated");
     assert_eq!(notice("not a number.wav"), "non_finite");
     assert_eq!(result(&results, "excerpt.wav")["state"], "done");
