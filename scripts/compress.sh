@@ -9,6 +9,7 @@ cd "${1:?usage: scripts/compress.sh FOLDER}"
 
 # In kB (1000 bytes) of brotli.
 readonly PAGE_BUDGET=400
+readonly VIEWS_BUDGET=250
 readonly ENGINE_BUDGET=2500
 readonly WEIGHTS_BUDGET=4400
 # A copy that saves less than this percentage is not worth its place.
@@ -99,6 +100,8 @@ compress
 write_headers
 write_htaccess
 report page "$PAGE_BUDGET" index.html ./*.css boot-*.js language-*/*.json page-*.js page-*.wasm manifest.webmanifest icons/icon.svg
+# Only who opens one of the heavy views downloads it.
+report views "$VIEWS_BUDGET" views-*.wasm
 report engine "$ENGINE_BUDGET" engine-*/engine*.js engine-*/engine*.wasm engine-*/capture-worklet.js
 # Only who has a GPU downloads it, beside the engine.
 report gpu "$ENGINE_BUDGET" engine-*/gpu*.js engine-*/gpu*.wasm

@@ -56,6 +56,16 @@ version_engine() {
   set_meta needledrop-engine-bytes "$(size "$folder/engine_bg.wasm")"
 }
 
+# What `scripts/tools/wasm-bindgen` took out of the page, by the name that page.js has for it.
+add_views() {
+  local views target
+  views=$(sed -n 's|.*"\./\(views-[0-9a-f]*\.wasm\)".*|\1|p' page-*.js)
+  [ -n "$views" ] || fail "page.js names no module of views"
+  target=$(cargo metadata --format-version 1 --no-deps --offline --manifest-path "$source_dir/Cargo.toml" |
+    sed -n 's|.*"target_directory":"\([^"]*\)".*|\1|p')
+  cp "$target/wasm-bindgen/${TRUNK_PROFILE:-release}/$views" .
+}
+
 # English is compiled into the page.
 version_language() {
   local folder file
@@ -118,6 +128,7 @@ write_service_worker() {
 }
 
 version_engine
+add_views
 version_language
 version_data
 version_model

@@ -16,6 +16,7 @@ readonly TOOLS="${XDG_CACHE_HOME:-$HOME/.cache}/needledrop/tools"
 readonly TARGET=wasm32-unknown-unknown
 # The newest that compiles with the Rust version of Cargo.toml.
 readonly TRUNK_VERSION=0.21.14
+readonly WASM_SPLIT_VERSION=0.2.4
 # The rules of accessibility, and the digest of the one file of it that is used.
 readonly AXE_VERSION=4.14.1
 readonly AXE_SHA256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
@@ -115,7 +116,7 @@ build_target() {
 install_tool() {
   local program=$1 crate=$2 version=$3 minutes=$4
   shift 4
-  if [ "$("$TOOLS/bin/$program" --version 2>/dev/null | cut -d ' ' -f 2)" = "$version" ]; then return; fi
+  if [ -x "$TOOLS/bin/$program" ] && grep -qs "^\"$crate $version " "$TOOLS/.crates.toml"; then return; fi
   say "compiling $crate $version into $TOOLS (about $minutes minutes on 2 cores, once)"
   # These run for seconds: quick to compile counts for more than quick to run.
   CARGO_TARGET_DIR="$TOOLS/target" CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
@@ -132,6 +133,7 @@ need_tools() {
   local version
   version=$(grep -A 1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"/\1/p')
   install_tool wasm-bindgen wasm-bindgen-cli "$version" 4
+  install_tool wasm-split-cli wasm_split_cli_support "$WASM_SPLIT_VERSION" 1 --locked --features build-binary
 }
 
 need_component() {

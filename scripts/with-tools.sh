@@ -4,7 +4,8 @@
 # scripts/setup.sh linked it by. Usage: scripts/with-tools.sh COMMAND [ARGUMENT...]
 set -euo pipefail
 
-export PATH="${XDG_CACHE_HOME:-$HOME/.cache}/needledrop/tools/bin:$PATH"
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/tools" && pwd)
+export PATH="$tools:${XDG_CACHE_HOME:-$HOME/.cache}/needledrop/tools/bin:$PATH"
 # Trunk need not ask whether there is a newer Trunk.
 export TRUNK_SKIP_VERSION_CHECK=true
 

@@ -22,6 +22,7 @@ mod experiments;
 mod history;
 mod inside;
 mod keeper;
+mod later;
 mod library;
 mod map;
 mod microphone;

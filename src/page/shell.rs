@@ -23,7 +23,7 @@ pub(crate) fn Shell() -> impl IntoView {
     view! {
         <header class="shell">
             // No link: the address is the view's, and names no place in it.
-            <button class="skip" on:click=move |_| focus_heading()>{sentence("shell.skip")}</button>
+            <button class="skip" on:click=move |_| heading().iter().for_each(focus)>{sentence("shell.skip")}</button>
             <nav aria-label=sentence("shell.views") data-testid="views">
                 <a class="shell-name" href="#listen" tabindex="-1" aria-hidden="true">{words::NAME}</a>
                 <ul>
@@ -112,11 +112,9 @@ fn follow_view(router: Router) {
         let view = router.view.get();
         request_animation_frame(show_in_navigation);
         if before.is_some_and(|before| before != view) {
+            router.leave();
             // Once it has been put up.
-            request_animation_frame(move || {
-                focus_heading();
-                window().scroll_to_with_x_and_y(0.0, router.scrolled_to());
-            });
+            request_animation_frame(move || enter(router));
         }
         view
     });
@@ -160,10 +158,23 @@ fn follow_presentation(router: Router) {
     .forget();
 }
 
-/// Gives the keyboard to the heading of the open view.
-fn focus_heading() {
+/// Gives the keyboard to the open view, if it has not been given it yet, and
+/// scrolls there. A view without a heading is still to come.
+pub(crate) fn enter(router: Router) {
+    if let Some(heading) = heading()
+        && router.enter()
+    {
+        focus(&heading);
+        window().scroll_to_with_x_and_y(0.0, router.scrolled_to());
+    }
+}
+
+fn heading() -> Option<HtmlElement> {
     let heading = document().query_selector("main > :not([hidden]) :is(h1, h2)").ok().flatten();
-    let Some(heading) = heading.map(JsCast::unchecked_into::<HtmlElement>) else { return };
+    heading.map(JsCast::unchecked_into)
+}
+
+fn focus(heading: &HtmlElement) {
     if !heading.has_attribute("tabindex") {
         heading.set_tab_index(-1);
     }

@@ -3,21 +3,14 @@
 //! In: the fragment of the page's address, `#inside?clip=3&stage=mel`: a view
 //! and its parameters, so that any view opens in a given state from a link. Out:
 //! signals that follow it, through the browser's back button too; and what to
-//! put up for each view. A new view is a line in [`VIEWS`].
+//! put up for each view. A new view is a line in [`VIEWS`] and one in [`later`].
 
 use gloo::events::EventListener;
 use js_sys::{decode_uri_component, encode_uri_component};
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
-use super::closer::SongView;
-
-use super::experiments::ExperimentsView;
-use super::inside::InsideView;
-use super::library::LibraryView;
-use super::map::MapView;
-use super::result::ResultView;
-use super::teach::TeachView;
+use super::later;
 
 /// The parameter that says that the page is being presented.
 const PRESENT: &str = "present";
@@ -83,25 +76,18 @@ pub(crate) struct Entry {
     pub(crate) view: View,
     /// Key of its name.
     pub(crate) name: &'static str,
-    /// What is put up while it is open.
-    show: fn() -> AnyView,
 }
 
 /// Every view that there is, in the order of the navigation.
 const VIEWS: &[Entry] = &[
-    // The list of songs is always put up: see `App`.
-    Entry { view: View::Listen, name: "view.listen", show: || ().into_any() },
-    Entry { view: View::Library, name: "view.library", show: || LibraryView().into_any() },
-    Entry { view: View::Song, name: "view.song", show: || view! { <SongView /> }.into_any() },
-    Entry { view: View::Inside, name: "view.inside", show: || view! { <InsideView /> }.into_any() },
-    Entry { view: View::Map, name: "view.map", show: || view! { <MapView /> }.into_any() },
-    Entry {
-        view: View::Experiments,
-        name: "view.experiments",
-        show: || view! { <ExperimentsView /> }.into_any(),
-    },
-    Entry { view: View::Teach, name: "view.teach", show: || view! { <TeachView /> }.into_any() },
-    Entry { view: View::Result, name: "view.result", show: || ResultView().into_any() },
+    Entry { view: View::Listen, name: "view.listen" },
+    Entry { view: View::Library, name: "view.library" },
+    Entry { view: View::Song, name: "view.song" },
+    Entry { view: View::Inside, name: "view.inside" },
+    Entry { view: View::Map, name: "view.map" },
+    Entry { view: View::Experiments, name: "view.experiments" },
+    Entry { view: View::Teach, name: "view.teach" },
+    Entry { view: View::Result, name: "view.result" },
 ];
 
 /// The views of the navigation.
@@ -109,9 +95,10 @@ pub(crate) fn in_navigation() -> impl Iterator<Item = &'static Entry> {
     VIEWS.iter().filter(|entry| entry.view.is_in_navigation())
 }
 
-/// What is put up while `view` is open.
+/// What is put up while `view` is open: nothing for the list of songs, which
+/// always is (see `App`).
 pub(crate) fn show(view: View) -> Option<AnyView> {
-    entry(view).map(|entry| (entry.show)())
+    (view != View::Listen).then(|| later::show(view))
 }
 
 /// The name of a view, in the language in use.
@@ -208,6 +195,8 @@ pub(crate) struct Router {
     pub(crate) presenting: Memo<bool>,
     /// How far the list of songs was scrolled when it was left, in CSS pixels.
     left_at: StoredValue<f64>,
+    /// Whether the open view has been given the keyboard.
+    entered: StoredValue<bool>,
 }
 
 impl Router {
@@ -217,7 +206,14 @@ impl Router {
         let view = Memo::new(move |_| place.with(|place| place.view));
         let parameters = Memo::new(move |_| place.with(|place| place.parameters.clone()));
         let presenting = Memo::new(move |_| parameters.with(|all| all.get(PRESENT) == Some("1")));
-        let router = Self { place, view, parameters, presenting, left_at: StoredValue::new(0.0) };
+        let router = Self {
+            place,
+            view,
+            parameters,
+            presenting,
+            left_at: StoredValue::new(0.0),
+            entered: StoredValue::new(true),
+        };
         EventListener::new(&window(), "hashchange", move |_| router.arrive(Place::here())).forget();
         router
     }
@@ -257,6 +253,16 @@ impl Router {
             self.left_at.set_value(window().scroll_y().unwrap_or(0.0));
         }
         self.place.set(place);
+    }
+
+    /// Another view has been opened, which is still to be given the keyboard.
+    pub(crate) fn leave(self) {
+        self.entered.set_value(false);
+    }
+
+    /// Whether the open view is given the keyboard now, which happens once.
+    pub(crate) fn enter(self) -> bool {
+        self.entered.try_update_value(|entered| !std::mem::replace(entered, true)).unwrap_or(false)
     }
 
     /// Where the open view is scrolled to when it is put up.

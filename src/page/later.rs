@@ -1,0 +1,83 @@
+//! Views whose code comes when they are opened.
+//!
+//! What only [`code`] reaches stands in a module of its own beside the page's:
+//! `scripts/wasm-bindgen` has `wasm-split-cli` take the two apart. In: a view.
+//! Out: what puts it up, once that module is there; until then, or where it does
+//! not come, what is to be said of that.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_split_helpers::{SplitLoaderError, wasm_split};
+
+use super::closer::SongView;
+use super::download::DownloadProblem;
+use super::experiments::ExperimentsView;
+use super::inside::InsideView;
+use super::library::LibraryView;
+use super::map::MapView;
+use super::result::ResultView;
+use super::shell;
+use super::teach::TeachView;
+use super::views::{Router, View};
+use super::words::{self, sentence};
+
+/// What puts up a view of the other module.
+#[wasm_split(views, fallible)]
+fn code(view: View) -> Result<fn() -> AnyView, SplitLoaderError> {
+    Ok(match view {
+        View::Library => || LibraryView().into_any(),
+        View::Song => || view! { <SongView /> }.into_any(),
+        View::Inside => || view! { <InsideView /> }.into_any(),
+        View::Map => || view! { <MapView /> }.into_any(),
+        View::Experiments => || view! { <ExperimentsView /> }.into_any(),
+        View::Teach => || view! { <TeachView /> }.into_any(),
+        View::Result => || ResultView().into_any(),
+        // It is the page itself.
+        View::Listen => || ().into_any(),
+    })
+}
+
+/// How far it is.
+#[derive(Clone, Copy)]
+enum Code {
+    Coming,
+    Here(fn() -> AnyView),
+    Failed,
+}
+
+fn fetch(view: View, router: Router, state: RwSignal<Code>) {
+    state.set(Code::Coming);
+    spawn_local(async move {
+        // The reason is in the browser's console.
+        let arrived = code(view).await.map_or(Code::Failed, Code::Here);
+        // The view may have been left meanwhile.
+        state.try_set(arrived);
+        request_animation_frame(move || shell::enter(router));
+    });
+}
+
+/// Puts up `view` once its code is there.
+pub(crate) fn show(view: View) -> AnyView {
+    let router = expect_context::<Router>();
+    let state = RwSignal::new(Code::Coming);
+    fetch(view, router, state);
+    let content = move || {
+        match state.get() {
+        Code::Coming => view! { <p class="quiet">{sentence("data.coming")}</p> }.into_any(),
+        // What it shows follows its own signals, and is put up once.
+        Code::Here(put_up) => untrack(put_up),
+        Code::Failed => view! {
+            <div class="download">
+                <p class="problem" role="alert">
+                    {move || words::load_problem("download.view", &DownloadProblem::Offline)}
+                </p>
+                <button class="quiet-button" data-testid="view-again" on:click=move |_| fetch(view, router, state)>
+                    {sentence("download.retry")}
+                </button>
+            </div>
+        }
+        .into_any(),
+    }
+    };
+    content.into_any()
+}
