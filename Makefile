@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test bench dist
+.PHONY: help run test bench dist screens
 
 # Where `make run` serves the page; with TLS_CERT and TLS_KEY, PEM files both, by
 # https (docs/classroom.md).
@@ -54,6 +54,14 @@ bench: ## Measures the front end (criterion), and the network beside other engin
 	@$(TRUNK) build --release
 	$(call headline,Network in Chromium)
 	@scripts/bench-peers.sh dist
+
+screens: ## Draws every view anew into docs/screens
+	$(call headline,Looking for what is needed)
+	@scripts/setup.sh build test
+	$(call headline,Building the page)
+	@$(TRUNK) build --release
+	$(call headline,Drawing the views)
+	NEEDLEDROP_DIST=$(CURDIR)/dist cargo test --locked --test browser -- --ignored screens
 
 dist: ## Builds dist/, which any static host can serve, with compressed copies
 	$(call headline,Looking for what is needed)

@@ -63,7 +63,10 @@ pub(crate) fn show(view: View) -> AnyView {
     fetch(view, router, state);
     let content = move || {
         match state.get() {
-        Code::Coming => view! { <p class="quiet">{sentence("data.coming")}</p> }.into_any(),
+        Code::Coming => {
+            view! { <div><p class="quiet" data-state="loading">{sentence("data.coming")}</p></div> }
+                .into_any()
+        }
         // What it shows follows its own signals, and is put up once.
         Code::Here(put_up) => untrack(put_up),
         Code::Failed => view! {

@@ -211,7 +211,7 @@ pub(crate) fn draw_band_on(
             None => {
                 let ink = colors::quiet(dark);
                 context.set_stroke_style_str(&colors::css(ink));
-                hatch(&context, left, right, height);
+                hatch(context, left, right, height);
                 (ink, colors::NOT_MUSIC.to_owned())
             }
         };

@@ -22,6 +22,7 @@ mod memory;
 mod pace;
 mod page;
 mod reference;
+mod screens;
 mod server;
 #[path = "../common/shared.rs"]
 mod shared;

@@ -1,0 +1,68 @@
+//! Pictures of every view, for people to look at: `make screens` writes them into
+//! `docs/screens`.
+
+use std::{fs, path::Path};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::json;
+
+use crate::{
+    build,
+    page::{Browser, Options},
+    server::Server,
+    songs::{AT_REST, LIMIT, folder as scratch, open, songs},
+};
+
+/// Quality of the pictures, in percent.
+const QUALITY: u32 = 70;
+
+/// Every view in a state that shows what it is for.
+const VIEWS: [(&str, &str); 8] = [
+    ("listen", "#listen"),
+    ("library", "#library"),
+    ("song", "#song?song=1&at=12"),
+    ("inside", "#inside?song=1&clip=4&stage=conv2"),
+    ("map", "#map"),
+    ("experiments", "#experiments"),
+    ("teach", "#teach"),
+    ("presentation", "#inside?song=1&clip=4&stage=mel&present=1"),
+];
+
+fn draw(browser: &Browser, file: &Path) {
+    let picture = browser.devtools("Page.captureScreenshot", json!({ "format": "webp", "quality": QUALITY }));
+    let bytes = BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+    assert!(bytes.starts_with(b"RIFF"), "no WebP");
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+#[ignore = "writes docs/screens; `make screens` runs it"]
+fn screens() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screens");
+    fs::create_dir_all(&folder).unwrap();
+    let songs = songs(&scratch("screens"));
+    let songs: Vec<&Path> = songs.iter().map(AsRef::as_ref).collect();
+    let server = Server::start(&build::folder(), "/");
+    for (name, size, dark) in
+        [("wide", (1280, 860), false), ("dark", (1280, 860), true), ("phone", (390, 844), false)]
+    {
+        let browser = open(&server, &Options { size, dark, ..Options::default() });
+        browser.drop_files("[data-testid=drop-zone]", &songs);
+        browser.wait_until(
+            &format!("document.querySelectorAll('[data-testid=song]').length === {}", songs.len()),
+            LIMIT,
+        );
+        browser.wait_until(AT_REST, LIMIT);
+        for (view, address) in VIEWS {
+            browser.eval(&format!("void (location.hash = {})", json!(address)));
+            browser.wait_until(
+                "document.querySelector('main > :not([hidden]) [data-state=loading]') === null && \
+                 document.querySelector('main > :not([hidden]) :is(h1, h2)') !== null",
+                LIMIT,
+            );
+            // What moves comes to rest, what is computed is there.
+            browser.eval("new Promise((resolve) => setTimeout(resolve, 3000))");
+            draw(&browser, &folder.join(format!("{view}-{name}.webp")));
+        }
+    }
+}
