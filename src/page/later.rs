@@ -13,6 +13,7 @@ use super::closer::SongView;
 use super::download::DownloadProblem;
 use super::experiments::ExperimentsView;
 use super::inside::InsideView;
+use super::lesson::LessonView;
 use super::library::LibraryView;
 use super::map::MapView;
 use super::result::ResultView;
@@ -31,6 +32,7 @@ fn code(view: View) -> Result<fn() -> AnyView, SplitLoaderError> {
         View::Map => || view! { <MapView /> }.into_any(),
         View::Experiments => || view! { <ExperimentsView /> }.into_any(),
         View::Teach => || view! { <TeachView /> }.into_any(),
+        View::Lesson => || view! { <LessonView /> }.into_any(),
         View::Result => || ResultView().into_any(),
         // It is the page itself.
         View::Listen => || ().into_any(),

@@ -23,6 +23,7 @@ mod history;
 mod inside;
 mod keeper;
 mod later;
+mod lesson;
 mod library;
 mod map;
 mod microphone;

@@ -33,12 +33,14 @@ pub(crate) enum View {
     Experiments,
     /// Classes of one's own.
     Teach,
+    /// What a teacher does with all of it in 45 minutes.
+    Lesson,
     /// A result that somebody sent.
     Result,
 }
 
 impl View {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Listen,
         Self::Library,
         Self::Song,
@@ -46,6 +48,7 @@ impl View {
         Self::Map,
         Self::Experiments,
         Self::Teach,
+        Self::Lesson,
         Self::Result,
     ];
 
@@ -59,6 +62,7 @@ impl View {
             Self::Map => "map",
             Self::Experiments => "experiments",
             Self::Teach => "teach",
+            Self::Lesson => "lesson",
             Self::Result => "result",
         }
     }
@@ -87,6 +91,7 @@ const VIEWS: &[Entry] = &[
     Entry { view: View::Map, name: "view.map" },
     Entry { view: View::Experiments, name: "view.experiments" },
     Entry { view: View::Teach, name: "view.teach" },
+    Entry { view: View::Lesson, name: "view.lesson" },
     Entry { view: View::Result, name: "view.result" },
 ];
 
@@ -104,6 +109,12 @@ pub(crate) fn show(view: View) -> Option<AnyView> {
 /// The name of a view, in the language in use.
 pub(crate) fn name(view: View) -> Option<String> {
     entry(view).map(|entry| super::words::say(entry.name, &[]))
+}
+
+/// Whether a view has this name in the address.
+#[cfg(test)]
+pub(crate) fn is_view(code: &str) -> bool {
+    View::ALL.into_iter().any(|view| view.code() == code)
 }
 
 fn entry(view: View) -> Option<&'static Entry> {

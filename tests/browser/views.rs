@@ -76,3 +76,42 @@ fn an_address_opens_its_view() {
     browser.wait_until(&format!("!{PRESENTED}"), LIMIT);
     browser.assert_content();
 }
+
+#[test]
+fn the_lesson_is_read_and_leads_to_its_views() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.open(&format!("{}#lesson", server.url()));
+    browser.wait_for_text("[data-testid=lesson] h1", "45 minutes", LIMIT);
+    browser.wait_for("[data-testid=lesson] table", LIMIT);
+    browser.click("[data-testid=lesson] a[href='#experiments']");
+    browser.wait_until("location.hash === '#experiments'", LIMIT);
+    browser.wait_for("[data-testid=experiments]", LIMIT);
+    browser.assert_content();
+}
+
+#[test]
+fn a_view_whose_code_does_not_come_can_be_asked_for_again() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.devtools("Network.enable", serde_json::json!({}));
+    browser.devtools("Network.setBypassServiceWorker", serde_json::json!({ "bypass": true }));
+    let block = |urls: &[&str]| {
+        browser.devtools("Network.setBlockedURLs", serde_json::json!({ "urls": urls }));
+    };
+    block(&["*views-*.wasm"]);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    browser.eval("void (location.hash = '#experiments')");
+    browser.wait_for("[data-testid=view-again]", LIMIT);
+    // The list of songs is as it was.
+    browser.eval("void (location.hash = '#listen')");
+    browser.wait_until(LISTENING, LIMIT);
+    browser.eval("void (location.hash = '#experiments')");
+    browser.wait_for("[data-testid=view-again]", LIMIT);
+    block(&[]);
+    browser.click("[data-testid=view-again]");
+    browser.wait_for("[data-testid=experiments] h1", LIMIT);
+    // The keyboard is at the heading, as if it had come at once.
+    browser.wait_until("document.activeElement.matches('[data-testid=experiments] h1')", LIMIT);
+}
