@@ -9,6 +9,8 @@ use leptos::prelude::*;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 use super::data::with_data;
+use super::shell;
+use super::views::Router;
 use super::words::sentence;
 
 /// `markdown` as HTML. What reads like the address of a view leads there; links to
@@ -43,6 +45,9 @@ pub(crate) fn LessonView() -> impl IntoView {
 }
 
 fn shown(lesson: Arc<String>) -> AnyView {
+    // Its heading has come with it.
+    let router = expect_context::<Router>();
+    request_animation_frame(move || shell::enter(router));
     // It is written in English.
     view! { <article lang="en" inner_html=lesson.to_string()></article> }.into_any()
 }
