@@ -26,7 +26,7 @@ keep_if_worth() {
 compress() {
   find . -name '*.gz' -delete -o -name '*.br' -delete
   find . -type f -size +1k \( -name '*.html' -o -name '*.css' -o -name '*.js' -o -name '*.wasm' -o -name '*.svg' \
-    -o -name '*.webmanifest' -o -name '*.json' -o -name '*.md' -o -name '*.txt' -o -name '*.safetensors' \) | while read -r file; do
+    -o -name '*.webmanifest' -o -name '*.json' -o -name '*.txt' -o -name '*.safetensors' \) | while read -r file; do
     gzip -9 -n -k -f "$file"
     brotli -q 11 --lgwin=24 -k -f "$file"
     keep_if_worth "$file" "$file.gz"

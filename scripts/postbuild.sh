@@ -77,12 +77,12 @@ version_language() {
   set_meta needledrop-language "$folder/"
 }
 
-# Numbers that views show, and the lesson.
+# Numbers that views show.
 version_data() {
-  local files=("$source_dir"/www/data/*.json "$source_dir"/docs/lesson.md) folder
-  folder=data-$(cat "${files[@]}" | sha256 | cut -c "1-$DIGITS")
+  local folder
+  folder=data-$(cat "$source_dir"/www/data/*.json | sha256 | cut -c "1-$DIGITS")
   mkdir "$folder"
-  cp "${files[@]}" "$folder/"
+  cp "$source_dir"/www/data/*.json "$folder/"
   set_meta needledrop-data "$folder/"
 }
 
