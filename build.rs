@@ -8,6 +8,8 @@
 //! In the page it says which part of the code needs which: by that,
 //! `scripts/tools/wasm-bindgen` takes it apart.
 
+#![allow(clippy::expect_used, reason = "a build stops at what is not as it should be")]
+
 use std::env;
 
 /// `docs/lesson.md` as the page shows it, into `lesson.html`: what reads like the
