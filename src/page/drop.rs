@@ -28,8 +28,9 @@ const MOST_FILES: usize = 5000;
 #[derive(Default)]
 struct Basket {
     files: Vec<File>,
-    /// What some of them can be had by again, where the browser gives it.
-    handles: Vec<(File, JsValue)>,
+    /// Those of them that were dropped, and the names that lead there from what
+    /// was: none where it was the file itself.
+    came: Vec<(File, Vec<String>)>,
     /// Files of folders that are no sound.
     left_out: usize,
     /// Whether there were more than [`MOST_FILES`].
@@ -47,9 +48,11 @@ impl Basket {
         if may_be_wanted(&file.name(), &file.type_()) { self.put(file) } else { self.left_out += 1 }
     }
 
-    /// Notes by what a file can be had again.
-    fn note_handle(&mut self, file: &File, handle: Option<JsValue>) {
-        self.handles.extend(handle.map(|handle| (file.clone(), handle)));
+    /// A file that was dropped, or that lies at `path` below a folder that was.
+    async fn take(&mut self, entry: FileSystemFileEntry, path: Vec<String>, from_folder: bool) {
+        let Some(file) = file_of(entry).await else { return };
+        self.came.push((file.clone(), path));
+        if from_folder { self.put_from_folder(file) } else { self.put(file) }
     }
 
     /// Gives the files to the desk and says what was not taken.
@@ -62,9 +65,6 @@ impl Basket {
         }
         if self.files.is_empty() && self.left_out == 0 {
             desk.note(t!("listen.nothing_dropped"));
-        }
-        for (file, handle) in self.handles {
-            desk.keeper.hold(&file, handle);
         }
         let (models, songs) = self.files.into_iter().partition(|file| model::is_weights(&file.name()));
         let models: Vec<File> = models;
@@ -178,28 +178,29 @@ fn take(dropped: &DataTransfer, place: Place, desk: Desk) {
         }
     }
     spawn_local(async move {
+        let mut promised = Vec::new();
         for (entry, handle) in entries {
-            let handle = match handle {
-                Some(promise) => JsFuture::from(Promise::resolve(&promise)).await.ok(),
-                None => None,
-            };
-            let handle = handle.filter(JsValue::is_object);
-            if !entry.is_file() {
-                walk(entry.unchecked_into(), handle, &mut basket).await;
-            } else if let Some(file) = file_of(entry.unchecked_into()).await {
-                basket.note_handle(&file, handle);
-                basket.put(file);
+            let came = basket.came.len();
+            if entry.is_file() {
+                basket.take(entry.unchecked_into(), Vec::new(), false).await;
+            } else {
+                walk(entry.unchecked_into(), &mut basket).await;
             }
+            promised.extend(handle.map(|handle| (handle, basket.came.split_off(came))));
         }
         basket.empty_onto(desk, place);
+        // A browser may ask the person first: no song waits for that.
+        for (handle, files) in promised {
+            spawn_local(hold(desk, handle, files));
+        }
     });
 }
 
 /// Puts every file below `folder` in the basket, folder by folder, in the order
-/// of their names. `handle` is the folder's, where the browser gives it.
-async fn walk(folder: FileSystemDirectoryEntry, handle: Option<JsValue>, basket: &mut Basket) {
-    let mut folders = vec![(folder, handle)];
-    while let Some((folder, handle)) = folders.pop() {
+/// of their names.
+async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket) {
+    let mut folders = vec![(folder, Vec::new())];
+    while let Some((folder, path)) = folders.pop() {
         if basket.overflown {
             return;
         }
@@ -207,21 +208,36 @@ async fn walk(folder: FileSystemDirectoryEntry, handle: Option<JsValue>, basket:
         entries.sort_by_key(FileSystemEntry::name);
         let mut below = Vec::new();
         for entry in entries {
-            let name = JsValue::from(entry.name());
+            let path = [path.as_slice(), &[entry.name()]].concat();
             if entry.is_directory() {
-                below.push((entry.unchecked_into(), within(&handle, "getDirectoryHandle", &name).await));
-            } else if let Some(file) = file_of(entry.unchecked_into()).await {
-                basket.note_handle(&file, within(&handle, "getFileHandle", &name).await);
-                basket.put_from_folder(file);
+                below.push((entry.unchecked_into(), path));
+            } else {
+                basket.take(entry.unchecked_into(), path, true).await;
             }
         }
         folders.extend(below.into_iter().rev());
     }
 }
 
-/// The handle of what has that name in the folder of a handle.
-async fn within(folder: &Option<JsValue>, method: &str, name: &JsValue) -> Option<JsValue> {
-    browser::call_async(folder.as_ref()?, method, &[name]).await.ok()
+/// Has the keeper hold on to the handles of files, by which a later visit can have
+/// them again. `promised` is the handle of what was dropped, where the browser gives
+/// it.
+async fn hold(desk: Desk, promised: JsValue, files: Vec<(File, Vec<String>)>) {
+    let Ok(dropped) = JsFuture::from(Promise::resolve(&promised)).await else { return };
+    for (file, path) in files {
+        if let Some(handle) = within(dropped.clone(), &path).await.filter(JsValue::is_object) {
+            desk.keeper.hold(&file, handle);
+        }
+    }
+}
+
+/// The handle of what lies at `path` below a handle.
+async fn within(mut handle: JsValue, path: &[String]) -> Option<JsValue> {
+    for (depth, name) in path.iter().enumerate() {
+        let method = if depth + 1 < path.len() { "getDirectoryHandle" } else { "getFileHandle" };
+        handle = browser::call_async(&handle, method, &[&name.into()]).await.ok()?;
+    }
+    Some(handle)
 }
 
 /// What lies in a folder. The browser gives it in portions, and an empty one at

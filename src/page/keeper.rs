@@ -60,6 +60,8 @@ struct Shelf {
     changing: bool,
     /// Handles of this visit, by the key of their file.
     handles: HashMap<String, JsValue>,
+    /// Keys of files that are or were on the list.
+    expected: HashSet<String>,
     /// Keys of files with a verdict that is kept.
     heard: HashSet<String>,
     /// Whether the browser was asked not to throw away what is kept.
@@ -262,8 +264,10 @@ impl Keeper {
     /// until it has another.
     pub(crate) fn expect(self, song: &Song, file: &File) {
         let key = song.file.text();
-        let (heard, handle) =
-            self.with(|shelf| (shelf.heard.contains(&key), shelf.handles.get(&key).cloned()));
+        let (heard, handle) = self.with(|shelf| {
+            shelf.expected.insert(key.clone());
+            (shelf.heard.contains(&key), shelf.handles.get(&key).cloned())
+        });
         if !heard {
             self.change(Change::Record(record_of(song).into()));
         }
@@ -303,6 +307,7 @@ impl Keeper {
     pub(crate) fn forget(self, song: &Song) {
         let key = song.file.text();
         self.with(|shelf| {
+            shelf.expected.remove(&key);
             shelf.heard.remove(&key);
             shelf.handles.remove(&key);
         });
@@ -330,6 +335,7 @@ impl Keeper {
         for song in self.kept.try_update(std::mem::take).unwrap_or_default() {
             let key = song.file.text();
             self.with(|shelf| {
+                shelf.expected.remove(&key);
                 shelf.heard.remove(&key);
                 shelf.handles.remove(&key);
             });
@@ -351,10 +357,17 @@ impl Keeper {
 
     // The files.
 
-    /// Holds on to the handle that a file came by.
+    /// Holds on to the handle that a file came by, also where its song has been
+    /// taken before.
     pub(crate) fn hold(self, file: &File, handle: JsValue) {
         let key = key_of(file).text();
-        self.with(|shelf| shelf.handles.insert(key, handle));
+        let expected = self.with(|shelf| {
+            shelf.handles.insert(key.clone(), handle.clone());
+            shelf.expected.contains(&key)
+        });
+        if expected {
+            self.change(Change::Handle(key, handle));
+        }
     }
 
     /// The file of a song of an earlier visit: from the store, or by its handle,

@@ -32,9 +32,14 @@ fn arm(browser: &Browser) {
 }
 
 /// What breaks a rule, as the rule and the element.
+///
+/// Not asked for is `skip-link`: views have fragments for addresses, and what a
+/// phone's navigation has scrolled out of sight axe takes for a link that skips. The
+/// page's own way to skip is a button.
 fn violations(browser: &Browser) -> Vec<String> {
     let found = browser.eval(
-        "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+        "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+           rules: { 'skip-link': { enabled: false } } })
            .then(({ violations }) => violations.flatMap(({ id, help, nodes }) => nodes.map((node) =>
              `${id}: ${help}\\n  ${node.html.slice(0, 300)}\\n  ${node.failureSummary}`)))",
     );

@@ -110,7 +110,7 @@ fn zoom_and_loop_follow_keys_and_stand_in_the_address() {
 
     // The address opens the view in this state, and a song that is gone leads back.
     browser.eval("void (location.hash = '#song?song=999&at=3')");
-    browser.wait_until("document.querySelector('[data-testid=closer]')?.dataset.state === 'missing'", LIMIT);
+    browser.wait_for("[data-testid=closer][data-state=missing]", LIMIT);
     browser.click("[data-testid=closer-back]");
     browser.wait_for("[data-testid=song]", LIMIT);
     browser.assert_content();

@@ -53,6 +53,7 @@ fn firefox_has_the_command_lines_verdicts_with_and_without_a_server() {
     hears(&mut firefox, &[&wav, &mp3]);
 
     firefox.wait_until(KEPT, LIMIT);
+    firefox.wait_until("navigator.serviceWorker.controller !== null", LIMIT);
     server.stop();
     firefox.reload();
     firefox.wait_until("document.querySelector('[data-testid=pick-files]')", LIMIT);
@@ -90,5 +91,6 @@ fn firefox_shows_a_song_large() {
         firefox.wait_until(&format!("{seek}.getAttribute('aria-valuenow') === '{second}'"), LIMIT);
     }
     firefox.press("+");
-    firefox.wait_until("document.querySelector('[data-testid=zoom]').innerText.startsWith('2')", LIMIT);
+    // Two of its three clips are as near as it gets.
+    firefox.wait_until("document.querySelector('[data-testid=zoom]').innerText.startsWith('1.5')", LIMIT);
 }

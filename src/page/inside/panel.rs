@@ -157,6 +157,12 @@ fn Figure(
         let read = |place| way.with_look(|look| read(plot, look, place));
         pointed.get().and_then(read).unwrap_or_else(|| way.with_look(plot.label))
     };
+    // A picture without a name is read as a nuisance: until there is something to
+    // see, it says that it is coming.
+    let label = move || match way.with_look(plot.label) {
+        label if label.is_empty() => t!("data.coming"),
+        label => label,
+    };
     let axes = Memo::new(move |_| way.with_look(plot.axes));
     let end = move |index: usize| move || axes.with(|axes| axes[index].clone());
     view! {
@@ -170,7 +176,7 @@ fn Figure(
                 width="1"
                 height="1"
                 role="img"
-                aria-label=move || way.with_look(plot.label)
+                aria-label=label
                 on:pointermove=point
                 on:pointerleave=move |_| pointed.set(None)
             ></canvas>
