@@ -94,3 +94,30 @@ fn firefox_shows_a_song_large() {
     // Two of its three clips are as near as it gets.
     firefox.wait_until("document.querySelector('[data-testid=zoom]').innerText.startsWith('1.5')", LIMIT);
 }
+
+#[test]
+fn firefox_opens_every_view_and_keeps_the_library() {
+    let _turn = page::turn();
+    let server = Server::start(&build::folder(), "/");
+    let mut firefox = Firefox::launch(SIZE);
+    visit(&mut firefox, &server);
+    firefox.choose_files(PICKER, &[&excerpt("firefox-views", "7")]);
+    firefox.wait_until(AT_REST, LIMIT);
+    for (address, marker) in [
+        ("#inside?song=1&clip=1&stage=conv3", "[data-testid=inside-filter]"),
+        ("#map", "[data-testid=map-table]"),
+        ("#experiments?row=8", "[data-testid=confusion]"),
+        ("#teach", "[data-testid=teach-class]"),
+        ("#lesson", "[data-testid=lesson] h1"),
+        ("#library", "[data-testid=row]"),
+    ] {
+        firefox.eval(&format!("void (location.hash = '{address}')"));
+        firefox.wait_until(&format!("document.querySelector('{marker}')"), LIMIT);
+        firefox.wait_until(
+            "!document.querySelector('main > :not([hidden]) [data-state=loading]')",
+            LIMIT,
+        );
+    }
+    firefox.reload();
+    firefox.wait_until("document.querySelector('[data-testid=row]')", LIMIT);
+}
