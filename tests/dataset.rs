@@ -668,6 +668,28 @@ fn lists_may_have_folders_extensions_and_windows_ends_of_line() {
 }
 
 #[test]
+fn lists_may_name_single_clips() {
+    let archive = archive(&[2, 2], true);
+    let clips = archive.clips(3.0);
+    let lists = ["g0.00000#0\ng0.00000#2\ng1.00000", "g0.00000.au#1", "g1.00001#9"];
+    let split = Split::by_names(&archive, &clips, "mine", lists).unwrap();
+    let [train, validation, test] = Part::ALL.map(|part| split.part(part));
+    let at = |track: usize, position: usize| {
+        clips.iter().enumerate().filter(|(_, clip)| clip.track == track).nth(position).unwrap().0
+    };
+    assert_eq!(train[..2], [at(0, 0), at(0, 2)]);
+    assert_eq!((train.len(), validation, test), (12, &[at(0, 1)][..], &[at(3, 9)][..]));
+    for (train, name) in [("g0.00000\ng1.00000", "g0.00000"), ("g0.00000#1\ng1.00000", "g0.00000")] {
+        let refused = Split::by_names(&archive, &clips, "mine", [train, "g0.00000#1", "g1.00001"]).unwrap_err();
+        assert!(matches!(refused, SplitError::Twice(twice) if twice == name));
+    }
+    for line in ["g0.00000#10", "g0.00000#x", "g9.00000#1"] {
+        let refused = Split::by_names(&archive, &clips, "mine", [line, "g0.00001", "g1.00001"]).unwrap_err();
+        assert!(matches!(refused, SplitError::UnknownTrack { name, .. } if name == line));
+    }
+}
+
+#[test]
 fn recordings_of_one_name_are_called_by_their_paths() {
     let mut archive = archive(&[2, 2], true);
     archive.tracks[0].name = "rock/01 Intro.mp3".into();

@@ -153,8 +153,8 @@ impl Split {
 
     /// The tracks that three lists name, one a line, for training, validation
     /// and test. A line is the name of a track as the archive has it; around a name
-    /// that is no path, folders and an extension do not count. Tracks in no list
-    /// are left out.
+    /// that is no path, folders and an extension do not count. With `#3` after it,
+    /// it is the track's fourth clip alone. What is in no list is left out.
     ///
     /// # Errors
     /// [`SplitError`] naming the first track that is unknown or stands twice.
@@ -168,23 +168,38 @@ impl Split {
         for (at, track) in archive.tracks.iter().enumerate() {
             tracks.entry(&track.name).or_default().push(at);
         }
-        let mut part_of = vec![None; archive.tracks.len()];
+        let mut clips_of: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (at, clip) in clips.iter().enumerate() {
+            clips_of.entry(clip.track).or_default().push(at);
+        }
+        let mut part_of = vec![None; clips.len()];
         for (part, list) in Part::ALL.into_iter().zip(lists) {
             for line in list.lines().map(str::trim).filter(|line| !line.is_empty()) {
-                let track = match tracks.get(line).or_else(|| tracks.get(track_name(line))).map(Vec::as_slice)
-                {
+                let one = line.rsplit_once('#').filter(|_| !tracks.contains_key(line));
+                let one = one.and_then(|(track, number)| Some((track, number.parse::<usize>().ok()?)));
+                let (track, position) =
+                    one.map_or((line, None), |(track, position)| (track, Some(position)));
+                let unknown = || SplitError::UnknownTrack { part: part.name(), name: line.into() };
+                let named = tracks.get(track).or_else(|| tracks.get(track_name(track)));
+                let track = match named.map(Vec::as_slice) {
                     Some(&[track]) => track,
                     Some(_) => return Err(SplitError::Ambiguous(line.into())),
-                    None => return Err(SplitError::UnknownTrack { part: part.name(), name: line.into() }),
+                    None => return Err(unknown()),
                 };
-                if part_of[track].replace(part).is_some_and(|other| other != part) {
-                    return Err(SplitError::Twice(archive.tracks[track].name.clone()));
+                let own = clips_of.get(&track).map_or(&[][..], Vec::as_slice);
+                let named = match position {
+                    Some(position) => std::slice::from_ref(own.get(position).ok_or_else(unknown)?),
+                    None => own,
+                };
+                for &clip in named {
+                    if part_of[clip].replace(part).is_some_and(|other| other != part) {
+                        return Err(SplitError::Twice(archive.tracks[track].name.clone()));
+                    }
                 }
             }
         }
         let parts = Part::ALL.map(|part| {
-            let here = |(at, clip): (usize, &Clip)| (part_of[clip.track] == Some(part)).then_some(at);
-            clips.iter().enumerate().filter_map(here).collect()
+            part_of.iter().enumerate().filter(|(_, of)| **of == Some(part)).map(|(at, _)| at).collect()
         });
         Self::new(archive, clips, name, None, parts)
     }

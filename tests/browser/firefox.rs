@@ -113,10 +113,7 @@ fn firefox_opens_every_view_and_keeps_the_library() {
     ] {
         firefox.eval(&format!("void (location.hash = '{address}')"));
         firefox.wait_until(&format!("document.querySelector('{marker}')"), LIMIT);
-        firefox.wait_until(
-            "!document.querySelector('main > :not([hidden]) [data-state=loading]')",
-            LIMIT,
-        );
+        firefox.wait_until("!document.querySelector('main > :not([hidden]) [data-state=loading]')", LIMIT);
     }
     firefox.reload();
     firefox.wait_until("document.querySelector('[data-testid=row]')", LIMIT);

@@ -116,7 +116,8 @@ pub(crate) struct SplitArguments {
     /// What the split is drawn from. [default: 0]
     #[arg(long)]
     pub(crate) split_seed: Option<u64>,
-    /// The lists of training, validation and test, one track a line. [for
+    /// The lists of training, validation and test, one track a line; with #3 after
+    /// it, its fourth clip alone. [for
     /// `--split filtered`: splits/{train,valid,test}_filtered.txt beside the archive]
     #[arg(long, num_args = 3, value_names = ["TRAIN", "VALIDATION", "TEST"])]
     pub(crate) lists: Option<Vec<PathBuf>>,
