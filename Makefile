@@ -12,11 +12,11 @@ ADDRESS ?= 127.0.0.1
 PORT ?= 8080
 TLS_CERT ?=
 TLS_KEY ?=
-TLS := $(if $(TLS_CERT),--tls-cert-path $(TLS_CERT) --tls-key-path $(TLS_KEY))
+TLS := $(if $(TLS_CERT),--tls-cert-path "$(TLS_CERT)" --tls-key-path "$(TLS_KEY)")
 
 TRUNK := scripts/with-tools.sh trunk
 # Lints while it compiles: see there.
-LINT := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/scripts/clippy-rustc.sh
+LINT := RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/scripts/clippy-rustc.sh"
 
 define headline
 @printf '\n=== %s\n' "$(1)"
@@ -43,7 +43,7 @@ test: ## Formatting, lints, and every test, those in the browser included
 	$(call headline,Page and engine: lints and release build)
 	$(LINT) $(TRUNK) build --release
 	$(call headline,Tests in the browser)
-	$(LINT) NEEDLEDROP_DIST=$(CURDIR)/dist cargo test --locked --test browser -- --test-threads=1
+	$(LINT) NEEDLEDROP_DIST="$(CURDIR)/dist" cargo test --locked --test browser -- --test-threads=1
 
 bench: ## Measures the front end (criterion), and the network beside other engines in Chromium
 	$(call headline,Looking for what is needed)
@@ -61,7 +61,7 @@ screens: ## Draws every view anew into docs/screens
 	$(call headline,Building the page)
 	@$(TRUNK) build --release
 	$(call headline,Drawing the views)
-	NEEDLEDROP_DIST=$(CURDIR)/dist cargo test --locked --test browser -- --ignored screens
+	NEEDLEDROP_DIST="$(CURDIR)/dist" cargo test --locked --test browser -- --ignored screens
 
 dist: ## Builds dist/, which any static host can serve, with compressed copies
 	$(call headline,Looking for what is needed)

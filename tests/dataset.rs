@@ -680,7 +680,8 @@ fn lists_may_name_single_clips() {
     assert_eq!(train[..2], [at(0, 0), at(0, 2)]);
     assert_eq!((train.len(), validation, test), (12, &[at(0, 1)][..], &[at(3, 9)][..]));
     for (train, name) in [("g0.00000\ng1.00000", "g0.00000"), ("g0.00000#1\ng1.00000", "g0.00000")] {
-        let refused = Split::by_names(&archive, &clips, "mine", [train, "g0.00000#1", "g1.00001"]).unwrap_err();
+        let refused =
+            Split::by_names(&archive, &clips, "mine", [train, "g0.00000#1", "g1.00001"]).unwrap_err();
         assert!(matches!(refused, SplitError::Twice(twice) if twice == name));
     }
     for line in ["g0.00000#10", "g0.00000#x", "g9.00000#1"] {

@@ -177,8 +177,7 @@ impl Split {
             for line in list.lines().map(str::trim).filter(|line| !line.is_empty()) {
                 let one = line.rsplit_once('#').filter(|_| !tracks.contains_key(line));
                 let one = one.and_then(|(track, number)| Some((track, number.parse::<usize>().ok()?)));
-                let (track, position) =
-                    one.map_or((line, None), |(track, position)| (track, Some(position)));
+                let (track, position) = one.map_or((line, None), |(track, position)| (track, Some(position)));
                 let unknown = || SplitError::UnknownTrack { part: part.name(), name: line.into() };
                 let named = tracks.get(track).or_else(|| tracks.get(track_name(track)));
                 let track = match named.map(Vec::as_slice) {

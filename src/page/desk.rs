@@ -488,12 +488,28 @@ impl Desk {
         if self.microphone.is(id) {
             return self.microphone.failed(words::problem(&problem));
         }
+        if matches!(problem, SongProblem::Unreadable { .. })
+            && let Some(song) = self.song(id).filter(|song| self.keeper.was_lent(&song.file))
+        {
+            return self.give_back(song);
+        }
         self.on(id, |song| {
             let sentence = words::announce_problem(&song.title_untracked(), &problem);
             song.failed(problem);
             self.keeper.keep(song);
             self.announce(sentence);
         });
+    }
+
+    /// Puts a song away until the person brings its file: the browser, which had
+    /// lent it by its handle, has taken it back.
+    fn give_back(self, song: Song) {
+        song.put_off();
+        song.wants_file.set(true);
+        self.player.forget(song.id);
+        self.with(|held| held.files.remove(&song.id));
+        self.songs.update(|songs| songs.retain(|other| other.id != song.id));
+        self.keeper.put_away(vec![song]);
     }
 
     /// Stops hearing a song; what has been heard of it stays.

@@ -62,6 +62,8 @@ struct Shelf {
     handles: HashMap<String, JsValue>,
     /// Keys of files that are or were on the list.
     expected: HashSet<String>,
+    /// Keys of files that came by the handle of an earlier visit.
+    lent: HashSet<String>,
     /// Keys of files with a verdict that is kept.
     heard: HashSet<String>,
     /// Whether the browser was asked not to throw away what is kept.
@@ -391,7 +393,14 @@ impl Keeper {
         }
         let file = browser::call_async(&handle, "getFile", &[]).await.ok()?.dyn_into().ok()?;
         self.hold(&file, handle);
+        self.with(|shelf| shelf.lent.insert(key));
         Some(file)
+    }
+
+    /// Whether the file of that key came by the handle of an earlier visit, which
+    /// the browser may take back at any time.
+    pub(crate) fn was_lent(self, key: &FileKey) -> bool {
+        self.with(|shelf| shelf.lent.contains(&key.text()))
     }
 
     /// Whether songs themselves shall be kept: those on the list too, or none.

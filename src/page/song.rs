@@ -174,6 +174,11 @@ impl Song {
         self.go_on(SongState::Cancelled);
     }
 
+    /// It is to be heard another time.
+    pub(crate) fn put_off(&self) {
+        self.go_on(SongState::Unheard);
+    }
+
     /// What has ended stays as it ended, whatever a worker says later.
     fn go_on(&self, next: SongState) {
         if self.is_active() {

@@ -254,6 +254,7 @@ fn fit_probe(music: &[Observation], others: &[Observation]) -> Option<Probe> {
     let share = |row: usize| 0.5 / if is_music(row) { music.len() } else { others.len() } as f64;
 
     let mut weight = DVector::<f64>::zeros(length + 1);
+    let mut converged = false;
     for _ in 0..NEWTON_STEPS {
         let odds = &design * &weight;
         let probability = odds.map(|odds| 1.0 / (1.0 + (-odds).exp()));
@@ -275,7 +276,8 @@ fn fit_probe(music: &[Observation], others: &[Observation]) -> Option<Probe> {
         }
         let step = hessian.cholesky()?.solve(&gradient);
         weight -= &step;
-        if step.amax() < 1e-8 {
+        if step.amax() < 1e-6 {
+            converged = true;
             break;
         }
     }
@@ -286,7 +288,7 @@ fn fit_probe(music: &[Observation], others: &[Observation]) -> Option<Probe> {
         bias: (weight[length] - offset) as f32,
     };
     let is_finite = probe.bias.is_finite() && probe.weight.iter().all(|weight| weight.is_finite());
-    is_finite.then_some(probe)
+    (converged && is_finite).then_some(probe)
 }
 
 /// How often a score of `positives` is above one of `negatives`, ties counting half

@@ -83,9 +83,12 @@ impl Firefox {
         self.ask("WebDriver:Navigate", &json!({ "url": url }));
     }
 
-    /// Loads the page anew.
+    /// Leaves the page and comes back to it. Marionette's own way to reload goes
+    /// round the service worker.
     pub(crate) fn reload(&mut self) {
-        self.ask("WebDriver:Refresh", &json!({}));
+        let address = self.eval("location.href.split('#')[0]");
+        self.open("about:blank");
+        self.open(address.as_str().unwrap());
     }
 
     /// The value of a JavaScript expression on the page; a promise's, where it is one.

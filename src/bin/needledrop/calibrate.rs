@@ -253,7 +253,8 @@ impl Sounds {
 }
 
 /// Hears every file of a folder, as a song is heard. The kind of a sound is the
-/// folder that it lies in.
+/// folder that it lies in; files whose names differ only after their last hyphen are
+/// one recording, `voice-dry.wav` and `voice-room.wav`, and are judged together.
 fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
     let entries: Vec<_> = WalkDir::new(folder)
         .sort_by_file_name()
@@ -264,7 +265,12 @@ fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
     let mut classifier = Classifier::on_processor(weights)?;
     let mut sounds = Sounds::default();
     let progress = ProgressBar::new(files.len() as u64);
-    for (track, file) in files.iter().enumerate() {
+    let mut recordings = BTreeMap::new();
+    for file in &files {
+        let stem = file.path().file_stem().unwrap_or_default().to_string_lossy();
+        let recording = stem.rsplit_once('-').map_or(&*stem, |(recording, _)| recording);
+        let next = recordings.len();
+        let track = *recordings.entry(file.path().with_file_name(recording)).or_insert(next);
         let kind = file.path().parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let heard = analyse(file.path(), &mut classifier, &mut |_, _, clip| {
             if clip.probabilities.is_empty() {

@@ -70,6 +70,9 @@ fn scores(Arguments { run: folder, .. }: &Arguments, weights: &Weights) -> anyho
     if result.weights != run::fingerprint(weights)? {
         bail!("{} is of other weights than the run has now: evaluate it again", path.display());
     }
+    if result.calibration != weights.card().calibration() {
+        bail!("{} was written before the run was calibrated: evaluate it again", path.display());
+    }
     Ok(of_result(&result))
 }
 

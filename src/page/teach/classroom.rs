@@ -333,6 +333,7 @@ impl Classroom {
             News::Failed { song, problem } => match self.example(song) {
                 Some(example) => {
                     desk.forget_file(song);
+                    self.forget_features(song);
                     let sentence = words::announce_problem(&example.name, &problem);
                     example.state.set(Studied::Failed(problem));
                     desk.said.set(sentence);
