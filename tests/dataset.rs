@@ -669,7 +669,7 @@ fn lists_may_have_folders_extensions_and_windows_ends_of_line() {
 
 #[test]
 fn lists_may_name_single_clips() {
-    let archive = archive(&[2, 2], true);
+    let archive = archive(&[2, 2], false);
     let clips = archive.clips(3.0);
     let lists = ["g0.00000#0\ng0.00000#2\ng1.00000", "g0.00000.au#1", "g1.00001#9"];
     let split = Split::by_names(&archive, &clips, "mine", lists).unwrap();
