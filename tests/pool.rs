@@ -1062,3 +1062,31 @@ fn a_lesson_survives_the_worker_that_learns_it() {
         world.assert_whole(0);
     }
 }
+
+#[test]
+fn stopping_the_songs_stops_neither_a_lesson_nor_a_recording() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add(0..5);
+    world.study(5, ModelId(0), 3);
+    world.event(Event::Listen { song: SongId(6), sample_rate: 48_000, port: 0 });
+    world.event(Event::CancelAll);
+    world.run();
+    assert_eq!(world.ended.get(&SongId(5)), Some(&Ok(())));
+    assert!((0..5).all(|song| !world.ended.contains_key(&SongId(song))));
+    assert_eq!(world.of_role(Role::Microphone).len(), 1);
+}
+
+#[test]
+fn without_an_engine_whatever_is_asked_for_later_is_refused() {
+    let mut world = World::new(Machine { protocol: PROTOCOL_VERSION + 1, ..Machine::default() });
+    world.run();
+    world.add([0]);
+    world.study(1, ModelId(0), 3);
+    world.teach(&["flute", "drum"]);
+    world.run();
+    for song in 0..2 {
+        assert!(matches!(world.ended[&SongId(song)], Err(SongProblem::Engine { .. })), "{song}");
+    }
+    assert!(matches!(world.learnt()[..], [Err(LessonProblem::Engine { .. })]));
+}

@@ -659,7 +659,10 @@ impl<P: Clone> Pool<P> {
             Event::NoSamples { song, problem } => self.fail(song, problem),
             Event::Cancel { song } => self.forget(song),
             Event::CancelAll => {
-                for song in self.songs.keys().copied().collect::<Vec<_>>() {
+                // Neither what is recorded nor what is studied.
+                let listed =
+                    self.songs.iter().filter(|(_, song)| song.file.is_some() && song.most_clips.is_none());
+                for song in listed.map(|(id, _)| *id).collect::<Vec<_>>() {
                     self.forget(song);
                 }
             }
@@ -687,6 +690,7 @@ impl<P: Clone> Pool<P> {
             Event::Gpu { software, found } => self.gpu_found(software, found),
             Event::Tick => self.watch(slept),
         }
+        self.turn_away();
         self.schedule();
         self.tell_status();
         std::mem::take(&mut self.actions)
@@ -872,13 +876,17 @@ impl<P: Clone> Pool<P> {
         }
     }
 
-    /// There is no engine: every song is told so.
+    /// There is no engine any more.
     fn give_up(&mut self, problem: EngineProblem) {
-        let detail = problem.to_string();
         self.problem = Some(problem);
         for worker in self.workers.keys().copied().collect::<Vec<_>>() {
             self.terminate(worker);
         }
+    }
+
+    /// Where there is no engine, whatever waits for one is told so.
+    fn turn_away(&mut self) {
+        let Some(detail) = self.problem.as_ref().map(ToString::to_string) else { return };
         for song in self.songs.keys().copied().collect::<Vec<_>>() {
             self.fail(song, SongProblem::Engine { detail: detail.clone() });
         }

@@ -116,5 +116,6 @@ fn firefox_opens_every_view_and_keeps_the_library() {
         firefox.wait_until("!document.querySelector('main > :not([hidden]) [data-state=loading]')", LIMIT);
     }
     firefox.reload();
+    firefox.eval("void (location.hash = '#library')");
     firefox.wait_until("document.querySelector('[data-testid=row]')", LIMIT);
 }

@@ -83,8 +83,8 @@ impl Firefox {
         self.ask("WebDriver:Navigate", &json!({ "url": url }));
     }
 
-    /// Leaves the page and comes back to it. Marionette's own way to reload goes
-    /// round the service worker.
+    /// Leaves the page and comes back to it, at its first view. Marionette's own way
+    /// to reload goes round the service worker.
     pub(crate) fn reload(&mut self) {
         let address = self.eval("location.href.split('#')[0]");
         self.open("about:blank");
