@@ -94,6 +94,16 @@ fn a_songs_clip_ends_in_its_verdict() {
     go(&browser, &format!("#inside?song={id}&clip=100000"));
     browser.wait_for_text("[data-testid=inside-clip]", &format!("Clip {clips} of {clips}"), LIMIT);
     browser.wait_until(SHOWN, LIMIT);
+    // From clip to clip; after the last there is none.
+    let next = "[data-testid=inside-clip] + button";
+    let button = |what: &str| browser.eval(&format!("document.querySelector('{next}').{what}"));
+    assert_eq!((button("innerText"), button("disabled")), ("→".into(), true.into()));
+    go(&browser, &format!("#inside?song={id}&clip=0"));
+    browser.wait_until(SHOWN, LIMIT);
+    browser.wait_until(&format!("!document.querySelector('{next}').disabled"), LIMIT);
+    browser.click(next);
+    browser.wait_until("location.hash.includes('clip=1')", LIMIT);
+    browser.wait_until(SHOWN, LIMIT);
     // A song that is not here leads to the example.
     go(&browser, "#inside?song=999");
     browser.wait_until(SHOWN, LIMIT);

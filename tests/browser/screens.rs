@@ -47,6 +47,7 @@ fn screens() {
         [("wide", (1280, 860), false), ("dark", (1280, 860), true), ("phone", (390, 844), false)]
     {
         let browser = open(&server, &Options { size, dark, ..Options::default() });
+        browser.devtools("Emulation.setScrollbarsHidden", json!({ "hidden": true }));
         browser.drop_files("[data-testid=drop-zone]", &songs);
         browser.wait_until(
             &format!("document.querySelectorAll('[data-testid=song]').length === {}", songs.len()),

@@ -398,6 +398,7 @@ fn ClipChoice(
             time = time.unwrap_or_default()
         )
     };
+    let is_last = move || clip.get() + 1 >= clips.get();
     view! {
         <div class="inside-choice controls">
             <label class="field">
@@ -433,7 +434,7 @@ fn ClipChoice(
                 <button
                     class="quiet-button"
                     aria-label=sentence("inside.clip_after")
-                    disabled=move || clip.get() + 1 >= clips.get()
+                    disabled=is_last
                     on:click=move |_| step_to(Some(clip.get_untracked() + 1))
                 >
                     "→"
