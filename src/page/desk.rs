@@ -565,6 +565,9 @@ impl Desk {
     /// Hears a song anew, in its place, with the model chosen now.
     pub(crate) fn hear_again(self, song: &Song) {
         let Some(file) = self.file(song.id) else { return self.ask_for_file(song) };
+        if song.is_active() {
+            self.tell(Event::Cancel { song: song.id });
+        }
         self.player.forget(song.id);
         let again = self.enter(&file);
         self.with(|held| held.files.remove(&song.id));
@@ -578,6 +581,10 @@ impl Desk {
 
     /// Hears a song of an earlier visit, whose file is at hand again.
     pub(crate) fn hear_kept(self, song: &Song, file: &File) {
+        // It may have been put on while its file was asked for.
+        if self.song(song.id).is_none() {
+            return;
+        }
         // The file may have changed since, and then it is another.
         if keeper::key_of(file) != *song.file {
             self.keeper.forget(song);

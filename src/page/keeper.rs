@@ -284,6 +284,10 @@ impl Keeper {
     async fn keep_sound(self, key: String, file: File) {
         let storage = browser::property(&window().navigator(), "storage");
         let Ok(estimate) = browser::call_async(&storage, "estimate", &[]).await else { return };
+        // The person may have decided otherwise meanwhile.
+        if !self.keeps_sound.get_untracked() || !self.with(|shelf| shelf.expected.contains(&key)) {
+            return;
+        }
         let number = |name| browser::property(&estimate, name).as_f64().unwrap_or(0.0);
         if number("quota") - number("usage") - file.size() >= ROOM_LEFT {
             self.change(Change::Sound(key, file));

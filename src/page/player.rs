@@ -86,11 +86,13 @@ impl Player {
         }
     }
 
-    /// Plays the song, or holds it if it plays.
+    /// Plays the song, or holds it if it plays. One without its file leaves the
+    /// player as it is.
     pub(crate) fn toggle(self, desk: Desk, song: SongId) {
         if self.song.get_untracked() != Some(song) {
-            self.load(desk, song, 0.0);
-            self.start();
+            if self.load(desk, song, 0.0) {
+                self.start();
+            }
         } else if self.state.get_untracked() == Playing::Paused {
             self.start();
         } else {
@@ -101,14 +103,14 @@ impl Player {
     /// Goes to a place in the song; with `play`, the sound goes on from there.
     /// A place outside the stretch that repeats ends the repeating.
     pub(crate) fn seek(self, desk: Desk, song: SongId, seconds: f64, play: bool) {
-        if self.repeat.get_untracked().is_some_and(|repeat| !repeat.holds(seconds)) {
-            self.repeat.set(None);
-        }
         if self.song.get_untracked() == Some(song) {
+            if self.repeat.get_untracked().is_some_and(|repeat| !repeat.holds(seconds)) {
+                self.repeat.set(None);
+            }
             self.at.set(seconds);
             self.with_audio(|audio| audio.set_current_time(seconds));
-        } else {
-            self.load(desk, song, seconds);
+        } else if !self.load(desk, song, seconds) {
+            return;
         }
         if play {
             self.start();
@@ -175,8 +177,9 @@ impl Player {
         self.deck.with_value(|deck| deck.as_ref().map(|deck| act(&deck.audio)))
     }
 
-    fn load(self, desk: Desk, song: SongId, seconds: f64) {
-        let Some(file) = desk.file(song) else { return };
+    /// Whether the song's file is at hand, which is on the deck then.
+    fn load(self, desk: Desk, song: SongId, seconds: f64) -> bool {
+        let Some(file) = desk.file(song) else { return false };
         if self.deck.with_value(Option::is_none) {
             self.deck.set_value(Deck::new(self, desk));
         }
@@ -185,6 +188,7 @@ impl Player {
         self.song.set(Some(song));
         self.at.set(seconds);
         self.put_on(&file, false);
+        true
     }
 
     fn put_on(self, file: &File, transcoded: bool) {

@@ -195,7 +195,9 @@ impl Closer {
         if self.desk.player.song.get_untracked() != Some(self.id) {
             self.seek(self.at.get_untracked(), false);
         }
-        self.desk.player.repeat.set(repeat);
+        if self.desk.player.song.get_untracked() == Some(self.id) {
+            self.desk.player.repeat.set(repeat);
+        }
     }
 
     /// Seconds from clip to clip.
