@@ -43,10 +43,15 @@ pub(crate) async fn in_browser(file: &File, info: &SongInfo) -> Result<(u32, Vec
     let buffer = decode(&bytes.unchecked_into(), rate)
         .await
         .map_err(|_| SongProblem::Codec { codec: info.codec.clone() })?;
-    let channels = (0..buffer.number_of_channels())
-        .filter_map(|channel| buffer.get_channel_data(channel).ok())
-        .map(|samples| Float32Array::from(samples.as_slice()).into())
-        .collect();
+    let mut channels = Vec::new();
+    for channel in 0..buffer.number_of_channels() {
+        // A copy that can be given away; `web-sys` would make two, in this
+        // module's memory, which never shrinks.
+        let samples = browser::call(&buffer, "getChannelData", &[&channel.into()]).map_err(unreadable)?;
+        let samples: Float32Array = samples.unchecked_into();
+        channels.push(samples.slice(0, samples.length()).into());
+        browser::next_turn().await;
+    }
     Ok((rate, channels))
 }
 

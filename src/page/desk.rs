@@ -107,6 +107,8 @@ struct Held {
     ended: (usize, String),
     /// Who asked what has no last answer yet.
     askers: HashMap<QueryId, Asker>,
+    /// How often everything was stopped.
+    stops: u32,
     next_song: u32,
     next_model: u32,
     next_query: u32,
@@ -125,6 +127,7 @@ impl Desk {
             stale: Vec::new(),
             ended: (0, String::new()),
             askers: HashMap::new(),
+            stops: 0,
             next_song: 0,
             next_model: OWN_MODEL.0 + 1,
             next_query: 0,
@@ -212,10 +215,16 @@ impl Desk {
         }
     }
 
-    /// Waits until there is an engine.
-    pub(crate) async fn engine_is_here(self) {
-        while self.engine_download.get_untracked() != Download::Here {
-            browser::pause(TICK).await;
+    /// Waits for the engine, which is asked for again where it did not come;
+    /// `false` where it does not come now either.
+    pub(crate) async fn engine_comes(self) -> bool {
+        self.reload_what_failed();
+        loop {
+            match self.engine_download.get_untracked() {
+                Download::Here => return true,
+                Download::Failed(_) => return false,
+                Download::Waiting | Download::Coming(_) => browser::pause(TICK).await,
+            }
         }
     }
 
@@ -375,10 +384,15 @@ impl Desk {
     // The songs.
 
     /// Puts files on the list and into the queue, one a frame: a browser that
-    /// puts up two hundred cards at once does nothing else for a while.
+    /// puts up two hundred cards at once does nothing else for a while. Whoever
+    /// stops everything wants none of the rest either.
     pub(crate) fn add(self, files: Vec<File>) {
+        let stops = self.with(|held| held.stops);
         spawn_local(async move {
             for file in files {
+                if self.with(|held| held.stops) != stops {
+                    return;
+                }
                 self.put_on(&file);
                 browser::next_turn().await;
             }
@@ -486,7 +500,7 @@ impl Desk {
 
     fn failed(self, id: SongId, problem: SongProblem) {
         if self.microphone.is(id) {
-            return self.microphone.failed(words::problem(&problem));
+            return self.microphone.failed(self, words::problem(&problem));
         }
         if matches!(problem, SongProblem::Unreadable { .. })
             && let Some(song) = self.song(id).filter(|song| self.keeper.was_lent(&song.file))
@@ -520,8 +534,10 @@ impl Desk {
         self.tell(Event::Cancel { song: song.id });
     }
 
-    /// Stops everything that is waiting or being heard.
+    /// Stops everything that is waiting or being heard, and what is still to be
+    /// put on the list.
     pub(crate) fn cancel_all(self) {
+        self.with(|held| held.stops += 1);
         for song in self.songs.get_untracked() {
             if song.is_active() {
                 song.cancelled();
@@ -540,7 +556,17 @@ impl Desk {
         self.player.forget(song.id);
         self.with(|held| held.files.remove(&song.id));
         self.songs.update(|songs| songs.retain(|other| other.id != song.id));
-        self.keeper.forget(song);
+        // Of a file that was dropped twice one record is kept: the other's now.
+        let twin = |songs: &Vec<Song>| songs.iter().find(|other| other.file == song.file).cloned();
+        match self.songs.with_untracked(twin) {
+            Some(twin) => {
+                self.keeper.take_back(&twin.file);
+                if !twin.is_active() {
+                    self.keeper.keep(&twin);
+                }
+            }
+            None => self.keeper.forget(song),
+        }
     }
 
     /// Takes every song off the list that is neither waiting nor being heard; the
@@ -562,9 +588,13 @@ impl Desk {
         self.keeper.clear();
     }
 
-    /// Hears a song anew, in its place, with the model chosen now.
-    pub(crate) fn hear_again(self, song: &Song) {
-        let Some(file) = self.file(song.id) else { return self.ask_for_file(song) };
+    /// Hears a song anew, in its place, with the model chosen now; its new name,
+    /// or `None` where its file has to be asked for first.
+    pub(crate) fn hear_again(self, song: &Song) -> Option<SongId> {
+        let Some(file) = self.file(song.id) else {
+            self.ask_for_file(song);
+            return None;
+        };
         if song.is_active() {
             self.tell(Event::Cancel { song: song.id });
         }
@@ -577,6 +607,7 @@ impl Desk {
             }
         });
         self.tell(Event::Add { song: again.id, file: file.into() });
+        Some(again.id)
     }
 
     /// Hears a song of an earlier visit, whose file is at hand again.

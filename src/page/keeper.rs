@@ -228,7 +228,10 @@ impl Keeper {
                 if changes.is_empty() {
                     return;
                 }
+                let makes_room = changes.iter().any(Change::makes_room);
                 let state = match store.change(&changes).await {
+                    // What was not kept before is not kept by this either.
+                    Ok(()) if !makes_room => self.state.get_untracked(),
                     Ok(()) => Keeping::Kept,
                     Err(problem) => {
                         // A song that has no room shall not take records with it;

@@ -57,6 +57,8 @@ pub(crate) enum MicrophoneProblem {
     Absent,
     /// Another program has it.
     Busy,
+    /// The engine, which hears it, did not come.
+    NoEngine,
     /// Something else: what the browser or the engine says.
     Failed(String),
     /// The person shared nothing.
@@ -165,8 +167,11 @@ impl Microphone {
         self.state.set(Listening::Asking(source));
         spawn_local(async move {
             match Line::open(self, desk, source).await {
+                Ok((line, _)) if !desk.engine_comes().await => {
+                    line.close();
+                    self.give_up(desk, MicrophoneProblem::NoEngine);
+                }
                 Ok((line, port)) => {
-                    desk.engine_is_here().await;
                     let sample_rate = line.context.sample_rate() as u32;
                     let song = desk.new_song();
                     self.line.set_value(Some(line));
@@ -217,9 +222,9 @@ impl Microphone {
     }
 
     /// The engine could not go on listening.
-    pub(crate) fn failed(self, reason: String) {
+    pub(crate) fn failed(self, desk: Desk, reason: String) {
         self.hang_up();
-        self.state.set(Listening::Problem(MicrophoneProblem::Failed(reason)));
+        self.give_up(desk, MicrophoneProblem::Failed(reason));
     }
 
     /// Takes in the verdict on the last three seconds, by the model with this card.

@@ -19,6 +19,7 @@ mod download;
 mod drop;
 mod engine_status;
 mod experiments;
+mod focus;
 mod history;
 mod inside;
 mod keeper;
@@ -196,7 +197,10 @@ fn Songs() -> impl IntoView {
                     class="quiet-button"
                     class:gone=move || counts.get().2 == 0
                     data-testid="stop-all"
-                    on:click=move |_| desk.cancel_all()
+                    on:click=move |_| {
+                        desk.cancel_all();
+                        focus::hand_on(["[data-testid=clear]".to_owned()], "#songs-heading");
+                    }
                 >
                     {sentence("songs.stop_all")}
                 </button>
@@ -204,7 +208,10 @@ fn Songs() -> impl IntoView {
                     class="quiet-button"
                     class:gone=move || { is_empty.get() || counts.get().2 > 0 }
                     data-testid="clear"
-                    on:click=move |_| desk.clear()
+                    on:click=move |_| {
+                        desk.clear();
+                        focus::hand_on([], "#songs-heading");
+                    }
                 >
                     {sentence("songs.clear")}
                 </button>

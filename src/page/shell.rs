@@ -8,9 +8,10 @@ use gloo::events::EventListener;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
-use web_sys::{Event, FocusOptions, HtmlElement, HtmlSelectElement, KeyboardEvent};
+use web_sys::{Event, HtmlElement, HtmlSelectElement, KeyboardEvent};
 
 use super::desk::Desk;
+use super::focus;
 use super::views::{self, Router, View};
 use super::words::{self, sentence, t};
 
@@ -23,7 +24,7 @@ pub(crate) fn Shell() -> impl IntoView {
     view! {
         <header class="shell">
             // No link: the address is the view's, and names no place in it.
-            <button class="skip" on:click=move |_| heading().iter().for_each(focus)>{sentence("shell.skip")}</button>
+            <button class="skip" on:click=move |_| heading().iter().for_each(focus::give)>{sentence("shell.skip")}</button>
             <nav aria-label=sentence("shell.views") data-testid="views">
                 <a class="shell-name" href="#listen" tabindex="-1" aria-hidden="true">{words::NAME}</a>
                 <ul>
@@ -164,7 +165,7 @@ pub(crate) fn enter(router: Router) {
     if let Some(heading) = heading()
         && router.enter()
     {
-        focus(&heading);
+        focus::give(&heading);
         window().scroll_to_with_x_and_y(0.0, router.scrolled_to());
     }
 }
@@ -172,14 +173,4 @@ pub(crate) fn enter(router: Router) {
 fn heading() -> Option<HtmlElement> {
     let heading = document().query_selector("main > :not([hidden]) :is(h1, h2)").ok().flatten();
     heading.map(JsCast::unchecked_into)
-}
-
-fn focus(heading: &HtmlElement) {
-    if !heading.has_attribute("tabindex") {
-        heading.set_tab_index(-1);
-    }
-    let options = FocusOptions::new();
-    options.set_prevent_scroll(true);
-    // What cannot be focused leaves the keyboard where it is.
-    let _ = heading.focus_with_options(&options);
 }

@@ -9,12 +9,12 @@ use leptos::html::Div;
 use leptos::prelude::*;
 // The trait, which our own `Track` hides.
 use leptos::prelude::Track as _;
-use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlElement, KeyboardEvent, MouseEvent};
+use web_sys::{Element, KeyboardEvent, MouseEvent};
 
 use super::browser;
 use super::colors;
 use super::desk::Desk;
+use super::focus;
 use super::player::Playing;
 use super::timeline::{Picture, Stretch};
 use super::track::Track;
@@ -357,11 +357,10 @@ fn SongActions(
     let id = song.id;
     let stop = {
         let song = song.clone();
-        move |event: MouseEvent| {
+        move |_| {
             desk.cancel(&song);
             // This button goes, and the one that comes in its place takes over.
-            let actions = event_target::<Element>(&event).parent_element();
-            request_animation_frame(move || focus(actions.as_ref(), "[data-testid=again]"));
+            focus::hand_on([action(song.id, "again")], "#songs-heading");
         }
     };
     let remove = {
@@ -370,13 +369,19 @@ fn SongActions(
             let card = event_target::<Element>(&event).closest("li").ok().flatten();
             let neighbour =
                 card.and_then(|card| card.next_element_sibling().or(card.previous_element_sibling()));
+            let neighbour = neighbour.and_then(|card| card.get_attribute("data-song")?.parse().ok());
             desk.remove(&song);
-            focus(neighbour.as_ref(), "[data-testid=remove]");
+            focus::hand_on(neighbour.map(|id| action(SongId(id), "remove")), "#songs-heading");
         }
     };
     let again = {
         let song = song.clone();
-        move |_| desk.hear_again(&song)
+        move |_| {
+            // It has a card of its own.
+            if let Some(id) = desk.hear_again(&song) {
+                focus::hand_on(["stop", "again"].map(|button| action(id, button)), "#songs-heading");
+            }
+        }
     };
     view! {
         <div class="song-actions">
@@ -429,13 +434,9 @@ fn SongActions(
     }
 }
 
-/// Gives the keyboard to what `selector` finds in `place`.
-fn focus(place: Option<&Element>, selector: &str) {
-    let found = place.and_then(|place| place.query_selector(selector).ok().flatten());
-    if let Some(found) = found.and_then(|found| found.dyn_into::<HtmlElement>().ok()) {
-        // What cannot be focused leaves the keyboard where it is.
-        let _ = found.focus();
-    }
+/// Selector of a button on a song's card.
+fn action(song: SongId, button: &str) -> String {
+    format!("[data-testid=song][data-song='{}'] [data-testid={button}]", song.0)
 }
 
 /// The verdict in one word, and what it rests on.

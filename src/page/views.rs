@@ -5,10 +5,11 @@
 //! signals that follow it, through the browser's back button too; and what to
 //! put up for each view. A new view is a line in [`VIEWS`] and one in [`later`].
 
-use gloo::events::EventListener;
+use gloo::events::{EventListener, EventListenerOptions};
 use js_sys::{decode_uri_component, encode_uri_component};
 use leptos::prelude::*;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Element, MouseEvent};
 
 use super::later;
 
@@ -158,8 +159,13 @@ struct Place {
 impl Place {
     /// What the address names.
     fn here() -> Self {
-        let fragment = window().location().hash().unwrap_or_default();
-        Self::read(&fragment, |text| decode_uri_component(text).map(String::from).ok())
+        Self::read(&window().location().hash().unwrap_or_default(), decode)
+    }
+
+    /// What a link within the page leads to; `None` for a place within a view.
+    fn of_link(link: &str) -> Option<Self> {
+        let code = link.strip_prefix('#')?.split('?').next()?;
+        View::ALL.into_iter().any(|view| view.code() == code).then(|| Self::read(link, decode))
     }
 
     /// Reads a fragment. What names no view that there is leads to the list of
@@ -194,6 +200,10 @@ fn encode(text: &str) -> String {
     encode_uri_component(text).into()
 }
 
+fn decode(text: &str) -> Option<String> {
+    decode_uri_component(text).map(String::from).ok()
+}
+
 /// Handle on the page's address; copies are the same one.
 #[derive(Clone, Copy)]
 pub(crate) struct Router {
@@ -226,7 +236,30 @@ impl Router {
             entered: StoredValue::new(true),
         };
         EventListener::new(&window(), "hashchange", move |_| router.arrive(Place::here())).forget();
+        router.follow_links();
         router
+    }
+
+    /// Has links within the page, whose addresses know nothing of it, lead on
+    /// through a presentation.
+    fn follow_links(self) {
+        let may_prevent = EventListenerOptions::enable_prevent_default();
+        EventListener::new_with_options(&window(), "click", may_prevent, move |event| {
+            let Some(click) = event.dyn_ref::<MouseEvent>() else { return };
+            let elsewhere = click.ctrl_key() || click.meta_key() || click.shift_key() || click.button() != 0;
+            if elsewhere || event.default_prevented() || !self.presenting.get_untracked() {
+                return;
+            }
+            let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+            let link = target.and_then(|target| target.closest("a[href^='#']").ok().flatten());
+            if let Some(Place { view, parameters }) =
+                link.and_then(|link| link.get_attribute("href")).and_then(|link| Place::of_link(&link))
+            {
+                event.prevent_default();
+                self.go(view, parameters);
+            }
+        })
+        .forget();
     }
 
     /// Opens a view in a state. What is presented stays presented.

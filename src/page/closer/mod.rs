@@ -87,7 +87,10 @@ impl Closer {
     fn new(desk: Desk, song: Song, at: Option<f64>, zoom: f64) -> Self {
         let player = desk.player;
         let id = song.id;
-        if let (Some(at), true) = (at, player.song.get_untracked() == Some(id)) {
+        // Whoever comes back to a song that sounds goes on hearing it.
+        let rests =
+            player.song.get_untracked() == Some(id) && player.state.get_untracked() == Playing::Paused;
+        if let Some(at) = at.filter(|_| rests) {
             player.seek(desk, id, at, false);
         }
         let length = Memo::new({

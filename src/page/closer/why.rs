@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use wasm_bindgen::{Clamped, JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
+use super::super::focus;
 use super::super::words::{self, sentence, t};
 use super::stage::percent;
 use super::{ClipHere, Closer};
@@ -227,6 +228,10 @@ pub(super) fn WhyPanel(
         }
     };
     let is_open = Memo::new(move |_| why.with(Option::is_some));
+    let close = move |_| {
+        closer.why_no_more();
+        focus::hand_on(["[data-testid=ask-why]".to_owned()], "#closer-title");
+    };
     let about = move || {
         why.with(|why| {
             why.as_ref().map(|asked| {
@@ -271,7 +276,7 @@ pub(super) fn WhyPanel(
                         </select>
                     </label>
                     <p role="status" data-testid="why-answer">{answer}</p>
-                    <button class="quiet-button" data-testid="why-close" on:click=move |_| closer.why_no_more()>
+                    <button class="quiet-button" data-testid="why-close" on:click=close>
                         {sentence("closer.why_close")}
                     </button>
                 </div>

@@ -5,12 +5,12 @@
 
 use leptos::html::H2;
 use leptos::prelude::*;
-use web_sys::HtmlElement;
 
 use super::take_along::{TakeSong, save_text};
 use super::{Shelf, all_songs};
 use crate::library::likeness::{Neighbour, Place, neighbours, playlist};
 use crate::library::{export, record::HeardBy};
+use crate::page::focus;
 use crate::page::keeper::record_of;
 use crate::page::song::Song;
 use crate::page::words::{self, sentence, t};
@@ -70,9 +70,7 @@ fn Panel(
     // What was asked for is where the keyboard goes on.
     heading.on_load(move |heading| {
         request_animation_frame(move || {
-            let heading: HtmlElement = heading.into();
-            // What cannot be focused leaves the keyboard where it is.
-            let _ = heading.focus();
+            focus::give(&heading);
         });
     });
     let title = Memo::new({
@@ -86,6 +84,12 @@ fn Panel(
         .map(|Neighbour { index, similarity }| (places.songs[index].clone(), similarity))
         .collect();
     let none = near.is_empty();
+    let id = song.id;
+    let close = move |_| {
+        shelf.compared.set(None);
+        let asked = format!("[data-testid=row][data-song='{}'] [data-testid=row-more]", id.0);
+        focus::hand_on([asked], "[data-testid=library-scroll]");
+    };
     let play = {
         let song = song.clone();
         move |_| {
@@ -102,7 +106,7 @@ fn Panel(
                 <h2 id="alike-heading" node_ref=heading tabindex="-1">
                     {move || t!("library.more_like", title = &title.get())}
                 </h2>
-                <button class="quiet-button" data-testid="alike-close" on:click=move |_| shelf.compared.set(None)>
+                <button class="quiet-button" data-testid="alike-close" on:click=close>
                     {sentence("library.close")}
                 </button>
             </header>

@@ -17,6 +17,7 @@ use leptos::prelude::*;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 
 use super::desk::Desk;
+use super::focus;
 use super::keeper::Keeping;
 use super::song::{Song, SongState};
 use super::store::StoreProblem;
@@ -313,11 +314,16 @@ fn Selection(
 ) -> impl IntoView {
     let desk = shelf.desk;
     let count = Memo::new(move |_| shelf.selected.with(HashSet::len));
+    // The bar goes, and with it the button that was pressed.
+    let none = move || {
+        shelf.selected.set(HashSet::new());
+        focus::hand_on(["[data-testid=select-all]".to_owned()], "#library-heading");
+    };
     let again = move |_| {
         for song in shelf.selection() {
             desk.hear_again(&song);
         }
-        shelf.selected.set(HashSet::new());
+        none();
     };
     let stop = move |_| {
         for song in shelf.selection().iter().filter(|song| song.is_active()) {
@@ -328,7 +334,7 @@ fn Selection(
         for song in shelf.selection() {
             desk.remove(&song);
         }
-        shelf.selected.set(HashSet::new());
+        none();
     };
     let choose = move |event: leptos::ev::Event| {
         if let Ok(id) = event_target::<HtmlSelectElement>(&event).value().parse() {
@@ -356,7 +362,7 @@ fn Selection(
             <button class="quiet-button" data-testid="selection-remove" on:click=remove>
                 {sentence("song.remove")}
             </button>
-            <button class="quiet-button" on:click=move |_| shelf.selected.set(HashSet::new())>
+            <button class="quiet-button" on:click=move |_| none()>
                 {sentence("library.select_none")}
             </button>
         </div>
@@ -376,6 +382,7 @@ fn Housekeeping(
         shelf.selected.set(HashSet::new());
         shelf.compared.set(None);
         desk.forget_all();
+        focus::hand_on([], "#library-heading");
     };
     view! {
         <footer class="library-foot controls">

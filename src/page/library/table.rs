@@ -18,11 +18,11 @@ use super::order::{Column, Query};
 use super::{Shelf, state_name};
 use crate::classify::verdict::Doubt;
 use crate::engine::protocol::{SongId, SongInfo};
-use crate::page::colors;
 use crate::page::song::{Song, SongState};
 use crate::page::track::Track;
 use crate::page::views::Router;
 use crate::page::words::{self, sentence, t};
+use crate::page::{colors, focus};
 
 /// Rows beyond the window's edges, so that scrolling finds them there.
 const BEYOND: usize = 8;
@@ -477,6 +477,12 @@ fn Row(
     }
 }
 
+/// Keeps the keyboard in a song's row, where what is to do with it changes.
+fn stay_with(song: Option<SongId>) {
+    let row = song.map(|id| format!("[data-testid=row][data-song='{}'] .state :is(button, input)", id.0));
+    focus::hand_on(row, "[data-testid=library-scroll]");
+}
+
 /// The one thing to do with a song as it is.
 #[component]
 fn RowAction(
@@ -523,7 +529,10 @@ fn RowAction(
                     class="quiet-button"
                     data-testid="row-stop"
                     aria-label=name("song.stop")
-                    on:click=move |_| desk.cancel(&song)
+                    on:click=move |_| {
+                        desk.cancel(&song);
+                        stay_with(Some(song.id));
+                    }
                 >
                     {sentence("song.stop")}
                 </button>
@@ -545,7 +554,7 @@ fn RowAction(
                     class="quiet-button"
                     data-testid="row-again"
                     aria-label=name("library.go_on")
-                    on:click=move |_| desk.hear_again(&song)
+                    on:click=move |_| stay_with(desk.hear_again(&song))
                 >
                     {sentence("library.go_on")}
                 </button>
