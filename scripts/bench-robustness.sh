@@ -18,6 +18,7 @@ splits=$(realpath -m "${3:-$(dirname "$0")/../../shared/data/splits}")
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
 [ -d "$music" ] || { echo "$music is not here; name a folder of songs" >&2; exit 1; }
+scripts/setup.sh sounds >&2
 program=$(needledrop_program)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

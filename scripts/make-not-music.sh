@@ -6,9 +6,10 @@
 #
 # FOLDER gets `calibration` and `test`, and in each `speech`, `noise`, `tones`,
 # `clicks` and `silence`, more than 200 files of 6 to 10 s. The two have nothing in
-# common: other languages, voices, texts, rooms, colours of noise, signals. Every
-# third file is an MP3, the rest WAV. The same files on every call, but for what
-# another version of espeak-ng or ffmpeg says otherwise.
+# common but plain silence: other languages, voices, texts, rooms, colours of noise,
+# wave forms, signals. Every third file is an MP3, the rest WAV. The same files on
+# every call, but for what another version of espeak-ng or ffmpeg says otherwise;
+# they come into FOLDER when all are made.
 set -euo pipefail
 folder=${1:?usage: scripts/make-not-music.sh FOLDER}
 cd "$(dirname "$0")/.."
@@ -17,13 +18,16 @@ source scripts/sounds.sh
 case $folder in /*) ;; *) folder=$OLDPWD/$folder ;; esac
 
 readonly RATE=22050
+mkdir -p "$folder"
+readonly made_in=$folder/unfinished
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "$made_in"' EXIT
+rm -rf "$made_in"
 made=0
 
 # keep IN GROUP KIND NAME: files a sound, every third as MP3.
 keep() {
-  local place=$folder/$2/$3
+  local place=$made_in/$2/$3
   mkdir -p "$place"
   made=$((made + 1))
   if [ $((made % 3)) = 0 ]; then
@@ -120,7 +124,7 @@ calibration_group() {
     synth $group clicks "geiger-$seed" "anoisesrc=c=white:r=$RATE:a=0.5:seed=$((100 + seed)),aeval=if(gt(abs(val(0))\,0.499$((9 - seed)))\,2*val(0)\,0)"
     synth $group clicks "knocking-$seed" "anoisesrc=c=brown:r=$RATE:a=0.9:seed=$((110 + seed)),aeval=val(0)*exp(-25*mod(t\,0.$((3 + seed))))"
   done
-  silences $group 0.0001 0.0004 0.002
+  silences $group 0.1 0.0001 0.0004 0.002
 }
 
 test_group() {
@@ -156,7 +160,7 @@ test_group() {
 
   for hertz in 55 98 140 207 277 392 523 660 880 1200 1800 2500 3600 5200 8000; do
     synth $group tones "triangle-$hertz-hz" "aevalsrc=0.25*asin(sin(2*PI*$hertz*t)):s=$RATE"
-    synth $group tones "sine-$((hertz + 31))-hz" "aevalsrc=0.2*sin(2*PI*$((hertz + 31))*t):s=$RATE"
+    synth $group tones "sawtooth-$((hertz + 31))-hz" "aevalsrc=0.2*(2*mod($((hertz + 31))*t\,1)-1):s=$RATE"
   done
   for seed in 1 2 3 4; do
     synth $group tones "siren-$seed" "aevalsrc=0.4*sin(2*PI*$((500 + 120 * seed))*t+$((90 * seed))*sin(2*PI*t/$((1 + seed)))):s=$RATE"
@@ -174,16 +178,16 @@ test_group() {
     synth $group clicks "needle-$seed" "anoisesrc=c=violet:r=$RATE:a=0.5:seed=$((420 + seed)),aeval=if(gt(abs(val(0))\,0.49$((9 - seed)))\,2*val(0)\,0.002*val(0))"
     synth $group clicks "turn-signal-$seed" "aevalsrc=0.7*exp(-400*mod(t\,0.$((3 + seed))))*sin(2*PI*$((1700 + 300 * seed))*t):s=$RATE"
   done
-  silences $group 0.00005 0.0002 0.001
+  silences $group -0.03 0.00005 0.0002 0.001
 }
 
-# silences GROUP AMPLITUDE...: nothing, a voltage that stands still, and noise of
-# these amplitudes.
+# silences GROUP OFFSET AMPLITUDE...: nothing, a voltage that stands still, and noise
+# of these amplitudes.
 silences() {
-  local group=$1 amplitude
-  shift
+  local group=$1 offset=$2 amplitude
+  shift 2
   synth "$group" silence nothing "anullsrc=r=$RATE"
-  synth "$group" silence offset "aevalsrc=0.1:s=$RATE"
+  synth "$group" silence offset "aevalsrc=$offset:s=$RATE"
   for amplitude in "$@"; do
     synth "$group" silence "white-$amplitude" "anoisesrc=c=white:r=$RATE:a=$amplitude:seed=$made"
     synth "$group" silence "brown-$amplitude" "anoisesrc=c=brown:r=$RATE:a=$amplitude:seed=$made"
@@ -193,6 +197,8 @@ silences() {
 calibration_group
 test_group
 for group in calibration test; do
+  rm -rf "${folder:?}/$group"
+  mv "$made_in/$group" "$folder/$group"
   for kind in "$folder/$group"/*; do
     printf '%-12s %-8s %4d files\n' "$group" "$(basename "$kind")" "$(find "$kind" -type f | wc -l)"
   done

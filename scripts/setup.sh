@@ -5,7 +5,7 @@
 #   build  the wasm32 target, trunk, wasm-bindgen
 #   test   Chromium, ChromeDriver, Firefox, ffmpeg, rustfmt, clippy, axe-core
 #   bench  Node.js with npm, for the engines that ours is held against
-#   sounds ffmpeg and espeak-ng, which speaks what is not music
+#   sounds ffmpeg, espeak-ng, which speaks what is not music, and Python
 #   dist   brotli
 #
 # Our own tools go to ~/.cache/needledrop/tools; nothing else is replaced.
@@ -48,7 +48,16 @@ as_root() {
   fi
 }
 
+# Brings apt-get's lists, once: a fresh machine has none, or old ones.
+apt_update() {
+  if [ -n "${apt_updated:-}" ]; then return; fi
+  apt_updated=yes
+  as_root apt-get update -q || say "apt-get could not renew its lists; those that are there may do"
+}
+
+# Whether apt-get knows a package. To be asked only where something is missing.
 apt_has() {
+  apt_update
   [ -n "$(apt-cache show "$1" 2>/dev/null)" ]
 }
 
@@ -58,8 +67,7 @@ apt_install() {
   shift
   have apt-get || fail "$purpose is missing, and this is no Debian or Ubuntu." "Please install what Debian calls: $*"
   say "installing $purpose ($*) by apt-get"
-  # A fresh machine has no package lists, or old ones.
-  if ! apt_has "$1"; then as_root apt-get update -q; fi
+  apt_update
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" ||
     fail "apt-get could not install $purpose." "Its own message stands above; 'apt-get update' helps where lists are old."
 }
@@ -143,6 +151,7 @@ need_component() {
 
 need_browser() {
   if (have chromium || have chromium-browser || have google-chrome) && have chromedriver; then return; fi
+  have apt-get || apt_install "Chromium" chromium chromium-driver
   # Ubuntu has them as snaps, by these names.
   if ! apt_has chromium-driver && apt_has chromium-chromedriver; then
     apt_install "Chromium" chromium-browser chromium-chromedriver
@@ -153,6 +162,7 @@ need_browser() {
 
 need_firefox() {
   if have firefox-esr || have firefox; then return; fi
+  have apt-get || apt_install "Firefox" firefox
   # Debian calls it by the first name, Ubuntu by the second.
   if apt_has firefox-esr || ! apt_has firefox; then
     apt_install "Firefox" firefox-esr
@@ -204,6 +214,7 @@ for step in "$@"; do
     sounds)
       have ffmpeg || apt_install "ffmpeg" ffmpeg
       have espeak-ng || apt_install "a speech synthesiser" espeak-ng
+      have python3 || apt_install "Python" python3-minimal
       ;;
     dist) have brotli || apt_install "brotli" brotli ;;
     *) fail "There is no step '$step'." "Usage: scripts/setup.sh build|test|bench|sounds|dist ..." ;;

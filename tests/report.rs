@@ -456,6 +456,9 @@ fn a_model_without_its_run_is_scored_too() {
     assert!(result.training.is_none());
     assert_eq!(result.weights, trained.result().weights);
     assert_eq!(result.parts.test, trained.result().parts.test);
+    // Drawn otherwise, its test part has clips that the model was trained on.
+    let said = fails(&[&arguments[..], &["--split-seed=7", "-o", text(&output)]].concat());
+    assert!(said.contains("trained with other clips"), "{said}");
 }
 
 #[test]

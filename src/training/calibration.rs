@@ -74,6 +74,9 @@ pub fn fit_temperature(clips: &[Observation]) -> f32 {
     least(-3.0, 3.0, loss).exp() as f32
 }
 
+/// By how much the loss of a track, in nats, has to fall for a parameter more.
+const LEAST_GAIN: f64 = 1e-3;
+
 /// The two ways to combine clips, and the loss of a track by each, in nats.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Combinations {
@@ -112,9 +115,10 @@ impl Combinations {
         }
     }
 
-    /// The one with the lesser loss.
+    /// The one with the lesser loss; the mean, which needs no parameter, where
+    /// they differ by less than [`LEAST_GAIN`], as on tracks of one clip.
     pub fn better(&self) -> Combine {
-        if self.log_pool < self.mean_probability {
+        if self.log_pool < self.mean_probability - LEAST_GAIN {
             Combine::LogPool { correlation: self.correlation }
         } else {
             Combine::MeanProbability
@@ -428,6 +432,9 @@ mod tests {
         assert_eq!(various.better(), Combine::LogPool { correlation: various.correlation });
         let worse = Combinations { log_pool: various.mean_probability + 0.1, ..various };
         assert_eq!(worse.better(), Combine::MeanProbability);
+        // What rounding leaves between them is no reason.
+        let same = Combinations { log_pool: various.mean_probability - 1e-6, ..various };
+        assert_eq!(same.better(), Combine::MeanProbability);
     }
 
     #[test]

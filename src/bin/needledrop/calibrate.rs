@@ -135,7 +135,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let archive = read_archive(&arguments.archive)?;
     fits(&archive, &card).with_context(|| arguments.archive.display().to_string())?;
     let clips = archive.clips(card.spectrogram.clip_seconds);
-    let (split, choice) = split(&arguments.split, &arguments.archive, state.as_ref(), &archive, &clips)?;
+    let (split, choice) =
+        split(&arguments.split, &arguments.archive, state.as_ref(), &card, &archive, &clips)?;
 
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, &card, &device);

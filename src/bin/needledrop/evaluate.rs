@@ -39,7 +39,7 @@ use needledrop::{
 use crate::{
     run,
     session::session,
-    train::{SplitArguments, SplitName, read_archive},
+    train::{SplitArguments, SplitName, data, read_archive},
 };
 
 #[derive(Args)]
@@ -96,11 +96,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let archive = read_archive(&arguments.archive)?;
     fits(&archive, card).with_context(|| arguments.archive.display().to_string())?;
     let clips = archive.clips(card.spectrogram.clip_seconds);
-    let (split, choice) = split(&arguments.split, &arguments.archive, state.as_ref(), &archive, &clips)?;
-    if state.is_none() {
+    let (split, choice) =
+        split(&arguments.split, &arguments.archive, state.as_ref(), card, &archive, &clips)?;
+    if state.is_none() && card.training.split_fingerprint.is_none() {
         eprintln!(
-            "These weights come without their run: clips that they were trained on may be in the test part, \
-             and then the score means nothing."
+            "Neither a run nor the card says which clips these weights were trained on: some may be in the \
+             test part, and then the score means nothing."
         );
     }
 
@@ -154,11 +155,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The split that the run was trained with and no other; for a single model, the
-/// one that was asked for.
+/// one that was asked for, if its card does not name other clips of this data set.
 pub(crate) fn split(
     arguments: &SplitArguments,
     path: &Path,
     state: Option<&State>,
+    card: &ModelCard,
     archive: &MelArchive,
     clips: &[Clip],
 ) -> anyhow::Result<(Split, SplitChoice)> {
@@ -179,6 +181,16 @@ pub(crate) fn split(
     let choice = split.choice(archive, clips);
     if of_run.is_some_and(|of_run| *of_run != choice) {
         bail!("the run was trained with other clips in its parts: give the archive and the lists it had");
+    }
+    let is_known = state.is_none() && card.training.data == data(archive);
+    let of_card = card.training.split_fingerprint.as_ref().filter(|_| is_known);
+    if of_card.is_some_and(|of_card| *of_card != choice.fingerprint) {
+        let seed = card.training.split_seed.map(|seed| format!(", --split-seed {seed}")).unwrap_or_default();
+        bail!(
+            "the card says that the model was trained with other clips in its parts (split `{}`{seed}): give \
+             the split, the archive and the lists it had",
+            card.training.split
+        );
     }
     if let Some(state) = state.filter(|state| state.split != choice.to_string()) {
         bail!("the run was trained with the split {}, this is {choice}: say the same", state.split);

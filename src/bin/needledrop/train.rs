@@ -369,7 +369,7 @@ fn card(archive: &MelArchive, design: &Design, split: &SplitChoice, recipe: &Rec
         rejection: None,
         least_confidence: None,
         training: Training {
-            data: format!("{} tracks of {} genres", archive.tracks.len(), archive.genres.len()),
+            data: data(archive),
             split: split.name.clone(),
             split_seed: split.seed,
             split_fingerprint: Some(split.fingerprint.clone()),
@@ -380,6 +380,11 @@ fn card(archive: &MelArchive, design: &Design, split: &SplitChoice, recipe: &Rec
         licence: String::new(),
         date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     }
+}
+
+/// What a card says of the data set.
+pub(crate) fn data(archive: &MelArchive) -> String {
+    format!("{} tracks of {} genres", archive.tracks.len(), archive.genres.len())
 }
 
 /// Shows how it goes, and says when to save and when to stop.
