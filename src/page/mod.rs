@@ -10,6 +10,7 @@
 
 mod app;
 mod browser;
+mod canvas;
 mod closer;
 mod colors;
 mod data;
@@ -20,6 +21,7 @@ mod drop;
 mod engine_status;
 mod experiments;
 mod focus;
+mod folded;
 mod history;
 mod inside;
 mod keeper;

@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, CanvasRenderingContext2d, HtmlCanvasElement};
 
 use super::timeline::draw_band_on;
-use super::{colors, result, words};
+use super::{canvas, colors, result, words};
 use crate::classify::verdict::SongVerdict;
 use crate::library::share::Shared;
 
@@ -36,8 +36,7 @@ pub(super) async fn of(shared: &Shared) -> Result<Blob, JsValue> {
     let canvas: HtmlCanvasElement = document().create_element("canvas")?.unchecked_into();
     canvas.set_width(WIDTH as u32);
     canvas.set_height(HEIGHT as u32);
-    let context = canvas.get_context("2d")?.ok_or(JsValue::NULL)?;
-    draw(&context.unchecked_into(), shared)?;
+    draw(&canvas::context(&canvas)?, shared)?;
     let promise = Promise::new(&mut |give: Function, fail: Function| {
         if let Err(error) = canvas.to_blob(&give) {
             // It was promised a caller.

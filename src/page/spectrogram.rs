@@ -4,9 +4,10 @@
 //! band first, in any order of clips. Out: a picture of the whole song in
 //! bounded memory, coloured with matplotlib's viridis.
 
-use wasm_bindgen::{Clamped, JsCast, JsValue};
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
+use wasm_bindgen::{Clamped, JsValue};
+use web_sys::{HtmlCanvasElement, ImageData};
 
+use super::canvas;
 use crate::engine::protocol::COLUMN_BANDS;
 use crate::spectrogram::picture::VIRIDIS;
 
@@ -186,8 +187,7 @@ fn draw<'a>(
     }
     let image =
         ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels), width as u32, COLUMN_BANDS as u32)?;
-    let context = canvas.get_context("2d")?.ok_or(JsValue::NULL)?;
-    context.unchecked_into::<CanvasRenderingContext2d>().put_image_data(&image, 0.0, 0.0)
+    canvas::context(canvas)?.put_image_data(&image, 0.0, 0.0)
 }
 
 #[cfg(test)]

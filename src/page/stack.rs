@@ -5,11 +5,10 @@
 //! stands for. Out: the layers in the genres' colours, a hairline between them,
 //! letters where there is room.
 
-use leptos::prelude::window;
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
+use wasm_bindgen::JsValue;
+use web_sys::HtmlCanvasElement;
 
-use super::{browser, colors};
+use super::{browser, canvas, colors};
 
 /// Least width of a layer that has its letters in it, in CSS pixels.
 const ROOM_ACROSS: f64 = 22.0;
@@ -162,17 +161,11 @@ pub(crate) fn draw<'a>(
     to: f64,
     genres: &[String],
 ) -> Result<(), JsValue> {
-    let ratio = window().device_pixel_ratio();
-    let (width, height) = (f64::from(canvas.client_width()), f64::from(canvas.client_height()));
-    canvas.set_width((width * ratio).round() as u32);
-    canvas.set_height((height * ratio).round() as u32);
+    let (context, width, height) = canvas::cleared(canvas)?;
     if !(to > from) {
         return Ok(());
     }
     let steps = steps(moments, from, to, width);
-    let context = canvas.get_context("2d")?.ok_or(JsValue::NULL)?;
-    let context = context.unchecked_into::<CanvasRenderingContext2d>();
-    context.scale(ratio, ratio)?;
     let dark = browser::media_matches(colors::DARK_SCHEME);
     for genre in 0..genres.len() {
         context.set_fill_style_str(&colors::css(colors::genre(genre, dark)));
@@ -184,9 +177,7 @@ pub(crate) fn draw<'a>(
             context.fill_rect(step.left, top, across - gap(across, 6.0), up - gap(up, 3.0));
         }
     }
-    context.set_font("600 12px system-ui, sans-serif");
-    context.set_text_align("center");
-    context.set_text_baseline("middle");
+    canvas::letter(&context, "600 12px system-ui, sans-serif");
     for Label { genre, x, y } in labels(&steps, genres.len(), height) {
         context.set_fill_style_str(&colors::css(colors::ink(colors::genre(genre, dark))));
         context.fill_text(&colors::letters(genres, genre), x, y + 0.5)?;

@@ -17,7 +17,7 @@ use web_sys::{
 
 use super::song::Song;
 use super::track::HeardClip;
-use super::{browser, colors};
+use super::{browser, canvas, colors};
 
 /// Narrowest stretch of one genre that has its letters in it, in CSS pixels.
 const ROOM_FOR_LETTERS: f64 = 20.0;
@@ -168,13 +168,7 @@ pub(crate) fn draw_band(
     length: f64,
     genres: &[String],
 ) -> Result<(), JsValue> {
-    let ratio = window().device_pixel_ratio();
-    let (width, height) = (f64::from(canvas.client_width()), f64::from(canvas.client_height()));
-    canvas.set_width((width * ratio).round() as u32);
-    canvas.set_height((height * ratio).round() as u32);
-    let context = canvas.get_context("2d")?.ok_or(JsValue::NULL)?;
-    let context = context.unchecked_into::<CanvasRenderingContext2d>();
-    context.scale(ratio, ratio)?;
+    let (context, width, height) = canvas::cleared(canvas)?;
     let dark = browser::media_matches(colors::DARK_SCHEME);
     draw_band_on(&context, (width, height), clips, length, genres, dark)
 }
@@ -194,9 +188,7 @@ pub(crate) fn draw_band_on(
     if length <= 0.0 {
         return Ok(());
     }
-    context.set_font("600 12px system-ui, sans-serif");
-    context.set_text_align("center");
-    context.set_text_baseline("middle");
+    canvas::letter(context, "600 12px system-ui, sans-serif");
     for (genre, from, to) in runs(clips) {
         let (left, right) = ((from / length * width).round(), (to / length * width).round());
         // A hairline between neighbours, where they are not narrower than it.

@@ -7,11 +7,11 @@
 
 use leptos::html::Canvas;
 use leptos::prelude::*;
-use wasm_bindgen::{Clamped, JsCast, JsValue};
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
+use wasm_bindgen::{Clamped, JsValue};
+use web_sys::{HtmlCanvasElement, ImageData};
 
-use super::super::focus;
 use super::super::words::{self, sentence, t};
+use super::super::{canvas, focus};
 use super::stage::percent;
 use super::{ClipHere, Closer};
 use crate::classify::occlusion::CELLS;
@@ -115,8 +115,7 @@ fn draw(canvas: &HtmlCanvasElement, map: &[f32]) -> Result<(), JsValue> {
         pixel[3] = dark;
     }
     let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels), CELLS as u32, CELLS as u32)?;
-    let context = canvas.get_context("2d")?.ok_or(JsValue::NULL)?;
-    context.unchecked_into::<CanvasRenderingContext2d>().put_image_data(&image, 0.0, 0.0)
+    canvas::context(canvas)?.put_image_data(&image, 0.0, 0.0)
 }
 
 /// The veil over the clip's stretch of the spectrogram.

@@ -5,6 +5,7 @@
 
 use leptos::prelude::*;
 
+use super::super::folded::FoldedTable;
 use super::super::words::{self, sentence, t};
 use super::{nats, percent};
 use crate::report::experiments::Training;
@@ -16,6 +17,15 @@ const SIZE: [i32; 2] = [3600, 2300];
 const FRAME: [i32; 4] = [430, 110, 3540, 1960];
 /// Numbers along an axis, about.
 const TICKS: f64 = 5.0;
+
+/// Keys of what the table says of each epoch.
+const COLUMNS: [&str; 5] = [
+    "experiments.epoch",
+    "experiments.train_loss",
+    "experiments.train_accuracy",
+    "experiments.validation_loss",
+    "experiments.validation_accuracy",
+];
 
 /// A number over the epochs.
 type Series = Vec<Option<f64>>;
@@ -81,7 +91,7 @@ pub(super) fn Curves(
         });
         view! { <tr><th scope="row">{at + 1}</th>{numbers.collect_view()}</tr> }
     });
-    let rows = rows.collect_view();
+    let rows = rows.collect_view().into_any();
     view! {
         <h3>{sentence("experiments.curves")}</h3>
         <p class="quiet small key">
@@ -93,23 +103,13 @@ pub(super) fn Curves(
             <Panel name="experiments.loss" series=losses top={most * 1.04} best share=false />
             <Panel name="experiments.accuracy" series=accuracies top=1.0 best share=true />
         </div>
-        <details class="card-details">
-            <summary>{sentence("experiments.as_table")}</summary>
-            <div class="sideways" role="region" tabindex="0" aria-label=sentence("experiments.curves")>
-                <table class="numbers">
-                    <thead>
-                        <tr>
-                            <th scope="col">{sentence("experiments.epoch")}</th>
-                            <th scope="col">{sentence("experiments.train_loss")}</th>
-                            <th scope="col">{sentence("experiments.train_accuracy")}</th>
-                            <th scope="col">{sentence("experiments.validation_loss")}</th>
-                            <th scope="col">{sentence("experiments.validation_accuracy")}</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-        </details>
+        <FoldedTable
+            summary="experiments.as_table"
+            name="experiments.curves"
+            testid="curves-table"
+            columns=COLUMNS.to_vec()
+            rows
+        />
     }
 }
 

@@ -4,9 +4,10 @@
 //! stretches, what is a curve as many as the screen has.
 
 use leptos::prelude::window;
-use wasm_bindgen::{Clamped, JsCast, JsValue};
+use wasm_bindgen::{Clamped, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
+use super::super::canvas::{cleared, context};
 use super::shown::Maps;
 use crate::spectrogram::picture::VIRIDIS;
 
@@ -115,10 +116,6 @@ fn paint(
     context(canvas)?.put_image_data(&image, 0.0, 0.0)
 }
 
-fn context(canvas: &HtmlCanvasElement) -> Result<CanvasRenderingContext2d, JsValue> {
-    Ok(canvas.get_context("2d")?.ok_or(JsValue::NULL)?.unchecked_into())
-}
-
 /// A canvas whose unit is a CSS pixel.
 pub(super) struct Sheet {
     context: CanvasRenderingContext2d,
@@ -133,12 +130,7 @@ impl Sheet {
     /// # Errors
     /// As [`heat`].
     pub(super) fn of(canvas: &HtmlCanvasElement) -> Result<Self, JsValue> {
-        let ratio = window().device_pixel_ratio();
-        let (width, height) = (f64::from(canvas.client_width()), f64::from(canvas.client_height()));
-        canvas.set_width((width * ratio).round() as u32);
-        canvas.set_height((height * ratio).round() as u32);
-        let context = context(canvas)?;
-        context.scale(ratio, ratio)?;
+        let (context, width, height) = cleared(canvas)?;
         context.set_line_join("round");
         let styles = window().get_computed_style(canvas)?.ok_or(JsValue::NULL)?;
         Ok(Self { context, width, height, styles })

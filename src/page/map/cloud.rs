@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, KeyboardEvent, PointerEvent};
 
 use super::super::timeline::Redraw;
 use super::super::words::{sentence, t};
-use super::super::{browser, colors};
+use super::super::{browser, canvas, colors};
 use super::name_of;
 use crate::classify::map::{Points, SIDE};
 
@@ -202,15 +202,8 @@ fn draw(
     genres: &[String],
     genre: Option<usize>,
 ) -> Result<(), JsValue> {
-    let ratio = window().device_pixel_ratio();
-    let side = f64::from(canvas.client_width());
-    canvas.set_width((side * ratio).round() as u32);
-    canvas.set_height((side * ratio).round() as u32);
-    let context = canvas.get_context("2d")?.ok_or(JsValue::NULL)?;
-    let context = context.unchecked_into::<CanvasRenderingContext2d>();
-    context.scale(ratio, ratio)?;
-    context.set_text_align("center");
-    context.set_text_baseline("middle");
+    let (context, side, _) = canvas::cleared(canvas)?;
+    canvas::letter(&context, "600 11px system-ui, sans-serif");
     let dark = browser::media_matches(colors::DARK_SCHEME);
     let scale = side / f64::from(SIDE);
     let radius = (side / 170.0).clamp(2.2, 4.5);
@@ -225,7 +218,6 @@ fn draw(
             let of = usize::from(of);
             context.set_fill_style_str(&colors::css(colors::genre(of, dark)));
             if genre.is_some() && looked_at && side >= ROOM_FOR_LETTERS {
-                context.set_font("600 11px system-ui, sans-serif");
                 context.fill_text(&colors::letters(genres, of), at[0], at[1])?;
             } else {
                 shape(&context, of, at, radius)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::super::colors;
+use super::super::folded::FoldedTable;
 use super::super::words::{self, sentence};
 use super::cloud::Look;
 use super::name_of;
@@ -104,23 +105,14 @@ pub(super) fn GenreTable(
             </tr>
         }
     });
-    let rows = rows.collect_view();
+    let rows = rows.collect_view().into_any();
     view! {
-        <details class="card-details" data-testid="map-table">
-            <summary>{sentence("map.as_table")}</summary>
-            <div class="sideways" role="region" tabindex="0" aria-label=sentence("map.as_table")>
-                <table class="numbers">
-                    <thead>
-                        <tr>
-                            <th scope="col">{sentence("map.genre")}</th>
-                            <th scope="col">{sentence("map.clips")}</th>
-                            <th scope="col">{sentence("map.known")}</th>
-                            <th scope="col">{sentence("map.taken_for")}</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-        </details>
+        <FoldedTable
+            summary="map.as_table"
+            name="map.as_table"
+            testid="map-table"
+            columns=vec!["map.genre", "map.clips", "map.known", "map.taken_for"]
+            rows
+        />
     }
 }
