@@ -1,4 +1,5 @@
-//! What needs no WebGPU, in Firefox: the verdicts, offline, one song large.
+//! What needs no WebGPU, in Firefox: the verdicts, offline, the microphone, one song
+//! large.
 
 use std::{path::Path, time::Duration};
 
@@ -93,6 +94,27 @@ fn firefox_shows_a_song_large() {
     firefox.press("+");
     // Two of its three clips are as near as it gets.
     firefox.wait_until("document.querySelector('[data-testid=zoom]').innerText.startsWith('1.5')", LIMIT);
+}
+
+#[test]
+fn firefox_hears_the_microphone() {
+    let _turn = page::turn();
+    let server = Server::start(&build::folder(), "/");
+    let mut firefox = Firefox::launch(SIZE);
+    visit(&mut firefox, &server);
+    firefox.click("[data-testid=listen]");
+    // A word of the genres stands there as soon as three seconds were heard.
+    firefox.wait_until(
+        "/[a-z]{3}/i.test(document.querySelector('[data-testid=live-verdict]')?.innerText ?? '')",
+        LIMIT,
+    );
+    firefox.wait_until("document.querySelector('[data-testid=history]')", LIMIT);
+    firefox.click("[data-testid=listen]");
+    firefox.wait_until("document.querySelector('[data-testid=song]')", LIMIT);
+    firefox.wait_until(AT_REST, LIMIT);
+    let song = &results(&mut firefox)[0];
+    assert_eq!(song["state"], "done", "{song:#}");
+    assert!(!song["clips"].as_array().unwrap().is_empty());
 }
 
 #[test]

@@ -107,6 +107,60 @@ fn the_library_outlives_the_visit() {
     browser.assert_content();
 }
 
+/// Focuses a button and presses it, as the keyboard does, and waits until the
+/// keyboard is at what `next` selects.
+fn press(browser: &Browser, button: &str, next: &str) {
+    browser.eval(&format!(
+        "(() => {{ const button = document.querySelector({0}); button.focus(); button.click(); }})()",
+        json!(button)
+    ));
+    browser.wait_until(&format!("document.activeElement.matches({})", json!(next)), LIMIT);
+}
+
+#[test]
+fn the_keyboard_stays_where_something_was_done() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    drop_all(&browser, &three("library-keyboard"));
+    press(&browser, "[data-testid=again]", "[data-testid=stop], [data-testid=again]");
+    browser.wait_until(AT_REST, LIMIT);
+    go(&browser, "library?sort=title");
+    wait_for_rows(&browser, 3);
+    press(&browser, "[data-testid=row-more]", "#alike-heading");
+    press(&browser, "[data-testid=alike-close]", "[data-testid=row-more]");
+    browser.click("[data-testid=row] [data-testid=select]");
+    press(&browser, "[data-testid=selection-remove]", "[data-testid=select-all]");
+    wait_for_rows(&browser, 2);
+    press(&browser, "[data-testid=row-again]", ".state button, [data-testid=library-scroll]");
+    press(&browser, "[data-testid=forget-all]", "[data-testid=forget-all]");
+    browser.wait_for("[data-testid=forget-all-surely]", LIMIT);
+    press(&browser, "[data-testid=forget-all-surely]", "#library-heading, [data-testid=row] *");
+}
+
+#[test]
+fn a_song_that_was_dropped_twice_is_kept_until_both_are_removed() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let file = three("library-twice").remove(0);
+    drop_all(&browser, &[file.clone()]);
+    drop_all(&browser, &[file]);
+    let songs = "document.querySelectorAll('[data-testid=song]').length";
+    assert_eq!(browser.eval(songs), 2);
+    browser.click("[data-testid=remove]");
+    browser.wait_until(&format!("{songs} === 1"), LIMIT);
+    // What is kept is written within a frame or two.
+    std::thread::sleep(Duration::from_millis(500));
+    browser.reload();
+    go(&browser, "library");
+    wait_for_rows(&browser, 1);
+    browser.wait_until(HEARD, LIMIT);
+
+    browser.eval("document.querySelector('[data-testid=forget-all]').click()");
+    browser.wait_for("[data-testid=forget-all-surely]", LIMIT);
+    browser.eval("document.querySelector('[data-testid=forget-all-surely]').click()");
+    browser.wait_for("[data-testid=library-empty]", LIMIT);
+}
+
 #[test]
 fn the_table_is_sorted_filtered_and_searched_from_a_link() {
     let server = Server::start(&build::folder(), "/");

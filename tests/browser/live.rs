@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     build,
-    page::Options,
+    page::{Browser, Options},
     server::Server,
     songs::{AT_REST, LIMIT, excerpt, open, results},
 };
@@ -30,6 +30,29 @@ fn what_was_heard_stands_in_a_list_until_it_is_forgotten() {
     browser.click("[data-testid=history-clear]");
     browser.wait_until("document.querySelector('[data-testid=history]') === null", LIMIT);
     browser.assert_content();
+}
+
+#[test]
+fn a_microphone_without_an_engine_is_given_back() {
+    let server = Server::start(&build::folder(), "/");
+    let browser =
+        Browser::launch(&Options { microphone: Some(excerpt("no-engine", "20")), ..Options::default() });
+    browser.devtools("Network.enable", serde_json::json!({}));
+    browser.devtools("Network.setBypassServiceWorker", serde_json::json!({ "bypass": true }));
+    let block = |urls: &[&str]| {
+        browser.devtools("Network.setBlockedURLs", serde_json::json!({ "urls": urls }));
+    };
+    block(&["*engine_bg*.wasm"]);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=listen]", LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_for_text("[data-testid=microphone-problem]", "has not come", LIMIT);
+    block(&[]);
+    // Asked again, it comes.
+    browser.click("[data-testid=listen]");
+    browser.wait_for("[data-testid=live]", LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_until("document.querySelector('[data-testid=live]') === null", LIMIT);
 }
 
 /// `getDisplayMedia` with a tone in it, or without a sound, or refused: a headless

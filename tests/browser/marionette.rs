@@ -23,7 +23,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(50);
-/// Preferences of a profile that asks nobody anything.
+/// Preferences of a profile that asks nobody anything, and hears a tone for a
+/// microphone.
 const PREFERENCES: &str = r#"
 user_pref("marionette.port", 0);
 user_pref("app.normandy.enabled", false);
@@ -35,6 +36,8 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("extensions.update.enabled", false);
 user_pref("media.autoplay.default", 0);
+user_pref("media.navigator.permission.disabled", true);
+user_pref("media.navigator.streams.fake", true);
 user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
 user_pref("services.settings.server", "data:,");

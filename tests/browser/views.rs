@@ -87,6 +87,13 @@ fn the_lesson_is_read_and_leads_to_its_views() {
     browser.click("[data-testid=lesson] a[href='#experiments']");
     browser.wait_until("location.hash === '#experiments'", LIMIT);
     browser.wait_for("[data-testid=experiments]", LIMIT);
+
+    // What is presented stays presented.
+    browser.eval("void (location.hash = '#lesson?present=1')");
+    browser.wait_until(PRESENTED, LIMIT);
+    browser.wait_for("[data-testid=lesson] a[href='#experiments']", LIMIT);
+    browser.click("[data-testid=lesson] a[href='#experiments']");
+    browser.wait_until(&format!("location.hash === '#experiments?present=1' && {PRESENTED}"), LIMIT);
     browser.assert_content();
 }
 
