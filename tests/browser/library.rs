@@ -141,9 +141,9 @@ fn the_keyboard_stays_where_something_was_done() {
 fn a_song_that_was_dropped_twice_is_kept_until_both_are_removed() {
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options::default());
-    let file = three("library-twice").remove(0);
-    drop_all(&browser, &[file.clone()]);
-    drop_all(&browser, &[file]);
+    let files = three("library-twice");
+    drop_all(&browser, &files[..1]);
+    drop_all(&browser, &files[..1]);
     let songs = "document.querySelectorAll('[data-testid=song]').length";
     assert_eq!(browser.eval(songs), 2);
     browser.click("[data-testid=remove]");
