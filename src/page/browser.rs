@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use js_sys::{Function, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect};
 use leptos::prelude::{document, request_animation_frame, set_timeout, window};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -64,15 +64,27 @@ pub(crate) async fn next_turn() {
     }
 }
 
+/// Waits for a promise, and for some that are never kept no longer than `time`.
+///
+/// # Errors
+/// What it is rejected with.
+pub(crate) async fn at_most(time: Duration, promise: &Promise) -> Result<(), JsValue> {
+    let end = promise_by(|go_on| set_timeout(go_on, time));
+    JsFuture::from(Promise::race(&Array::of2(promise, &end))).await.map(drop)
+}
+
 async fn resolved_by(arrange: impl FnOnce(Box<dyn FnOnce()>)) {
+    // The promise is only ever resolved.
+    let _ = JsFuture::from(promise_by(arrange)).await;
+}
+
+fn promise_by(arrange: impl FnOnce(Box<dyn FnOnce()>)) -> Promise {
     let mut arrange = Some(arrange);
-    let promise = Promise::new(&mut |resolve, _| {
+    Promise::new(&mut |resolve, _| {
         if let Some(arrange) = arrange.take() {
             arrange(Box::new(move || drop(resolve.call0(&JsValue::UNDEFINED))));
         }
-    });
-    // The promise is only ever resolved.
-    let _ = JsFuture::from(promise).await;
+    })
 }
 
 /// Whether a media query holds now.

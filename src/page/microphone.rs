@@ -35,6 +35,9 @@ use crate::network::card::ModelCard;
 /// How long the last samples may take from the worklet to the worker.
 const LAST_SAMPLES: Duration = Duration::from_millis(80);
 
+/// How long the browser's sound may take to start.
+const SOUND_STARTS: Duration = Duration::from_secs(8);
+
 /// Where the sound comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -57,6 +60,9 @@ pub(crate) enum MicrophoneProblem {
     Absent,
     /// Another program has it.
     Busy,
+    /// The browser's sound does not start, without which nothing is heard: Firefox
+    /// for one needs something to play on for it, and says nothing where it is not.
+    NotStarted,
     /// The engine, which hears it, did not come.
     NoEngine,
     /// Something else: what the browser or the engine says.
@@ -67,6 +73,12 @@ pub(crate) enum MicrophoneProblem {
     SharedSilent,
     /// It could not be shared: what the browser says.
     SharedFailed(String),
+}
+
+impl From<JsValue> for MicrophoneProblem {
+    fn from(error: JsValue) -> Self {
+        Self::Failed(browser::describe(&error))
+    }
 }
 
 impl MicrophoneProblem {
@@ -264,9 +276,9 @@ impl Line {
         };
         match Self::connect(&stream, &address, microphone, desk).await {
             Ok(line) => Ok(line),
-            Err(error) => {
+            Err(problem) => {
                 end(&stream);
-                Err(MicrophoneProblem::Failed(browser::describe(&error)))
+                Err(problem)
             }
         }
     }
@@ -276,11 +288,16 @@ impl Line {
         address: &EngineAddress,
         microphone: Microphone,
         desk: Desk,
-    ) -> Result<(Self, MessagePort), JsValue> {
+    ) -> Result<(Self, MessagePort), MicrophoneProblem> {
         // At the device's own rate: a rate forced here would be the browser's
         // resampling, and in Firefox an error.
         let context = AudioContext::new()?;
-        JsFuture::from(context.resume()?).await?;
+        browser::at_most(SOUND_STARTS, context.resume()?.unchecked_ref()).await?;
+        if browser::property(&context, "state") != "running" {
+            // One that does not run cannot fail to be closed.
+            let _ = context.close();
+            return Err(MicrophoneProblem::NotStarted);
+        }
         JsFuture::from(context.audio_worklet()?.add_module(&address.file("capture-worklet.js"))?).await?;
         let capture = AudioWorkletNode::new(&context, "needledrop-capture")?;
         let source = context.create_media_stream_source(stream)?;

@@ -23,8 +23,9 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(50);
-/// Preferences of a profile that asks nobody anything, and hears a tone for a
-/// microphone.
+/// Preferences of a profile that asks nobody anything, plays into the void, without
+/// which the sound of a machine without a loudspeaker would not start, and hears a
+/// tone for a microphone.
 const PREFERENCES: &str = r#"
 user_pref("marionette.port", 0);
 user_pref("app.normandy.enabled", false);
@@ -36,6 +37,7 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("extensions.update.enabled", false);
 user_pref("media.autoplay.default", 0);
+user_pref("media.cubeb.force_mock_context", true);
 user_pref("media.navigator.permission.disabled", true);
 user_pref("media.navigator.streams.fake", true);
 user_pref("network.captive-portal-service.enabled", false);

@@ -335,6 +335,7 @@ pub(crate) fn microphone_problem(problem: &MicrophoneProblem) -> String {
         MicrophoneProblem::NotShared => t!("microphone.shared_denied"),
         MicrophoneProblem::SharedSilent => t!("microphone.shared_silent"),
         MicrophoneProblem::SharedFailed(detail) => t!("microphone.shared_failed", detail = detail),
+        MicrophoneProblem::NotStarted => t!("microphone.not_started"),
         MicrophoneProblem::NoEngine => t!("microphone.no_engine"),
         MicrophoneProblem::Failed(detail) => t!("microphone.failed", detail = detail),
     }
