@@ -28,7 +28,7 @@ use crate::page::{colors, focus};
 const BEYOND: usize = 8;
 
 /// Rows that are put up in one frame at most: the next ones come with the next.
-const ROWS_A_FRAME: usize = 5;
+const ROWS_A_FRAME: usize = 3;
 
 /// Height of a row before one has been measured, in CSS pixels.
 const ROW_HEIGHT: f64 = 52.0;
