@@ -5,9 +5,9 @@
 #   scripts/make-not-music.sh FOLDER
 #
 # FOLDER gets `calibration` and `test`, and in each `speech`, `noise`, `tones`,
-# `clicks` and `silence`, more than 200 files of 6 to 10 s. The two have nothing in
-# common but plain silence: other languages, voices, texts, rooms, colours of noise,
-# wave forms, signals. Every third file is an MP3, the rest WAV. The same files on
+# `clicks` and `silence`, more than 200 files of 6 to 10 s. The two have no file in
+# common but plain silence: other languages, voices, texts and rooms, and where both
+# have noise or tones, in other bands or of another shape. Every third file is an MP3, the rest WAV. The same files on
 # every call, but for what another version of espeak-ng or ffmpeg says otherwise;
 # they come into FOLDER when all are made.
 set -euo pipefail

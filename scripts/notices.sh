@@ -10,7 +10,7 @@ readonly REGISTRY="${CARGO_HOME:-$HOME/.cargo}/registry/src"
 
 # Lines of NAME VERSION|LICENCE|REPOSITORY, without our own.
 crates() {
-  cargo tree --locked --offline --target wasm32-unknown-unknown --no-default-features --features page,engine \
+  cargo tree --locked --offline --target wasm32-unknown-unknown --no-default-features --features page,gpu \
     --edges normal --prefix none --format '{p}|{l}|{r}' |
     sed -e 's/ (\*)$//' -e 's/ (proc-macro)//' -e 's/^\([^ ]*\) v/\1 /' -e '/^needledrop /d' | LC_ALL=C sort -u
 }

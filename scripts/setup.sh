@@ -52,6 +52,8 @@ as_root() {
 apt_update() {
   if [ -n "${apt_updated:-}" ]; then return; fi
   apt_updated=yes
+  # Who may not renew them may not install either, which is said by then.
+  if [ "$(id -u)" != 0 ] && ! have sudo; then return; fi
   as_root apt-get update -q || say "apt-get could not renew its lists; those that are there may do"
 }
 
@@ -61,11 +63,16 @@ apt_has() {
   [ -n "$(apt-cache show "$1" 2>/dev/null)" ]
 }
 
+# need_apt WHAT-FOR PACKAGE...: fails where there is no apt-get.
+need_apt() {
+  have apt-get || fail "$1 is missing, and this is no Debian or Ubuntu." "Please install what Debian calls: ${*:2}"
+}
+
 # apt_install WHAT-FOR PACKAGE...
 apt_install() {
+  need_apt "$@"
   local purpose=$1
   shift
-  have apt-get || fail "$purpose is missing, and this is no Debian or Ubuntu." "Please install what Debian calls: $*"
   say "installing $purpose ($*) by apt-get"
   apt_update
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" ||
@@ -151,7 +158,7 @@ need_component() {
 
 need_browser() {
   if (have chromium || have chromium-browser || have google-chrome) && have chromedriver; then return; fi
-  have apt-get || apt_install "Chromium" chromium chromium-driver
+  need_apt "Chromium" chromium chromium-driver
   # Ubuntu has them as snaps, by these names.
   if ! apt_has chromium-driver && apt_has chromium-chromedriver; then
     apt_install "Chromium" chromium-browser chromium-chromedriver
@@ -162,7 +169,7 @@ need_browser() {
 
 need_firefox() {
   if have firefox-esr || have firefox; then return; fi
-  have apt-get || apt_install "Firefox" firefox
+  need_apt "Firefox" firefox
   # Debian calls it by the first name, Ubuntu by the second.
   if apt_has firefox-esr || ! apt_has firefox; then
     apt_install "Firefox" firefox-esr
@@ -214,7 +221,7 @@ for step in "$@"; do
     sounds)
       have ffmpeg || apt_install "ffmpeg" ffmpeg
       have espeak-ng || apt_install "a speech synthesiser" espeak-ng
-      have python3 || apt_install "Python" python3-minimal
+      have python3 || apt_install "Python" python3
       ;;
     dist) have brotli || apt_install "brotli" brotli ;;
     *) fail "There is no step '$step'." "Usage: scripts/setup.sh build|test|bench|sounds|dist ..." ;;

@@ -45,8 +45,8 @@ pub(crate) async fn in_browser(file: &File, info: &SongInfo) -> Result<(u32, Vec
         .map_err(|_| SongProblem::Codec { codec: info.codec.clone() })?;
     let mut channels = Vec::new();
     for channel in 0..buffer.number_of_channels() {
-        // A copy that can be given away; `web-sys` would make two, in this
-        // module's memory, which never shrinks.
+        // A copy that can be given away; `web-sys` would make it in this module's
+        // memory, which never shrinks, first.
         let samples = browser::call(&buffer, "getChannelData", &[&channel.into()]).map_err(unreadable)?;
         let samples: Float32Array = samples.unchecked_into();
         channels.push(samples.slice(0, samples.length()).into());

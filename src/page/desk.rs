@@ -387,10 +387,10 @@ impl Desk {
     /// puts up two hundred cards at once does nothing else for a while. Whoever
     /// stops everything wants none of the rest either.
     pub(crate) fn add(self, files: Vec<File>) {
-        let stops = self.with(|held| held.stops);
+        let stops = self.stops();
         spawn_local(async move {
             for file in files {
-                if self.with(|held| held.stops) != stops {
+                if self.stops() != stops {
                     return;
                 }
                 self.put_on(&file);
@@ -534,6 +534,12 @@ impl Desk {
         self.tell(Event::Cancel { song: song.id });
     }
 
+    /// How often everything was stopped: what goes on over many turns ends when
+    /// that changes.
+    pub(crate) fn stops(self) -> u32 {
+        self.with(|held| held.stops)
+    }
+
     /// Stops everything that is waiting or being heard, and what is still to be
     /// put on the list.
     pub(crate) fn cancel_all(self) {
@@ -556,15 +562,11 @@ impl Desk {
         self.player.forget(song.id);
         self.with(|held| held.files.remove(&song.id));
         self.songs.update(|songs| songs.retain(|other| other.id != song.id));
-        // Of a file that was dropped twice one record is kept: the other's now.
+        self.keeper.kept.update(|kept| kept.retain(|other| other.id != song.id));
+        // Of a file that was dropped twice there is one record, which stays.
         let twin = |songs: &Vec<Song>| songs.iter().find(|other| other.file == song.file).cloned();
-        match self.songs.with_untracked(twin) {
-            Some(twin) => {
-                self.keeper.take_back(&twin.file);
-                if !twin.is_active() {
-                    self.keeper.keep(&twin);
-                }
-            }
+        match self.songs.with_untracked(twin).or_else(|| self.keeper.kept.with_untracked(twin)) {
+            Some(twin) => self.keeper.keep(&twin),
             None => self.keeper.forget(song),
         }
     }

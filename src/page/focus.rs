@@ -7,35 +7,52 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
-use web_sys::{FocusOptions, HtmlElement};
+use web_sys::{Element, FocusOptions, HtmlElement};
 
 use super::browser;
 
-/// Frames in which what has been pressed may go, and what comes in its place.
-const FRAMES: u32 = 30;
+/// Milliseconds in which what has been pressed may go, and what comes in its place.
+const PATIENCE: f64 = 600.0;
 
-/// Gives the keyboard to `element`, also where it is not one that keys come by.
+/// Gives the keyboard to `element`, also where it is not one that keys come by, and
+/// scrolls there.
 pub(crate) fn give(element: &HtmlElement) {
+    focus(element, false);
+}
+
+/// The same without scrolling.
+pub(crate) fn give_in_place(element: &HtmlElement) {
+    focus(element, true);
+}
+
+fn focus(element: &HtmlElement, in_place: bool) {
     let is_stop = element.matches("a[href], button, input, select, textarea").unwrap_or(false);
     if !is_stop && !element.has_attribute("tabindex") {
         element.set_tab_index(-1);
     }
     let options = FocusOptions::new();
-    options.set_prevent_scroll(true);
+    options.set_prevent_scroll(in_place);
     // What cannot be focused leaves the keyboard where it is.
     let _ = element.focus_with_options(&options);
 }
 
 /// Once what has the keyboard has gone, gives it to the first of `selectors` that
-/// is there, or comes within [`FRAMES`]; to `otherwise` where none does. Whoever
-/// has moved it meanwhile is left alone.
+/// is there or comes soon; to `otherwise` where none does. Whoever has moved it
+/// meanwhile is left alone.
 pub(crate) fn hand_on(selectors: impl IntoIterator<Item = String>, otherwise: &'static str) {
     let selectors: Vec<String> = selectors.into_iter().collect();
     spawn_local(async move {
-        for _ in 0..FRAMES {
+        let start = browser::now();
+        while browser::now() - start < PATIENCE {
             browser::next_turn().await;
-            if is_nowhere() && selectors.iter().any(|selector| take(selector)) {
+            if !is_nowhere() {
+                continue;
+            }
+            if selectors.iter().any(|selector| take(selector)) {
                 return;
+            }
+            if selectors.is_empty() {
+                break;
             }
         }
         if is_nowhere() {
@@ -44,9 +61,11 @@ pub(crate) fn hand_on(selectors: impl IntoIterator<Item = String>, otherwise: &'
     });
 }
 
-/// Whether nothing has the keyboard.
+/// Whether nothing that is seen has the keyboard: not every browser takes it from
+/// what is hidden.
 fn is_nowhere() -> bool {
-    document().active_element().is_none_or(|element| element.tag_name() == "BODY")
+    let is_hidden = |element: &Element| element.closest(".gone, [hidden]").is_ok_and(|found| found.is_some());
+    document().active_element().is_none_or(|element| element.tag_name() == "BODY" || is_hidden(&element))
 }
 
 /// Gives the keyboard to what `selector` finds; `false` where that is nothing,

@@ -14,6 +14,7 @@ use web_sys::HtmlElement;
 
 use super::colors;
 use super::desk::Desk;
+use super::focus;
 use super::stack::{self, Moment};
 use super::timeline::Redraw;
 use super::words::{self, sentence, t};
@@ -166,7 +167,10 @@ fn Strip(
                 <button
                     class="quiet-button"
                     data-testid="history-clear"
-                    on:click=move |_| history.set(History::default())
+                    on:click=move |_| {
+                        history.set(History::default());
+                        focus::hand_on([], "[data-testid=listen]");
+                    }
                 >
                     {sentence("history.clear")}
                 </button>

@@ -189,7 +189,11 @@ impl Keeper {
         let waiting: Vec<Song> = self.kept.with_untracked(|kept| {
             kept.iter().filter(|song| song.state.get_untracked() == SongState::Unheard).cloned().collect()
         });
+        let stops = desk.stops();
         for song in waiting.into_iter().rev() {
+            if desk.stops() != stops {
+                return;
+            }
             if let Some(file) = self.file(&song, false).await {
                 desk.hear_kept(&song, &file);
                 browser::next_turn().await;
@@ -228,11 +232,9 @@ impl Keeper {
                 if changes.is_empty() {
                     return;
                 }
-                let makes_room = changes.iter().any(Change::makes_room);
                 let state = match store.change(&changes).await {
                     // What was not kept before is not kept by this either.
-                    Ok(()) if !makes_room => self.state.get_untracked(),
-                    Ok(()) => Keeping::Kept,
+                    Ok(()) => self.state.get_untracked(),
                     Err(problem) => {
                         // A song that has no room shall not take records with it;
                         // what is not kept now either, the state says already.
@@ -339,8 +341,9 @@ impl Keeper {
         });
     }
 
-    /// Forgets every song that is not on the list.
+    /// Forgets every song that is not on the list; for those to come there is room.
     pub(crate) fn clear(self) {
+        self.try_anew();
         for song in self.kept.try_update(std::mem::take).unwrap_or_default() {
             let key = song.file.text();
             self.with(|shelf| {
@@ -362,6 +365,16 @@ impl Keeper {
     /// The song of that name, of an earlier visit.
     pub(crate) fn song(self, id: SongId) -> Option<Song> {
         self.kept.with_untracked(|kept| kept.iter().find(|song| song.id == id).cloned())
+    }
+
+    /// What was not kept is of the past.
+    fn try_anew(self) {
+        if matches!(
+            self.state.get_untracked(),
+            Keeping::Refused(StoreProblem::Full | StoreProblem::Failed(_))
+        ) {
+            self.state.set(Keeping::Kept);
+        }
     }
 
     // The files.
@@ -413,6 +426,7 @@ impl Keeper {
     /// Whether songs themselves shall be kept: those on the list too, or none.
     pub(crate) fn choose_sound(self, desk: Desk, keep: bool) {
         self.keeps_sound.set(keep);
+        self.try_anew();
         browser::remember(KEEP_SOUND, if keep { "yes" } else { "no" });
         if !keep {
             return self.change(Change::ForgetSounds);

@@ -183,6 +183,11 @@ impl Microphone {
                     line.close();
                     self.give_up(desk, MicrophoneProblem::NoEngine);
                 }
+                // Whoever has shut it off meanwhile wants nothing heard.
+                Ok((line, _)) if !line.stream.active() => {
+                    line.close();
+                    self.state.set(Listening::Off);
+                }
                 Ok((line, port)) => {
                     let sample_rate = line.context.sample_rate() as u32;
                     let song = desk.new_song();
@@ -292,14 +297,35 @@ impl Line {
         // At the device's own rate: a rate forced here would be the browser's
         // resampling, and in Firefox an error.
         let context = AudioContext::new()?;
+        let wired = Self::wire(&context, stream, address).await;
+        let (source, capture, port) = match wired {
+            Ok(wired) => wired,
+            Err(problem) => {
+                // One that does not run cannot fail to be closed.
+                let _ = context.close();
+                return Err(problem);
+            }
+        };
+        let ears = tracks(stream)
+            .map(|track| EventListener::new(&track, "ended", move |_| microphone.stop(desk)))
+            .collect();
+        let line = Self { stream: stream.clone(), context, _source: source, capture, _ears: ears };
+        Ok((line, port))
+    }
+
+    /// Starts the browser's sound and leads the stream through the worklet; the port
+    /// at which its samples come out is the last of the three.
+    async fn wire(
+        context: &AudioContext,
+        stream: &MediaStream,
+        address: &EngineAddress,
+    ) -> Result<(MediaStreamAudioSourceNode, AudioWorkletNode, MessagePort), MicrophoneProblem> {
         browser::at_most(SOUND_STARTS, context.resume()?.unchecked_ref()).await?;
-        if browser::property(&context, "state") != "running" {
-            // One that does not run cannot fail to be closed.
-            let _ = context.close();
+        if browser::property(context, "state") != "running" {
             return Err(MicrophoneProblem::NotStarted);
         }
         JsFuture::from(context.audio_worklet()?.add_module(&address.file("capture-worklet.js"))?).await?;
-        let capture = AudioWorkletNode::new(&context, "needledrop-capture")?;
+        let capture = AudioWorkletNode::new(context, "needledrop-capture")?;
         let source = context.create_media_stream_source(stream)?;
         source.connect_with_audio_node(&capture)?;
         // It sends out silence; unconnected, some browsers would not run it.
@@ -307,11 +333,7 @@ impl Line {
         let channel = MessageChannel::new()?;
         let samples = browser::object(&[("port", channel.port1().into())]);
         capture.port()?.post_message_with_transferable(&samples, &Array::of1(&channel.port1()))?;
-        let ears = tracks(stream)
-            .map(|track| EventListener::new(&track, "ended", move |_| microphone.stop(desk)))
-            .collect();
-        let line = Self { stream: stream.clone(), context, _source: source, capture, _ears: ears };
-        Ok((line, channel.port2()))
+        Ok((source, capture, channel.port2()))
     }
 
     fn close(self) {
@@ -472,6 +494,8 @@ fn LivePicture() -> impl IntoView {
             Some(&(index, _)) => genres().get(index).map(|name| words::genre(name)).unwrap_or_default(),
         },
     };
+    let state =
+        move || microphone.ranking.with(|ranking| if ranking.is_some() { "heard" } else { "waiting" });
     let ranking = Signal::derive(move || microphone.ranking.get().unwrap_or_default());
     view! {
         <section class="song live" aria-label=sentence("microphone.listening") data-testid="live">
@@ -480,7 +504,7 @@ fn LivePicture() -> impl IntoView {
                     <h3>{sentence("microphone.listening")}</h3>
                     <p class="quiet"><span class="tabular">{move || words::clock(microphone.seconds.get())}</span></p>
                 </div>
-                <p class="verdict" data-testid="live-verdict">{heading}</p>
+                <p class="verdict" data-testid="live-verdict" data-state=state>{heading}</p>
             </header>
             <div class="picture">
                 <canvas node_ref=canvas class="spectrogram" width="1" height="64" role="img" aria-label=sentence("microphone.picture")></canvas>

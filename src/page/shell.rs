@@ -165,7 +165,7 @@ pub(crate) fn enter(router: Router) {
     if let Some(heading) = heading()
         && router.enter()
     {
-        focus::give(&heading);
+        focus::give_in_place(&heading);
         window().scroll_to_with_x_and_y(0.0, router.scrolled_to());
     }
 }

@@ -71,11 +71,6 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// Whether there is more room after it.
-    pub(crate) fn makes_room(&self) -> bool {
-        matches!(self, Self::Forget(_) | Self::ForgetSounds)
-    }
-
     /// Whether it takes next to no room and can be kept by every browser.
     pub(crate) fn is_light(&self) -> bool {
         !matches!(self, Self::Sound(..) | Self::Handle(..))

@@ -113,7 +113,6 @@ pub(crate) fn name(view: View) -> Option<String> {
 }
 
 /// Whether a view has this name in the address.
-#[cfg(test)]
 pub(crate) fn is_view(code: &str) -> bool {
     View::ALL.into_iter().any(|view| view.code() == code)
 }
@@ -165,7 +164,7 @@ impl Place {
     /// What a link within the page leads to; `None` for a place within a view.
     fn of_link(link: &str) -> Option<Self> {
         let code = link.strip_prefix('#')?.split('?').next()?;
-        View::ALL.into_iter().any(|view| view.code() == code).then(|| Self::read(link, decode))
+        is_view(code).then(|| Self::read(link, decode))
     }
 
     /// Reads a fragment. What names no view that there is leads to the list of

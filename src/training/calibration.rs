@@ -115,8 +115,8 @@ impl Combinations {
         }
     }
 
-    /// The one with the lesser loss; the mean, which needs no parameter, where
-    /// they differ by less than [`LEAST_GAIN`], as on tracks of one clip.
+    /// The pool, if its loss is less than that of the mean, which needs no
+    /// parameter, by [`LEAST_GAIN`]; on tracks of one clip it never is.
     pub fn better(&self) -> Combine {
         if self.log_pool < self.mean_probability - LEAST_GAIN {
             Combine::LogPool { correlation: self.correlation }

@@ -98,10 +98,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let clips = archive.clips(card.spectrogram.clip_seconds);
     let (split, choice) =
         split(&arguments.split, &arguments.archive, state.as_ref(), card, &archive, &clips)?;
-    if state.is_none() && card.training.split_fingerprint.is_none() {
+    if state.is_none() && card.training.split_fingerprint.as_ref() != Some(&choice.fingerprint) {
         eprintln!(
-            "Neither a run nor the card says which clips these weights were trained on: some may be in the \
-             test part, and then the score means nothing."
+            "Neither a run nor the card says that these weights were trained with this split: clips that \
+             they were trained on may be in the test part, and then the score means nothing."
         );
     }
 

@@ -61,7 +61,7 @@ pub(super) struct Asked {
 impl Closer {
     /// Asks what in the clip spoke for a genre, and nothing else any more.
     fn ask_why(self, clip: usize, start: f64, end: f64, genre: usize) {
-        self.why_no_more();
+        self.forget_why();
         let answer = ArcRwSignal::new(Answer::Waiting);
         let query = self.explain(clip, genre, answer.clone());
         if query.is_none() {
@@ -87,6 +87,11 @@ impl Closer {
 
     /// Lifts the veil, and wants no more answers.
     pub(super) fn why_no_more(self) {
+        self.forget_why();
+        focus::hand_on(["[data-testid=ask-why]".to_owned()], "#closer-title");
+    }
+
+    fn forget_why(self) {
         if let Some(query) = self.why.with_untracked(|why| why.as_ref().and_then(|asked| asked.query)) {
             self.desk.dismiss(query);
         }
@@ -227,10 +232,6 @@ pub(super) fn WhyPanel(
         }
     };
     let is_open = Memo::new(move |_| why.with(Option::is_some));
-    let close = move |_| {
-        closer.why_no_more();
-        focus::hand_on(["[data-testid=ask-why]".to_owned()], "#closer-title");
-    };
     let about = move || {
         why.with(|why| {
             why.as_ref().map(|asked| {
@@ -275,7 +276,7 @@ pub(super) fn WhyPanel(
                         </select>
                     </label>
                     <p role="status" data-testid="why-answer">{answer}</p>
-                    <button class="quiet-button" data-testid="why-close" on:click=close>
+                    <button class="quiet-button" data-testid="why-close" on:click=move |_| closer.why_no_more()>
                         {sentence("closer.why_close")}
                     </button>
                 </div>

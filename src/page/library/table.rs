@@ -507,6 +507,7 @@ fn RowAction(
                     let input: HtmlInputElement = event_target(&event);
                     if let Some(file) = input.files().and_then(|files| files.get(0)) {
                         desk.offer_file(&song, &file);
+                        stay_with(None);
                     }
                     input.set_value("");
                 };
@@ -554,7 +555,7 @@ fn RowAction(
                     class="quiet-button"
                     data-testid="row-again"
                     aria-label=name("library.go_on")
-                    on:click=move |_| stay_with(desk.hear_again(&song))
+                    on:click=move |_| stay_with(Some(desk.hear_again(&song).unwrap_or(song.id)))
                 >
                     {sentence("library.go_on")}
                 </button>
