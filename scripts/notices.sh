@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Writes, to standard output, whose work is compiled into the page and under which
-# licences: every crate of the sets `page` and `engine`, and the licence text of
-# each that is not under the Apache License 2.0, which our own LICENSE-APACHE is.
+# Writes, to standard output, whose work is compiled into the page and its engines and
+# under which licences: every crate of the sets `page` and `gpu` (which has `engine`
+# in it), and the licence text of each that is not under the Apache License 2.0, which
+# our own LICENSE-APACHE is.
 # In: Cargo.lock and the crates' own sources, which a build has fetched.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,7 +25,7 @@ cat <<'TEXT'
 Needledrop is under the MIT licence or the Apache License 2.0, at your choice.
 The files of this page contain, in compiled form, the crates that follow, and the
 standard library of Rust (MIT OR Apache-2.0, https://github.com/rust-lang/rust).
-Each one's source, unchanged, is at https://crates.io/crates/NAME/VERSION.
+Each one's source, unchanged, is in the registry of Rust packages, by its name and version.
 
 TEXT
 list=$(crates)

@@ -133,4 +133,5 @@ version_language
 version_data
 version_model
 "$source_dir/scripts/notices.sh" >THIRD-PARTY.txt
+grep -q "^wgpu " THIRD-PARTY.txt || fail "the notices leave out what the GPU's engine is made of"
 write_service_worker

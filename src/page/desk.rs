@@ -19,7 +19,7 @@ use super::browser;
 use super::decode;
 use super::download::{self, DownloadProblem};
 use super::keeper::{self, Keeper};
-use super::microphone::Microphone;
+use super::microphone::{Listening, Microphone};
 use super::model::{self, Model, ModelState};
 use super::player::Player;
 use super::song::Song;
@@ -315,7 +315,7 @@ impl Desk {
             }
             News::Clip { song, verdict, end_seconds, milliseconds, columns, embedding, .. } => {
                 if self.microphone.is(song) {
-                    let card = self.card(self.chosen_model.get_untracked());
+                    let card = self.card(self.microphone.model.get_untracked());
                     self.microphone.hear(&verdict, card.as_deref());
                 } else {
                     let columns = workers::attached_bytes(columns);
@@ -443,6 +443,28 @@ impl Desk {
     pub(crate) fn song(self, id: SongId) -> Option<Song> {
         let listed = self.songs.with_untracked(|songs| songs.iter().find(|song| song.id == id).cloned());
         listed.or_else(|| self.keeper.song(id))
+    }
+
+    /// The song that links call by `code`, while it is on the list or kept. Tracks
+    /// both.
+    pub(crate) fn song_of_link(self, code: &str) -> Option<Song> {
+        let find = |songs: &Vec<Song>| songs.iter().find(|song| *song.code == *code).cloned();
+        self.songs.with(find).or_else(|| self.keeper.kept.with(find))
+    }
+
+    /// Has the file of a song of an earlier visit at hand, if the browser lends it
+    /// without asking.
+    pub(crate) fn bring_file(self, song: &Song) {
+        if song.has_file.get_untracked() {
+            return;
+        }
+        let song = song.clone();
+        spawn_local(async move {
+            if let Some(file) = self.keeper.file(&song, false).await {
+                self.keep_file(song.id, &file);
+                song.has_file.set(true);
+            }
+        });
     }
 
     fn on(self, id: SongId, act: impl FnOnce(&Song)) {
@@ -597,6 +619,10 @@ impl Desk {
             self.ask_for_file(song);
             return None;
         };
+        if !self.songs.with_untracked(|songs| songs.iter().any(|other| other.id == song.id)) {
+            self.hear_kept(song, &file);
+            return None;
+        }
         if song.is_active() {
             self.tell(Event::Cancel { song: song.id });
         }
@@ -624,6 +650,7 @@ impl Desk {
         }
         self.keeper.take_back(&song.file);
         self.songs.update(|songs| songs.retain(|other| other.id != song.id));
+        self.with(|held| held.files.remove(&song.id));
         self.put_on(file);
     }
 
@@ -797,6 +824,16 @@ impl Desk {
         if let Some(Some(model)) = refused {
             self.note(t!("model.refused", file = model.label(), reason = reason));
         }
+    }
+
+    /// Whether leaving the page now would lose what cannot be had again by itself: a
+    /// song that is being heard, a recording, classes, weights of one's own.
+    pub(crate) fn would_lose(self) -> bool {
+        let is_idle = |state: &Listening| matches!(state, Listening::Off | Listening::Problem(_));
+        self.songs.with_untracked(|songs| songs.iter().any(Song::is_active))
+            || !self.microphone.state.with_untracked(is_idle)
+            || self.classroom.has_examples()
+            || self.models.with_untracked(|models| models.len() > 1)
     }
 
     // What belongs to no song.

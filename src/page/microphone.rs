@@ -21,7 +21,7 @@ use web_sys::{
 };
 
 use super::browser;
-use super::desk::Desk;
+use super::desk::{Desk, OWN_MODEL};
 use super::history::{self, History};
 use super::spectrogram::Scroll;
 use super::verdict::Bars;
@@ -29,7 +29,7 @@ use super::words::{self, sentence, t};
 use super::workers::EngineAddress;
 use crate::classify::verdict::ClipVerdict;
 use crate::engine::pool::Event;
-use crate::engine::protocol::SongId;
+use crate::engine::protocol::{ModelId, SongId};
 use crate::network::card::ModelCard;
 
 /// How long the last samples may take from the worklet to the worker.
@@ -126,6 +126,8 @@ pub(crate) enum Listening {
 pub(crate) struct Microphone {
     /// What it does.
     pub(crate) state: RwSignal<Listening>,
+    /// The model that hears it, whichever is chosen meanwhile.
+    pub(crate) model: RwSignal<ModelId>,
     /// How long it has heard, in seconds.
     pub(crate) seconds: RwSignal<f64>,
     /// Genres of the last three seconds, most probable first; `None` before the
@@ -155,6 +157,7 @@ impl Microphone {
     pub(crate) fn new() -> Self {
         Self {
             state: RwSignal::default(),
+            model: RwSignal::new(OWN_MODEL),
             seconds: RwSignal::new(0.0),
             ranking: RwSignal::new(None),
             refused: RwSignal::new(false),
@@ -194,6 +197,7 @@ impl Microphone {
                     self.line.set_value(Some(line));
                     self.scroll.set_value(Scroll::default());
                     self.ranking.set(None);
+                    self.model.set(desk.chosen_model.get_untracked());
                     self.seconds.set(0.0);
                     self.state.set(Listening::On(song));
                     desk.tell(Event::Listen { song, sample_rate, port: port.into() });
@@ -482,9 +486,8 @@ fn LivePicture() -> impl IntoView {
         }
     });
     let genres = move || {
-        let chosen = desk.chosen_model.get();
         desk.models.track();
-        desk.card(chosen).map(|card| card.genres.clone()).unwrap_or_default()
+        desk.card(microphone.model.get()).map(|card| card.genres.clone()).unwrap_or_default()
     };
     let heading = move || match microphone.ranking.get() {
         None => t!("microphone.nothing_yet"),

@@ -57,8 +57,13 @@ pub(crate) fn Announcements() -> impl IntoView {
 /// Offers a new version of the page once the service worker holds one.
 #[component]
 fn NewVersion() -> impl IntoView {
+    let desk = expect_context::<Desk>();
     let waiting = expect_context::<Standing>().new_version;
+    let warned = RwSignal::new(false);
     let take = move |_| {
+        if desk.would_lose() && !warned.get_untracked() {
+            return warned.set(true);
+        }
         if let Ok(take_over) = browser::property(&window(), "needledropTakeOver").dyn_into::<Function>() {
             // It reloads the page; what it may throw, the console shows.
             let _ = take_over.call0(&JsValue::UNDEFINED);
@@ -67,9 +72,9 @@ fn NewVersion() -> impl IntoView {
     view! {
         <Show when=move || waiting.get()>
             <p class="note" role="status" data-testid="update">
-                <span>{sentence("note.update")}</span>
+                <span>{move || if warned.get() { t!("note.update_loses") } else { t!("note.update") }}</span>
                 <button class="quiet-button" data-testid="take-update" on:click=take>
-                    {sentence("note.take_update")}
+                    {move || if warned.get() { t!("note.take_update_still") } else { t!("note.take_update") }}
                 </button>
             </p>
         </Show>

@@ -92,6 +92,8 @@ pub(crate) struct Song {
     pub(crate) model: ModelId,
     /// Its file, as it is known again.
     pub(crate) file: Arc<FileKey>,
+    /// What links call it.
+    pub(crate) code: Arc<str>,
     /// Whether the file is at hand; that of an earlier visit's song has to be
     /// asked for.
     pub(crate) has_file: ArcRwSignal<bool>,
@@ -130,6 +132,7 @@ impl Song {
         Self {
             id,
             model,
+            code: file.code().into(),
             file: file.into(),
             has_file: ArcRwSignal::new(true),
             wants_file: ArcRwSignal::new(false),
@@ -293,7 +296,7 @@ pub(crate) fn SongCard(
         format!("scaleX({}e-3)", (share * 1000.0).round() as u32)
     };
     view! {
-        <li class="song" data-testid="song" data-song=id.0.to_string() data-state=move || state.with(SongState::code) class:mute=mute>
+        <li class="song" data-testid="song" data-song=id.0.to_string() data-code=song.code.to_string() data-state=move || state.with(SongState::code) class:mute=mute>
             <header class="song-head">
                 <PlayButton id title mute />
                 <div class="song-names">
@@ -354,7 +357,7 @@ fn SongActions(
 ) -> impl IntoView {
     let desk = expect_context::<Desk>();
     let router = expect_context::<Router>();
-    let id = song.id;
+    let code = song.code.clone();
     let stop = {
         let song = song.clone();
         move |_| {
@@ -389,7 +392,7 @@ fn SongActions(
                 class="quiet-button"
                 data-testid="closer"
                 aria-label=move || words::of_song("song.closer", &title.get())
-                on:click=move |_| router.go(View::Song, Parameters::default().with("song", id.0.to_string()))
+                on:click=move |_| router.go(View::Song, Parameters::default().with("song", &*code))
             >
                 {sentence("song.closer")}
             </button>

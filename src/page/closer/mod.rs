@@ -253,15 +253,10 @@ pub(crate) fn SongView() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let router = expect_context::<Router>();
     let id = Memo::new(move |_| {
-        router.parameters.with(|parameters| parameters.get("song")?.parse().ok().map(SongId))
+        let song = router.parameters.with(|parameters| desk.song_of_link(parameters.get("song")?));
+        song.map(|song| song.id)
     });
-    let is_there = Memo::new(move |_| {
-        let here = |songs: &Vec<Song>, id| songs.iter().any(|song| song.id == id);
-        id.get().is_some_and(|id| {
-            desk.songs.with(|songs| here(songs, id)) || desk.keeper.kept.with(|kept| here(kept, id))
-        })
-    });
-    move || match id.get().filter(|_| is_there.get()).and_then(|id| desk.song(id)) {
+    move || match id.get().and_then(|id| desk.song(id)) {
         Some(song) => {
             let number = |name| {
                 let number: Option<f64> = router.parameters.with_untracked(|all| all.get(name)?.parse().ok());
@@ -324,6 +319,7 @@ fn Large(
         let song = song.clone();
         move |_| song.is_mute()
     });
+    desk.bring_file(&song);
     let closer = Closer::new(desk, song, at, zoom);
     follow(closer);
     remember(closer);
@@ -423,9 +419,8 @@ fn remember(closer: Closer) {
             return;
         }
         let write = move || {
-            let id = closer.id.0.to_string();
             let parameters = router.parameters.get_untracked();
-            if parameters.get("song") == Some(id.as_str()) {
+            if closer.song.with_value(|song| parameters.get("song") == Some(&*song.code)) {
                 router.replace(parameters.with("at", tenths(at)).with("zoom", tenths(zoom)));
             }
         };

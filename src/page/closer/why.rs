@@ -32,6 +32,8 @@ enum Answer {
         /// Whether the map will not change any more.
         last: bool,
     },
+    /// The song's file is not at hand.
+    NoFile,
     /// There is none.
     Failed,
 }
@@ -42,7 +44,7 @@ impl Answer {
         match self {
             Self::Waiting | Self::Known { last: false, .. } => "busy",
             Self::Known { last: true, .. } => "done",
-            Self::Failed => "failed",
+            Self::NoFile | Self::Failed => "failed",
         }
     }
 }
@@ -65,7 +67,7 @@ impl Closer {
         let answer = ArcRwSignal::new(Answer::Waiting);
         let query = self.explain(clip, genre, answer.clone());
         if query.is_none() {
-            answer.set(Answer::Failed);
+            answer.set(Answer::NoFile);
         }
         self.why.set(Some(Asked { clip, start, end, genre, answer, query }));
     }
@@ -134,7 +136,7 @@ pub(super) fn Veil(
         let map = closer.why.with(|why| {
             Some(match why.as_ref()?.answer.get() {
                 Answer::Known { map, .. } => map,
-                Answer::Waiting | Answer::Failed => Vec::new(),
+                Answer::Waiting | Answer::NoFile | Answer::Failed => Vec::new(),
             })
         });
         if let (Some(map), Some(canvas)) = (map, canvas.get()) {
@@ -185,6 +187,7 @@ fn in_words(asked: &Asked, genre: &str, answer: &Answer) -> String {
     let map = match answer {
         // A coarse map is drawn, but its words could change with the next piece.
         Answer::Waiting | Answer::Known { last: false, .. } => return t!("closer.why_asking"),
+        Answer::NoFile => return t!("closer.no_file"),
         Answer::Failed => return t!("closer.why_failed"),
         Answer::Known { map, .. } => map,
     };

@@ -128,7 +128,14 @@ impl Way {
     /// Follows the address and asks the engine for what it names.
     fn follow(self) {
         Effect::new(move |_| match self.subject.get() {
-            Some(subject) => self.ask(subject),
+            Some(subject) => {
+                if let Some(song) = self.song() {
+                    // Asked for again once it is at hand.
+                    song.has_file.track();
+                    self.desk.bring_file(&song);
+                }
+                self.ask(subject);
+            }
             None => self.state.set(State::Loading),
         });
         on_cleanup(move || self.dismiss());
@@ -243,10 +250,11 @@ impl Way {
     }
 
     fn choose_clip(self, song: Option<SongId>, clip: usize) {
+        let song = song.and_then(|song| self.desk.song(song));
         self.change(|parameters| {
             let parameters = parameters.without("frame");
             match song {
-                Some(song) => parameters.with("song", song.0.to_string()).with("clip", clip.to_string()),
+                Some(song) => parameters.with("song", &*song.code).with("clip", clip.to_string()),
                 None => parameters.without("song").without("clip"),
             }
         });
@@ -275,11 +283,7 @@ fn number(parameters: &Parameters, name: &str) -> Option<usize> {
 
 /// What the address names, as soon as the model is there.
 fn subject(desk: Desk, parameters: &Parameters) -> Option<Subject> {
-    // Asked for again when it comes or goes.
-    desk.songs.track();
-    desk.keeper.kept.track();
-    let id = number(parameters, "song").and_then(|id| u32::try_from(id).ok());
-    let song = id.and_then(|id| desk.song(SongId(id)));
+    let song = parameters.get("song").and_then(|code| desk.song_of_link(code));
     let ready = |model: &ModelId| {
         desk.models.with(|models| models.iter().any(|other| other.id == *model && other.card().is_some()))
     };

@@ -461,7 +461,7 @@ fn Row(
                 />
             </td>
             <th class="title" role="rowheader" scope="row">
-                <a href=format!("#song?song={}", id.0) dir="auto" data-testid="row-title">{title}</a>
+                <a href=format!("#song?song={}", song.code) dir="auto" data-testid="row-title">{title}</a>
                 {move || {
                     let (words, problem) = below.get();
                     let whole = words.clone();

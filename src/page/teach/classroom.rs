@@ -308,6 +308,11 @@ impl Classroom {
         self.example(song).is_some_and(studying)
     }
 
+    /// Whether any class has an example.
+    pub(crate) fn has_examples(self) -> bool {
+        !self.examples().is_empty()
+    }
+
     /// Whether any file is still being studied.
     pub(crate) fn is_studying(self) -> bool {
         let studying = |example: &Example| example.state.with(|state| matches!(state, Studied::Studying(_)));
