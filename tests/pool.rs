@@ -21,7 +21,8 @@ use needledrop::{
     engine::{
         pool::{Action, Choice, ClipSource, Event, GpuStatus, Pool, QueryId, Update, WorkerId},
         protocol::{
-            EngineProblem, ModelId, PROTOCOL_VERSION, Reply, Request, Role, SongId, SongInfo, SongProblem,
+            EngineProblem, ModelId, ModelProblem, PROTOCOL_VERSION, Reply, Request, Role, SongId, SongInfo,
+            SongProblem,
         },
     },
     network::experiment::experiment,
@@ -236,7 +237,7 @@ impl World {
                 self.reply(worker, reply, vec![]);
             }
             Request::Model { model } if self.machine.refuse_models || model == ModelId(666) => {
-                self.reply(worker, Reply::ModelRefused { model, reason: "no card".into() }, vec![]);
+                self.reply(worker, Reply::ModelRefused { model, problem: ModelProblem::NoCard }, vec![]);
             }
             Request::Model { model } => {
                 let gpu = *self.machine.gpu.as_ref().unwrap_or(&0.0);

@@ -23,7 +23,7 @@ use crate::{
         classifier::{Classifier, ClassifierError, ClipAnalysis},
         stage::Values,
     },
-    network::weights::Weights,
+    network::{problem::ModelProblem, weights::Weights},
 };
 
 /// Clips that a real GPU gets at once: enough to keep it busy, few enough that
@@ -72,7 +72,7 @@ impl Classifying {
             Request::Model { model } => {
                 let reply = match self.load(model, message.attachments.into_iter().next()).await {
                     Ok(reply) => reply,
-                    Err(Refusal::File(reason)) => Reply::ModelRefused { model, reason },
+                    Err(Refusal::File(problem)) => Reply::ModelRefused { model, problem },
                     Err(Refusal::Device(detail)) => Reply::Unavailable(EngineProblem::Failed { detail }),
                 };
                 post(&reply, &[]);
@@ -119,8 +119,9 @@ impl Classifying {
 
     async fn load(&mut self, model: ModelId, file: Option<JsValue>) -> Result<Reply, Refusal> {
         let file = file.and_then(|file| file.dyn_into::<ArrayBuffer>().ok());
-        let file = file.ok_or_else(|| Refusal::File("no file came with it".to_owned()))?;
-        let weights = Weights::from_bytes(&Uint8Array::new(&file).to_vec()).map_err(Refusal::file)?;
+        let file = file.ok_or(Refusal::File(ModelProblem::NotWhole))?;
+        let weights = Weights::from_bytes(&Uint8Array::new(&file).to_vec())
+            .map_err(|error| Refusal::File(error.into()))?;
         let mut classifier = match &self.device {
             Some(device) => Classifier::new(&weights, device),
             None => Classifier::on_processor(&weights),
@@ -229,14 +230,17 @@ impl Classifying {
 /// Why a model is not loaded.
 enum Refusal {
     /// The file is at fault.
-    File(String),
+    File(ModelProblem),
     /// The device is.
     Device(String),
 }
 
 impl Refusal {
-    fn file(error: impl std::fmt::Display) -> Self {
-        Self::File(error.to_string())
+    fn file(error: ClassifierError) -> Self {
+        Self::File(match error {
+            ClassifierError::Weights(error) => error.into(),
+            error => ModelProblem::Card { detail: error.to_string() },
+        })
     }
 
     fn device(error: ClassifierError) -> Self {

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     classify::verdict::ClipVerdict,
-    network::card::ModelCard,
+    network::{card::ModelCard, problem::ModelProblem},
     teaching::{
         held_out::HeldOut,
         lesson::{Lesson, LessonProblem},
@@ -271,7 +271,7 @@ pub enum Update<P> {
         /// Its name.
         model: ModelId,
         /// What is wrong with the file.
-        reason: String,
+        problem: ModelProblem,
     },
     /// A song is open.
     Opened {
@@ -998,9 +998,9 @@ impl<P: Clone> Pool<P> {
                     self.tell(Update::Model { model, card });
                 }
             }
-            Reply::ModelRefused { model, reason } => {
+            Reply::ModelRefused { model, problem } => {
                 worker.phase = Phase::Idle;
-                self.refuse(model, reason);
+                self.refuse(model, problem);
             }
             Reply::Verdict { ticket, index, probabilities, score, refused, milliseconds } => {
                 let (columns, embedding) = (attachments.next(), attachments.next());
@@ -1084,7 +1084,7 @@ impl<P: Clone> Pool<P> {
         }
     }
 
-    fn refuse(&mut self, model: ModelId, reason: String) {
+    fn refuse(&mut self, model: ModelId, problem: ModelProblem) {
         if self.models.remove(&model).is_none() {
             return;
         }
@@ -1095,7 +1095,7 @@ impl<P: Clone> Pool<P> {
             song.model = self.model;
         }
         self.queries.unsettle(model);
-        self.tell(Update::ModelRefused { model, reason });
+        self.tell(Update::ModelRefused { model, problem });
     }
 
     fn verdict(

@@ -4,7 +4,8 @@
 //! attachments that JSON cannot carry (a `File`, a typed array, a port, a
 //! compiled module); which ones stands at each variant. On the wire it is the
 //! JavaScript object `{ body: string, attachments: any[] }`. Messages carry
-//! codes and arguments, never sentences: the page has the words.
+//! codes and arguments: the page has the words. Only what a device, a decoder or a
+//! card says of itself is passed on as it is, as `detail`.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ pub use crate::classify::{
     stage::{Stage, StageKind},
 };
 use crate::network::card::ModelCard;
+pub use crate::network::problem::ModelProblem;
 pub use crate::sound::song::{ClipFormat, SongInfo, SongNotice, SongProblem};
 use crate::teaching::{
     held_out::HeldOut,
@@ -21,7 +23,7 @@ use crate::teaching::{
 
 /// Version of this protocol. Page and engine check each other's, because a
 /// service worker may serve one of them from an older visit.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// Mel bands of the [display columns](Reply::Verdict), few enough for the page
 /// to keep for a whole song.
@@ -228,8 +230,8 @@ pub enum Reply {
     ModelRefused {
         /// Its name.
         model: ModelId,
-        /// What is wrong with the file, in English, from the library.
-        reason: String,
+        /// What is wrong with the file.
+        problem: ModelProblem,
     },
     /// The verdict on one clip of a [`Request::Classify`]. Attachments:
     /// `Uint8Array` `[frames, COLUMN_BANDS]`, the clip's mel spectrogram for

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     classify::classifier::Classifier,
-    network::weights::{Precision, Weights},
+    network::{
+        problem::ModelProblem,
+        weights::{Precision, Weights},
+    },
     teaching::{
         held_out::HeldOut,
         lesson::{Lesson, LessonProblem},
@@ -60,19 +63,19 @@ fn learnt(
     lesson: &Lesson,
     attachments: Vec<JsValue>,
 ) -> Result<(Vec<u8>, Option<HeldOut>), LessonProblem> {
-    let refused = |reason: String| LessonProblem::Model { reason };
+    let refused = |problem: ModelProblem| LessonProblem::Model { problem };
     let mut attachments = attachments.into_iter();
     let file = attachments.next().and_then(|file| file.dyn_into::<ArrayBuffer>().ok());
-    let file = file.ok_or_else(|| refused("no file came with it".into()))?;
+    let file = file.ok_or_else(|| refused(ModelProblem::NotWhole))?;
     let features = attachments.next().and_then(|features| features.dyn_into::<Float32Array>().ok());
     let features = features.map_or_else(Vec::new, |features| features.to_vec());
     let weights = Weights::from_bytes(&Uint8Array::new(&file).to_vec());
-    let weights = weights.map_err(|error| refused(error.to_string()))?;
+    let weights = weights.map_err(|error| refused(error.into()))?;
     let taught = teach(&weights, lesson, &features, |done, all| {
         if done % EPOCHS_A_WORD == 0 {
             post(&Reply::Learning { ticket, done, all }, &[]);
         }
     })?;
-    let file = taught.weights.to_bytes(Precision::F16).map_err(|error| refused(error.to_string()))?;
+    let file = taught.weights.to_bytes(Precision::F16).map_err(|error| refused(error.into()))?;
     Ok((file, taught.held_out))
 }

@@ -3,6 +3,7 @@
 
 pub mod card;
 pub mod experiment;
+pub mod problem;
 
 #[cfg(feature = "inference")]
 pub mod cnn;

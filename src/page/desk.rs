@@ -29,7 +29,7 @@ use super::words::{self, t};
 use super::workers::{self, Crew, EngineAddress};
 use crate::classify::verdict::ClipVerdict;
 use crate::engine::pool::{Action, Choice, EngineStatus, Event, Pool, QueryId, Update as News};
-use crate::engine::protocol::{ModelId, SongId, SongInfo, SongProblem};
+use crate::engine::protocol::{ModelId, ModelProblem, SongId, SongInfo, SongProblem};
 use crate::library::record::HeardBy;
 use crate::network::card::ModelCard;
 
@@ -307,7 +307,7 @@ impl Desk {
         match news {
             News::Status(status) => self.engine.set(Some(status)),
             News::Model { model, card } => self.model_ready(model, *card),
-            News::ModelRefused { model, reason } => self.model_refused(model, &reason),
+            News::ModelRefused { model, problem } => self.model_refused(model, &problem),
             News::Opened { song, info } => self.on(song, |song| song.opened(info)),
             News::NeedsBrowser { song, info } => {
                 self.on(song, |song| song.opened(info.clone()));
@@ -808,7 +808,7 @@ impl Desk {
         }
     }
 
-    fn model_refused(self, id: ModelId, reason: &str) {
+    fn model_refused(self, id: ModelId, problem: &ModelProblem) {
         self.with(|held| held.model_files.remove(&id));
         let refused = self.models.try_update(|models| {
             let at = models.iter().position(|model| model.id == id)?;
@@ -822,7 +822,8 @@ impl Desk {
         }
         self.classroom.model_refused(id, self.chosen_model.get_untracked());
         if let Some(Some(model)) = refused {
-            self.note(t!("model.refused", file = model.label(), reason = reason));
+            let reason = words::model_problem(problem);
+            self.note(t!("model.refused", file = model.label(), reason = &reason));
         }
     }
 

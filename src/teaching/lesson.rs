@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::problem::ModelProblem;
+
 /// Classes and what they were taught by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lesson {
@@ -67,10 +69,10 @@ pub enum LessonProblem {
     #[error("a feature is not finite")]
     NotFinite,
     /// No model can be made of this one.
-    #[error("the model cannot be taught: {reason}")]
+    #[error("the model cannot be taught: {problem}")]
     Model {
-        /// What is wrong with it, in English, from the library.
-        reason: String,
+        /// What is wrong with it.
+        problem: ModelProblem,
     },
     /// The workers failed again and again.
     #[error("the engine failed: {detail}")]

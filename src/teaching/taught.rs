@@ -110,7 +110,7 @@ pub fn teach(
 }
 
 fn refused(error: impl std::fmt::Display) -> LessonProblem {
-    LessonProblem::Model { reason: error.to_string() }
+    LessonProblem::Model { problem: error.into() }
 }
 
 fn card(

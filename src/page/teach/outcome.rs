@@ -19,7 +19,7 @@ pub(super) fn problem(problem: &LessonProblem) -> String {
         LessonProblem::Unnamed { class } => t!("teach.unnamed", number = class + 1),
         LessonProblem::Doubled { name } => t!("teach.doubled_name", name = name),
         LessonProblem::NoSound { class } => t!("teach.no_sound", name = class),
-        LessonProblem::Model { reason } => t!("teach.no_model", detail = reason),
+        LessonProblem::Model { problem } => t!("teach.no_model", detail = words::model_problem(problem)),
         LessonProblem::NotFinite => t!("teach.engine_failed", detail = "NaN"),
         LessonProblem::Size { found, expected } => {
             t!("teach.engine_failed", detail = format!("{found} / {expected}"))

@@ -18,8 +18,8 @@ use super::download::DownloadProblem;
 use super::microphone::MicrophoneProblem;
 use crate::classify::verdict::Doubt;
 use crate::engine::pool::{Choice, EngineStatus, GpuStatus};
-use crate::engine::protocol::{EngineProblem, Role, SongInfo, SongNotice, SongProblem};
-use crate::network::card::{Combine, ModelCard, Rejection, RejectionScore, Score};
+use crate::engine::protocol::{EngineProblem, ModelProblem, Role, SongInfo, SongNotice, SongProblem};
+use crate::network::card::{CARD_VERSION, Combine, ModelCard, Rejection, RejectionScore, Score};
 
 /// The page's name, the same in every language.
 pub(crate) const NAME: &str = "Needledrop";
@@ -246,6 +246,28 @@ pub(crate) fn notice(notice: &SongNotice) -> String {
         SongNotice::CorruptPackets { packets } => t!("notice.corrupt", count = *packets),
         SongNotice::NonFinite { samples } => t!("notice.not_finite", count = *samples),
         SongNotice::Repeated { seconds } => t!("notice.repeated", length = duration(seconds * 1000.0)),
+    }
+}
+
+/// Why a file of weights is no model, as the end of a sentence.
+pub(crate) fn model_problem(problem: &ModelProblem) -> String {
+    let shape = |shape: &[usize]| {
+        let sides: Vec<_> = shape.iter().map(usize::to_string).collect();
+        sides.join(" × ")
+    };
+    match problem {
+        ModelProblem::NotWhole => t!("model.not_whole"),
+        ModelProblem::NoCard => t!("model.no_card"),
+        ModelProblem::Version { found } => t!("model.version", found = *found, known = CARD_VERSION),
+        ModelProblem::Card { detail } => t!("model.bad_card", detail = detail),
+        ModelProblem::Missing { tensor } => t!("model.missing", tensor = tensor),
+        ModelProblem::Unexpected { tensor } => t!("model.unexpected", tensor = tensor),
+        ModelProblem::Shape { tensor, found, expected } => {
+            t!("model.shape", tensor = tensor, found = shape(found), expected = shape(expected))
+        }
+        ModelProblem::Type { tensor, found } => t!("model.type", tensor = tensor, found = found),
+        ModelProblem::NotFinite { tensor } => t!("model.not_finite", tensor = tensor),
+        ModelProblem::Engine { detail } => t!("model.engine", detail = detail),
     }
 }
 
