@@ -62,6 +62,9 @@ pub enum ModelProblem {
         /// Its name.
         tensor: String,
     },
+    /// It is not there any more.
+    #[error("it is gone")]
+    Gone,
     /// No fault of the file's.
     #[error("{detail}")]
     Engine {

@@ -261,7 +261,7 @@ pub(crate) fn SongCard(
     /// The song.
     song: Song,
 ) -> impl IntoView {
-    let id = song.id;
+    let (id, code) = (song.id, song.code.to_string());
     let state = RwSignal::from(song.state.clone());
     let hearing = RwSignal::from(song.hearing.clone());
     let info = RwSignal::from(song.info.clone());
@@ -296,7 +296,7 @@ pub(crate) fn SongCard(
         format!("scaleX({}e-3)", (share * 1000.0).round() as u32)
     };
     view! {
-        <li class="song" data-testid="song" data-song=id.0.to_string() data-code=song.code.to_string() data-state=move || state.with(SongState::code) class:mute=mute>
+        <li class="song" data-testid="song" data-song=id.0.to_string() data-code=code data-state=move || state.with(SongState::code) class:mute=mute>
             <header class="song-head">
                 <PlayButton id title mute />
                 <div class="song-names">

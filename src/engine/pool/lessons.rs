@@ -7,7 +7,7 @@
 
 use super::{Clip, MAX_ATTEMPTS, Phase, Pool, Song, Update, WorkerId};
 use crate::{
-    engine::protocol::{ModelId, Request, Role, SongId, Ticket},
+    engine::protocol::{ModelId, ModelProblem, Request, Role, SongId, Ticket},
     teaching::{
         held_out::HeldOut,
         lesson::{Lesson, LessonProblem},
@@ -65,7 +65,7 @@ impl<P: Clone> Pool<P> {
     pub(super) fn hand_out_lesson(&mut self) {
         let Some(Assignment { model, lesson, features, worker: None, .. }) = &self.lesson else { return };
         let Some(file) = self.models.get(model).map(|model| model.file.clone()) else {
-            return self.not_learnt(LessonProblem::Model { reason: "it is gone".into() });
+            return self.not_learnt(LessonProblem::Model { problem: ModelProblem::Gone });
         };
         let idle = |id: &WorkerId| self.workers.get(id).is_some_and(|worker| worker.phase == Phase::Idle);
         let Some(id) = self.of_role(Role::Cpu).into_iter().find(idle) else { return };

@@ -267,6 +267,7 @@ pub(crate) fn model_problem(problem: &ModelProblem) -> String {
         }
         ModelProblem::Type { tensor, found } => t!("model.type", tensor = tensor, found = found),
         ModelProblem::NotFinite { tensor } => t!("model.not_finite", tensor = tensor),
+        ModelProblem::Gone => t!("model.gone"),
         ModelProblem::Engine { detail } => t!("model.engine", detail = detail),
     }
 }
