@@ -8,7 +8,7 @@ use crate::{
     build,
     page::{Browser, Options},
     server::Server,
-    songs::{AT_REST, LIMIT, excerpt, open, results},
+    songs::{AT_REST, LIMIT, excerpt, ffmpeg, folder, open, results},
 };
 
 /// A code point that stands for a key without a letter
@@ -30,6 +30,12 @@ fn is_blank(browser: &Browser, selector: &str) -> bool {
         ))
         .as_bool()
         .unwrap()
+}
+
+/// What links call the last song of the list.
+pub(crate) fn code(browser: &Browser) -> String {
+    let code = browser.eval("[...document.querySelectorAll('[data-testid=song]')].at(-1).dataset.code");
+    code.as_str().unwrap().to_owned()
 }
 
 /// A browser that has looked closer at a song of twelve seconds.
@@ -113,6 +119,28 @@ fn zoom_and_loop_follow_keys_and_stand_in_the_address() {
     browser.wait_for("[data-testid=closer][data-state=missing]", LIMIT);
     browser.click("[data-testid=closer-back]");
     browser.wait_for("[data-testid=song]", LIMIT);
+    browser.assert_content();
+}
+
+#[test]
+fn a_link_to_a_song_finds_it_in_a_later_visit() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let folder = folder("closer-link");
+    let songs = ["first.wav", "second.wav"].map(|name| folder.join(name));
+    songs.iter().for_each(|song| ffmpeg(&["-f", "lavfi", "-i", "sine=220:r=22050:d=7"], song));
+    browser.drop_files("[data-testid=drop-zone]", &[&songs[0], &songs[1]]);
+    browser.wait_until("document.querySelectorAll('[data-testid=song]').length === 2", LIMIT);
+    browser.wait_until(AT_REST, LIMIT);
+    let link = format!("#song?song={}&at=3", code(&browser));
+    let title = "document.querySelector('[data-testid=closer] h1')?.innerText";
+    let named = format!("{title} === 'second.wav'");
+    browser.eval(&format!("void (location.hash = {})", json!(link)));
+    browser.wait_until(&named, LIMIT);
+    // What is kept is written within a frame or two.
+    std::thread::sleep(Duration::from_millis(500));
+    browser.reload();
+    browser.wait_until(&named, LIMIT);
     browser.assert_content();
 }
 

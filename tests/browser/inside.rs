@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{
     build,
+    closer::code,
     page::{Browser, Options},
     server::Server,
     songs::{AT_REST, LIMIT, folder, open, results, songs},
@@ -78,7 +79,7 @@ fn a_songs_clip_ends_in_its_verdict() {
     browser.drop_files("[data-testid=drop-zone]", &[&song]);
     browser.wait_until(AT_REST, LIMIT);
     let heard = results(&browser).remove(0);
-    let id = &heard["song"];
+    let id = code(&browser);
     for clip in [3, 0] {
         go(&browser, &format!("#inside?song={id}&clip={clip}&stage=softmax"));
         browser.wait_until(SHOWN, LIMIT);

@@ -453,7 +453,8 @@ fn Reading(
     });
     let inside = move || {
         let clip = closer.clip.with(|clip| clip.as_ref().map(|clip| clip.clip))?;
-        Some(format!("#{}?song={}&clip={clip}", View::Inside.code(), closer.id.0))
+        let code = closer.song.with_value(|song| song.code.clone());
+        Some(format!("#{}?song={code}&clip={clip}", View::Inside.code()))
     };
     view! {
         <section class="closer-reading" aria-labelledby="closer-reading" data-testid="reading">
