@@ -4,6 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::card::CardError;
+#[cfg(feature = "inference")]
+use super::weights::WeightsError;
+
 /// What is wrong with a file of weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
@@ -73,15 +77,22 @@ pub enum ModelProblem {
     },
 }
 
+impl From<CardError> for ModelProblem {
+    fn from(error: CardError) -> Self {
+        match error {
+            CardError::Version { found } => Self::Version { found },
+            error => Self::Card { detail: error.to_string() },
+        }
+    }
+}
+
 #[cfg(feature = "inference")]
-impl From<super::weights::WeightsError> for ModelProblem {
-    fn from(error: super::weights::WeightsError) -> Self {
-        use super::{card::CardError, weights::WeightsError};
+impl From<WeightsError> for ModelProblem {
+    fn from(error: WeightsError) -> Self {
         match error {
             WeightsError::File(_) => Self::NotWhole,
             WeightsError::NoCard => Self::NoCard,
-            WeightsError::Card(CardError::Version { found }) => Self::Version { found },
-            WeightsError::Card(error) => Self::Card { detail: error.to_string() },
+            WeightsError::Card(error) => error.into(),
             WeightsError::Missing(tensor) => Self::Missing { tensor },
             WeightsError::Unexpected(tensor) => Self::Unexpected { tensor },
             WeightsError::Shape { name, found, expected } => Self::Shape { tensor: name, found, expected },

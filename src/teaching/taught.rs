@@ -17,8 +17,9 @@ use super::{
     regression::{EPOCHS, Layer, fit},
 };
 use crate::network::{
-    card::{Calibration, ModelCard, Score, Training},
+    card::{Calibration, CardError, ModelCard, Score, Training},
     experiment::NetworkSpec,
+    problem::ModelProblem,
     weights::Weights,
 };
 
@@ -74,7 +75,7 @@ pub fn teach(
     lesson.check()?;
     let network =
         NetworkSpec { dense: Vec::new(), classes: lesson.classes.len(), ..weights.card().network.clone() };
-    let length = network.embedding_length().map_err(refused)?;
+    let length = network.embedding_length().map_err(|error| refused(CardError::from(error)))?;
     let expected = lesson.clips().saturating_mul(length);
     if features.len() != expected || lesson.recordings.iter().any(|one| one.class >= lesson.classes.len()) {
         return Err(LessonProblem::Size { found: features.len(), expected });
@@ -109,7 +110,7 @@ pub fn teach(
     Ok(Taught { weights: weights.map_err(refused)?, held_out })
 }
 
-fn refused(error: impl std::fmt::Display) -> LessonProblem {
+fn refused(error: impl Into<ModelProblem>) -> LessonProblem {
     LessonProblem::Model { problem: error.into() }
 }
 
