@@ -33,7 +33,7 @@ run: ## Builds the page and serves it (ADDRESS=127.0.0.1 PORT=8080)
 
 test: ## Formatting, lints, and every test, those in the browser included
 	$(call headline,Looking for what is needed)
-	@scripts/setup.sh build test
+	@scripts/setup.sh build test dist
 	$(call headline,Formatting)
 	cargo fmt --check
 	$(call headline,Library and command line: lints and tests)
@@ -42,6 +42,8 @@ test: ## Formatting, lints, and every test, those in the browser included
 	$(LINT) cargo test --locked --no-default-features --features page --lib
 	$(call headline,Page and engine: lints and release build)
 	$(LINT) $(TRUNK) build --release
+	$(call headline,What a visitor downloads)
+	@rm -rf target/compressed && cp -r dist target/compressed && scripts/compress.sh target/compressed
 	$(call headline,Tests in the browser)
 	$(LINT) NEEDLEDROP_DIST="$(CURDIR)/dist" cargo test --locked --test browser -- --test-threads=1
 

@@ -12,6 +12,7 @@ readonly PAGE_BUDGET=400
 readonly VIEWS_BUDGET=250
 readonly ENGINE_BUDGET=2500
 readonly WEIGHTS_BUDGET=4400
+readonly DATA_BUDGET=100
 # A copy that saves less than this percentage is not worth its place.
 readonly LEAST_SAVING=5
 
@@ -106,6 +107,8 @@ report engine "$ENGINE_BUDGET" engine-*/engine*.js engine-*/engine*.wasm engine-
 # Only who has a GPU downloads it, beside the engine.
 report gpu "$ENGINE_BUDGET" engine-*/gpu*.js engine-*/gpu*.wasm
 report weights "$WEIGHTS_BUDGET" model/*.safetensors
+# What map and experiments show, each fetched by its view.
+report data "$DATA_BUDGET" data-*/*.json
 if [ "$within" = false ]; then
   echo "compress: more than a visitor should have to download" >&2
   exit 1
