@@ -43,7 +43,7 @@ test: ## Formatting, lints, and every test, those in the browser included
 	$(call headline,Page and engine: lints and release build)
 	$(LINT) $(TRUNK) build --release
 	$(call headline,What a visitor downloads)
-	@rm -rf target/compressed && cp -r dist target/compressed && scripts/compress.sh target/compressed
+	@mkdir -p target && rm -rf target/compressed && cp -r dist target/compressed && scripts/compress.sh target/compressed
 	$(call headline,Tests in the browser)
 	$(LINT) NEEDLEDROP_DIST="$(CURDIR)/dist" cargo test --locked --test browser -- --test-threads=1
 
