@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Trunk's post-build hook. In: the staged page in $TRUNK_STAGING_DIR, the sources
 # in $TRUNK_SOURCE_DIR. Out, in the staged page: the engine and the weights under
-# names that change with their content, index.html that names them, the licences of
-# all that is in it, and a service worker that lists every file with its digest.
+# names that change with their content, index.html that names them and holds what
+# boot.js says, the licences of all that is in it, and a service worker that lists
+# every file with its digest.
 set -euo pipefail
 
 source_dir=${TRUNK_SOURCE_DIR:?is set by trunk}
@@ -77,6 +78,19 @@ version_language() {
   set_meta needledrop-language "$folder/"
 }
 
+# What boot.js says, in every language: data, which no Content-Security-Policy takes for a script.
+add_boot_sentences() {
+  local file html language table='' marker='id="boot-sentences">'
+  html=$(<index.html)
+  [[ $html == *"$marker"* ]] || fail "index.html has no place for what boot.js says"
+  for file in "$source_dir"/www/language/*.json; do
+    language=${file##*/}
+    # A sentence a line, the last without its comma.
+    table+="\"${language%.json}\":{$(sed -n 's|^ *"boot\.|"|p' "$file" | sed '$ s|,$||')},"
+  done
+  printf '%s\n' "${html%%"$marker"*}$marker{${table%,}}${html#*"$marker"}" >index.html
+}
+
 # Numbers that views show.
 version_data() {
   local folder
@@ -130,6 +144,7 @@ write_service_worker() {
 version_engine
 add_views
 version_language
+add_boot_sentences
 version_data
 version_model
 "$source_dir/scripts/notices.sh" >THIRD-PARTY.txt

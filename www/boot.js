@@ -15,6 +15,8 @@
 // <meta name="needledrop-language">      folder of the languages, ends with "/", relative to the
 //                                        document: a file for each that is not compiled in
 // <meta name="needledrop-data">          folder of the numbers that views show, likewise
+// <script id="boot-sentences">           what is said here: "boot." of www/language/*.json, an
+//                                        object a language, keys without that prefix
 // <div id="app">                         where the page mounts; it takes #boot away as it does
 // window.needledrop.can                  what the browser can do: { secure, gpu, microphone,
 //                                        offline }, all booleans
@@ -29,35 +31,7 @@ const status = document.getElementById("boot-status");
 /** Where the page keeps the reader's choice of language (src/page/words/language.rs). */
 const CHOICE = "needledrop-language";
 
-const SENTENCES = {
-  en: {
-    webAssembly: "WebAssembly, which runs the page's own code, is missing or switched off",
-    simd: "WebAssembly SIMD, which makes listening fast enough, is missing",
-    workers: "module workers, in which the listening happens, are missing",
-    insecure: "This address is neither https nor this machine's own, so the browser gives no microphone, no graphics processor and no offline use here. Songs can be dropped all the same.",
-    gpu: "This browser has no WebGPU: the processor does the listening, which takes a little longer.",
-    microphone: "This browser cannot listen to a microphone. Songs can be dropped all the same.",
-    offline: "This browser does not keep the page for offline use.",
-    cannot: (missing) => `This browser cannot run the page: ${missing}. A current Chrome, Edge, Firefox or Safari can.`,
-    notLoaded: "The page could not be loaded. Is the connection there? Reloading may help.",
-    notKept: "The browser does not keep the page for offline use here: it does not trust this site's certificate, or has no room.",
-  },
-  es: {
-    lead: "Suelta una canción y mira aparecer su género, segundo a segundo.",
-    promise: "No se sube nada: tu música solo la escucha esta página, en este equipo.",
-    wait: "Un momento, la página se está preparando…",
-    webAssembly: "falta WebAssembly, que ejecuta el código de la página, o está desactivado",
-    simd: "falta WebAssembly SIMD, que hace que escuchar sea lo bastante rápido",
-    workers: "faltan los module workers, en los que se escucha",
-    insecure: "Esta dirección no es https ni de este mismo equipo, así que aquí el navegador no da micrófono, ni procesador gráfico, ni uso sin conexión. Aun así puedes soltar canciones.",
-    gpu: "Este navegador no tiene WebGPU: escucha el procesador, y tarda un poco más.",
-    microphone: "Este navegador no puede escuchar por un micrófono. Aun así puedes soltar canciones.",
-    offline: "Este navegador no guarda la página para usarla sin conexión.",
-    cannot: (missing) => `Este navegador no puede con la página: ${missing}. Un Chrome, Edge, Firefox o Safari actual sí puede.`,
-    notLoaded: "No se pudo cargar la página. ¿Hay conexión? Recargar puede ayudar.",
-    notKept: "Aquí el navegador no guarda la página para usarla sin conexión: no se fía del certificado de este sitio, o no tiene sitio.",
-  },
-};
+const SENTENCES = JSON.parse(document.getElementById("boot-sentences").textContent);
 
 const language = preferred();
 const says = SENTENCES[language];
@@ -72,18 +46,18 @@ function preferred() {
   return wanted.find((code) => Object.keys(SENTENCES).includes(code)) ?? "en";
 }
 
-/** What stands in the document already, in English, in the reader's language. */
+/** Puts what stands in the document already, in English, in the reader's language. */
 function translate() {
   document.documentElement.lang = language;
   for (const place of document.querySelectorAll("[data-says]")) {
-    place.textContent = says[place.dataset.says] ?? place.textContent;
+    place.textContent = says[place.dataset.says];
   }
 }
 
 /** What the page cannot be without: [there, what to say when it is not]. */
 function needs() {
   return [
-    [typeof WebAssembly === "object", says.webAssembly],
+    [typeof WebAssembly === "object", says.web_assembly],
     [hasSimd(), says.simd],
     [hasModuleWorkers(), says.workers],
   ];
@@ -188,7 +162,7 @@ async function boot() {
   document.getElementById("boot-late").remove();
   const missing = absent(needs());
   if (missing.length > 0) {
-    say(says.cannot(missing.join("; ")));
+    say(says.cannot.replace("{missing}", missing.join("; ")));
     return;
   }
   const can = capabilities();
@@ -197,7 +171,7 @@ async function boot() {
   try {
     await startPage();
   } catch (error) {
-    say(says.notLoaded);
+    say(says.not_loaded);
     throw error;
   }
   if (!can.secure || !can.offline) return;
@@ -205,7 +179,7 @@ async function boot() {
     await keepForOffline();
   } catch {
     // So do browsers that were told to trust a certificate only this once.
-    note([says.notKept]);
+    note([says.not_kept]);
   }
 }
 

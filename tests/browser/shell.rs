@@ -186,6 +186,19 @@ fn says_what_a_browser_lacks() {
 }
 
 #[test]
+fn says_it_in_the_readers_language() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page(
+        "WebAssembly.validate = () => false;
+         Object.defineProperty(navigator, 'languages', { value: ['es-PE'] })",
+    );
+    browser.open(&server.url());
+    browser.wait_for_text("#boot-status", "no puede con la página: falta WebAssembly SIMD", LIMIT);
+    browser.wait_for_text("[data-says=lead]", "Suelta una canción", LIMIT);
+}
+
+#[test]
 fn says_what_is_lost_on_an_insecure_address() {
     let server = Server::start(&build::folder(), "/");
     let browser = Browser::launch(&Options::default());

@@ -98,6 +98,27 @@ fn the_lesson_is_read_and_leads_to_its_views() {
 }
 
 #[test]
+fn the_lesson_follows_the_language() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.open(&format!("{}#lesson", server.url()));
+    browser.wait_for_text("[data-testid=lesson] h1", "A lesson of 45 minutes", LIMIT);
+
+    choose_language(&browser, "es");
+    browser.wait_for_text("[data-testid=lesson] [lang=es] h1", "Una lección de 45 minutos", LIMIT);
+    browser.wait_for("[data-testid=lesson] table", LIMIT);
+    browser.click("[data-testid=lesson] a[href='#experiments']");
+    browser.wait_for("[data-testid=experiments]", LIMIT);
+
+    // It is the language of a lesson that is opened, too.
+    browser.eval("void (location.hash = '#lesson')");
+    browser.wait_for_text("[data-testid=lesson] [lang=es] h1", "Una lección de 45 minutos", LIMIT);
+    choose_language(&browser, "en");
+    browser.wait_for_text("[data-testid=lesson] [lang=en] h1", "A lesson of 45 minutes", LIMIT);
+    browser.assert_content();
+}
+
+#[test]
 fn a_view_whose_code_does_not_come_can_be_asked_for_again() {
     let server = Server::start(&build::folder(), "/");
     let browser = Browser::launch(&Options::default());

@@ -4,7 +4,7 @@
 //! Out: the template of each sentence, in the language in use or, where that
 //! has none, in English, which is compiled in; any other language is a file
 //! that is fetched when it is wanted. Another language is another file in
-//! `www/language` and a line in [`LANGUAGES`].
+//! `www/language`, a lesson in `docs` and a line in [`LANGUAGES`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -9,10 +9,14 @@ use super::*;
 
 /// The sentences of a language file, and their keys in the order they stand in.
 fn file(language: &str) -> (BTreeMap<String, String>, Vec<String>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("www/language/{language}.json"));
-    let text = fs::read_to_string(path).unwrap();
+    let text = text(&format!("www/language/{language}.json"));
     let keys = text.lines().filter_map(|line| Some(line.trim().strip_prefix('"')?.split_once("\": ")?.0));
     (serde_json::from_str(&text).unwrap(), keys.map(str::to_owned).collect())
+}
+
+/// A file of the page that is not Rust.
+fn text(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
 /// The code of the page without its comments, these tests left out.
@@ -74,6 +78,36 @@ fn every_language_says_the_same_in_the_same_order() {
 }
 
 #[test]
+fn every_language_that_has_a_file_can_be_chosen() {
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("www/language")).unwrap();
+    let files: BTreeSet<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(files, LANGUAGES.map(|language| format!("{}.json", language.code)).into());
+}
+
+#[test]
+fn what_is_said_before_the_page_is_there_is_in_every_language() {
+    let (script, document) = (text("www/boot.js"), text("index.html"));
+    let (english, keys) = file("en");
+    let in_document = document.split("data-says=\"").skip(1).filter_map(|place| {
+        let (key, rest) = place.split_once("\">")?;
+        let sentence = rest.split('<').next()?;
+        assert_eq!(english.get(&format!("boot.{key}")).map(String::as_str), Some(sentence), "{key}");
+        Some(key)
+    });
+    let in_script = script.split("says.").skip(1);
+    let in_script =
+        in_script.filter_map(|rest| rest.split(|letter| letter != '_' && !char::is_lowercase(letter)).next());
+    let said: BTreeSet<_> = in_document.chain(in_script).collect();
+    assert_eq!(said, keys.iter().filter_map(|key| key.strip_prefix("boot.")).collect());
+    for language in LANGUAGES {
+        for (key, sentence) in file(language.code).0 {
+            // They stand in an element of index.html, which this would end.
+            assert!(!key.starts_with("boot.") || !sentence.contains('<'), "{}: {key}", language.code);
+        }
+    }
+}
+
+#[test]
 fn every_sentence_that_is_said_is_there_with_its_gaps_filled() {
     let (english, _) = file("en");
     let code = code();
@@ -91,7 +125,8 @@ fn every_sentence_that_is_said_is_there_with_its_gaps_filled() {
 fn every_sentence_is_said_somewhere() {
     let code = code();
     for key in file("en").1 {
-        assert!(key.starts_with("genre.") || code.contains(&format!("\"{key}\"")), "{key} is never said");
+        let elsewhere = ["boot.", "genre."].iter().any(|prefix| key.starts_with(prefix));
+        assert!(elsewhere || code.contains(&format!("\"{key}\"")), "{key} is never said");
     }
 }
 
