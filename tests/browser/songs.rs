@@ -69,6 +69,11 @@ pub(crate) fn ffmpeg(arguments: &[&str], output: &Path) {
     assert!(done.success(), "ffmpeg {arguments:?}");
 }
 
+fn encode_opus(original: &Path, opus: &Path) {
+    let rate = ["-ar", "48000", "-ac", "2", "-c:a", "libopus", "-b:a", "128k"];
+    ffmpeg(&[&["-i", original.to_str().unwrap()], &rate[..]].concat(), opus);
+}
+
 /// Real songs where there are some, else two that ffmpeg makes.
 pub(crate) fn songs(folder: &Path) -> Vec<PathBuf> {
     let shared = shared::folder();
@@ -139,22 +144,8 @@ fn every_format_has_the_command_lines_verdicts() {
         }
         // WebCodecs decodes Opus for the page; ffmpeg for the command line.
         let opus = album.join("side b").join(format!("{stem}.opus"));
-        ffmpeg(
-            &[
-                "-i",
-                original.to_str().unwrap(),
-                "-ar",
-                "48000",
-                "-ac",
-                "2",
-                "-c:a",
-                "libopus",
-                "-b:a",
-                "128k",
-            ],
-            &opus,
-        );
         let decoded = folder.join(format!("{stem}.opus.wav"));
+        encode_opus(original, &opus);
         ffmpeg(&["-i", opus.to_str().unwrap()], &decoded);
         pairs.push((opus, decoded));
         pairs.push((original.clone(), original.clone()));
@@ -175,6 +166,42 @@ fn every_format_has_the_command_lines_verdicts() {
     }
     browser.assert_content();
     browser.assert_asked_only(&server.origin());
+}
+
+/// What a worker's script is given besides: it has no WebCodecs, and says so.
+const WITHOUT_WEBCODECS: &str = "
+delete globalThis.AudioDecoder;
+new BroadcastChannel('codecs').postMessage(typeof AudioDecoder);
+";
+
+/// Keeps what the workers say of WebCodecs, and counts what the page decodes itself.
+const WATCH_DECODING: &str = "window.codecs = []; window.decodings = 0;
+window.ear = new BroadcastChannel('codecs');
+ear.onmessage = ({ data }) => codecs.push(data);
+const decode = BaseAudioContext.prototype.decodeAudioData;
+BaseAudioContext.prototype.decodeAudioData = function (...file) {
+  decodings += 1;
+  return decode.apply(this, file);
+};";
+
+#[test]
+fn without_webcodecs_the_page_decodes_opus_itself() {
+    let folder = folder("without-webcodecs");
+    let (opus, decoded) = (folder.join("song.opus"), folder.join("song.wav"));
+    encode_opus(&songs(&folder)[1], &opus);
+    ffmpeg(&["-i", opus.to_str().unwrap()], &decoded);
+
+    let page = build::with_worker_script(WITHOUT_WEBCODECS);
+    let server = Server::start(page.path(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page(WATCH_DECODING);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&opus]);
+    browser.wait_until(AT_REST, LIMIT);
+    assert_same_verdicts(&results(&browser)[0], &heard(&[decoded])[0]);
+    assert_eq!(browser.eval("decodings"), 1);
+    assert_eq!(browser.eval("codecs.length > 0 && codecs.every((codec) => codec === 'undefined')"), true);
 }
 
 #[test]
