@@ -422,6 +422,50 @@ fn a_cancelled_song_is_silent_at_once() {
     assert_eq!(browser.eval("document.querySelector('[data-testid=song]').dataset.state"), "cancelled");
 }
 
+/// Where the playhead of a song is, in seconds.
+fn playhead(song: &Value) -> String {
+    format!("Number(document.querySelector('{}').getAttribute('aria-valuenow'))", control(song, "seek"))
+}
+
+fn control(song: &Value, name: &str) -> String {
+    format!("[data-song=\"{}\"] [data-testid={name}]", song["song"])
+}
+
+/// Too soon to come to the middle of a song by playing.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Clicks the middle of a song's picture and waits until the sound goes on there.
+fn assert_seeks_to_the_middle(browser: &Browser, song: &Value) {
+    let (playhead, length) = (playhead(song), song["seconds"].as_f64().unwrap());
+    browser.click(&control(song, "seek"));
+    browser.wait_until(&format!("Math.abs({playhead} - {length} / 2) <= {length} / 10"), SOON);
+    let middle = browser.eval(&playhead);
+    browser.wait_until(&format!("{playhead} > {middle}"), SOON);
+}
+
+#[test]
+fn what_no_browser_plays_is_played_and_a_click_in_the_picture_goes_there() {
+    let folder = folder("playback");
+    let (aiff, wav) = (folder.join("song.aiff"), folder.join("song.wav"));
+    for file in [&aiff, &wav] {
+        ffmpeg(&["-i", songs(&folder)[1].to_str().unwrap(), "-t", "29"], file);
+    }
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    assert_eq!(browser.eval("new Audio().canPlayType('audio/aiff')"), "");
+    browser.drop_files("[data-testid=drop-zone]", &[&aiff, &wav]);
+    browser.wait_until(AT_REST, LIMIT);
+    let results = results(&browser);
+
+    let aiff = result(&results, "song.aiff");
+    browser.click(&control(aiff, "play"));
+    let moved = browser.wait_until(&playhead(aiff), LIMIT);
+    browser.wait_until(&format!("{} > {moved}", playhead(aiff)), LIMIT);
+    assert_seeks_to_the_middle(&browser, aiff);
+    assert_seeks_to_the_middle(&browser, result(&results, "song.wav"));
+    browser.assert_content();
+}
+
 #[test]
 fn the_microphone_is_heard_and_kept_as_a_song() {
     let sound = excerpt("microphone", "20");
