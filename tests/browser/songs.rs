@@ -484,11 +484,17 @@ fn the_microphone_is_heard_and_kept_as_a_song() {
 }
 
 #[test]
-fn a_denied_microphone_is_explained() {
+fn a_denied_microphone_and_an_absent_one_are_explained_each_in_its_words() {
     let server = Server::start(&build::folder(), "/");
-    let browser = open(&server, &Options { deny_microphone: true, ..Options::default() });
-    browser.click("[data-testid=listen]");
-    browser.wait_for("[data-testid=microphone-problem]", LIMIT);
+    let sound = excerpt("denied", "5");
+    let denied = Options { microphone: Some(sound), deny_microphone: true, ..Options::default() };
+    for (options, words) in
+        [(denied, "The microphone was not allowed"), (Options::default(), "No microphone was found")]
+    {
+        let browser = open(&server, &options);
+        browser.click("[data-testid=listen]");
+        browser.wait_for_text("[data-testid=microphone-problem]", words, LIMIT);
+    }
 }
 
 #[test]
