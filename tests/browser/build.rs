@@ -22,6 +22,17 @@ pub(crate) fn copy() -> tempfile::TempDir {
     copy
 }
 
+/// A copy of the built page whose workers run `script` after their own.
+pub(crate) fn with_worker_script(script: &str) -> tempfile::TempDir {
+    let copy = copy();
+    let engine = fs::read_dir(copy.path()).unwrap().map(|entry| entry.unwrap().path());
+    let loader =
+        engine.map(|folder| folder.join("engine-loader.js")).find(|loader| loader.is_file()).unwrap();
+    let own = fs::read_to_string(&loader).unwrap();
+    fs::write(loader, own + script).unwrap();
+    copy
+}
+
 /// A copy of the built page with the title of a later version.
 ///
 /// Where it is not `consistent`, the service worker lists the page of a version

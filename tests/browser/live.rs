@@ -32,6 +32,34 @@ fn what_was_heard_stands_in_a_list_until_it_is_forgotten() {
     browser.assert_content();
 }
 
+/// How often the bars move in `SECONDS`. Bars that move together are one time:
+/// the verdicts lie further apart than a tenth of a second.
+const COUNT_VERDICTS: &str = "(async () => {
+  let count = 0, last = -Infinity;
+  const watch = new MutationObserver(() => {
+    if (performance.now() - last > 100) count += 1;
+    last = performance.now();
+  });
+  watch.observe(document.querySelector('[data-testid=live] .bars'),
+    { subtree: true, childList: true, characterData: true, attributes: true });
+  await new Promise((done) => setTimeout(done, SECONDS * 1000));
+  watch.disconnect();
+  return count;
+})()";
+
+#[test]
+fn what_sounds_has_a_verdict_twice_a_second() {
+    let server = Server::start(&build::folder(), "/");
+    let sound = excerpt("twice-a-second", "20");
+    let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_for("[data-testid=history]", LIMIT);
+    let verdicts = browser.eval(&COUNT_VERDICTS.replace("SECONDS", "5"));
+    println!("{verdicts} verdicts in 5 seconds");
+    assert!(verdicts.as_u64().unwrap() >= 10, "{verdicts}");
+}
+
 #[test]
 fn a_microphone_without_an_engine_is_given_back() {
     let server = Server::start(&build::folder(), "/");

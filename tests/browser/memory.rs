@@ -8,7 +8,7 @@
 //! takes to hear it; the README has the numbers of one of three hours.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -29,6 +29,12 @@ const MINUTES: usize = 15;
 const LONGEST: f64 = 180.0;
 /// What such a song may take, in MB.
 const MOST: f64 = 300.0;
+/// What a stopped song may leave, in MB: verdicts, its picture, and the WebAssembly
+/// memories, which never shrink. A song that stayed would be more: 14 MB of MP3, 207
+/// of samples.
+const MOST_LEFT: f64 = 10.0;
+/// Measurements until what is no longer used has to be gone.
+const MOST_TRIES: usize = 5;
 /// Between two measurements, which take a second of everybody's time.
 const PAUSE: Duration = Duration::from_secs(8);
 
@@ -51,17 +57,6 @@ const ASK: &str = "(async () => {
   });
   return [bytes, memory.buffer.byteLength, ...answers];
 })()";
-
-/// A copy of the built page whose workers tell how much memory they have.
-fn telling() -> tempfile::TempDir {
-    let copy = build::copy();
-    let engine = fs::read_dir(copy.path()).unwrap().map(|entry| entry.unwrap().path());
-    let loader =
-        engine.map(|folder| folder.join("engine-loader.js")).find(|loader| loader.is_file()).unwrap();
-    let script = fs::read_to_string(&loader).unwrap();
-    fs::write(loader, script + ANSWER).unwrap();
-    copy
-}
 
 /// A song of many minutes: one of the others over and over.
 fn long_song(folder: &Path, minutes: usize) -> PathBuf {
@@ -93,7 +88,7 @@ fn minutes_heard(browser: &Browser) -> f64 {
 #[test]
 fn a_long_song_takes_little_memory() {
     let minutes = env::var("NEEDLEDROP_SONG_MINUTES").map_or(MINUTES, |minutes| minutes.parse().unwrap());
-    let (folder, page) = (folder("memory"), telling());
+    let (folder, page) = (folder("memory"), build::with_worker_script(ANSWER));
     let song = long_song(&folder, minutes);
     let server = Server::start_isolated(page.path());
     let browser = open(&server, &Options { measured: true, ..Options::default() });
@@ -118,4 +113,47 @@ fn a_long_song_takes_little_memory() {
     let growth = (end.1 - start.1) / (end.0 - start.0);
     println!("{minutes} minutes of MP3: at most {highest:.0} MB, {growth:.2} MB more a minute");
     assert!(highest.max(end.1 + growth * (LONGEST - end.0)) < MOST, "{measured:.1?}");
+}
+
+/// MB that a song adds while it is heard, and that stay once it is stopped.
+fn added_and_left(song: &Path, worker_script: &str) -> (f64, f64) {
+    let page = build::with_worker_script(worker_script);
+    let server = Server::start_isolated(page.path());
+    let browser = open(&server, &Options { measured: true, ..Options::default() });
+    browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
+    let (before, _) = memory(&browser);
+    browser.drop_files("[data-testid=drop-zone]", &[song]);
+    browser.wait_until("JSON.parse(window.needledrop.results())[0].clips.length > 20", LIMIT);
+    let (during, during_made_up) = memory(&browser);
+    browser.click("[data-testid=stop]");
+    browser.wait_until(AT_REST, LIMIT);
+    assert_eq!(results(&browser)[0]["state"], "cancelled");
+    let mut tries = (0..MOST_TRIES).map(|_| memory(&browser));
+    let mut after = tries.next().unwrap();
+    while after.0 - before >= MOST_LEFT
+        && let Some(later) = tries.next()
+    {
+        after = later;
+    }
+    println!(
+        "before: {before:.1} MB; heard: {during:.1} ({during_made_up}); stopped: {:.1} ({})",
+        after.0, after.1
+    );
+    (during - before, after.0 - before)
+}
+
+#[test]
+fn a_stopped_song_gives_its_memory_back() {
+    let folder = folder("stopped");
+    let song = long_song(&folder, MINUTES);
+    let (_, left) = added_and_left(&song, ANSWER);
+    assert!(left < MOST_LEFT, "{left}");
+
+    // Without WebCodecs the page holds all samples of nine minutes at once.
+    let opus = folder.join("song.opus");
+    let nine_minutes = ["-t", "540", "-ar", "48000", "-ac", "2", "-c:a", "libopus"];
+    ffmpeg(&[&["-i", song.to_str().unwrap()], &nine_minutes[..]].concat(), &opus);
+    let (added, left) = added_and_left(&opus, &format!("{ANSWER} delete globalThis.AudioDecoder;"));
+    assert!(added > 540.0 * 48_000.0 * 2.0 * 4.0 / 1e6, "{added}");
+    assert!(left < MOST_LEFT, "{left}");
 }

@@ -78,7 +78,9 @@ impl Options {
             arguments.push("--enable-blink-features=ForceEagerMeasureMemory".to_owned());
         }
         if let Some(wav) = &self.microphone {
-            arguments.push("--use-fake-ui-for-media-stream".to_owned());
+            if !self.deny_microphone {
+                arguments.push("--use-fake-ui-for-media-stream".to_owned());
+            }
             arguments.push("--use-fake-device-for-media-stream".to_owned());
             arguments.push(format!("--use-file-for-fake-audio-capture={}", wav.display()));
         }

@@ -69,6 +69,11 @@ pub(crate) fn ffmpeg(arguments: &[&str], output: &Path) {
     assert!(done.success(), "ffmpeg {arguments:?}");
 }
 
+fn encode_opus(original: &Path, opus: &Path) {
+    let rate = ["-ar", "48000", "-ac", "2", "-c:a", "libopus", "-b:a", "128k"];
+    ffmpeg(&[&["-i", original.to_str().unwrap()], &rate[..]].concat(), opus);
+}
+
 /// Real songs where there are some, else two that ffmpeg makes.
 pub(crate) fn songs(folder: &Path) -> Vec<PathBuf> {
     let shared = shared::folder();
@@ -139,22 +144,8 @@ fn every_format_has_the_command_lines_verdicts() {
         }
         // WebCodecs decodes Opus for the page; ffmpeg for the command line.
         let opus = album.join("side b").join(format!("{stem}.opus"));
-        ffmpeg(
-            &[
-                "-i",
-                original.to_str().unwrap(),
-                "-ar",
-                "48000",
-                "-ac",
-                "2",
-                "-c:a",
-                "libopus",
-                "-b:a",
-                "128k",
-            ],
-            &opus,
-        );
         let decoded = folder.join(format!("{stem}.opus.wav"));
+        encode_opus(original, &opus);
         ffmpeg(&["-i", opus.to_str().unwrap()], &decoded);
         pairs.push((opus, decoded));
         pairs.push((original.clone(), original.clone()));
@@ -175,6 +166,42 @@ fn every_format_has_the_command_lines_verdicts() {
     }
     browser.assert_content();
     browser.assert_asked_only(&server.origin());
+}
+
+/// What a worker's script is given besides: it has no WebCodecs, and says so.
+const WITHOUT_WEBCODECS: &str = "
+delete globalThis.AudioDecoder;
+new BroadcastChannel('codecs').postMessage(typeof AudioDecoder);
+";
+
+/// Keeps what the workers say of WebCodecs, and counts what the page decodes itself.
+const WATCH_DECODING: &str = "window.codecs = []; window.decodings = 0;
+window.ear = new BroadcastChannel('codecs');
+ear.onmessage = ({ data }) => codecs.push(data);
+const decode = BaseAudioContext.prototype.decodeAudioData;
+BaseAudioContext.prototype.decodeAudioData = function (...file) {
+  decodings += 1;
+  return decode.apply(this, file);
+};";
+
+#[test]
+fn without_webcodecs_the_page_decodes_opus_itself() {
+    let folder = folder("without-webcodecs");
+    let (opus, decoded) = (folder.join("song.opus"), folder.join("song.wav"));
+    encode_opus(&songs(&folder)[1], &opus);
+    ffmpeg(&["-i", opus.to_str().unwrap()], &decoded);
+
+    let page = build::with_worker_script(WITHOUT_WEBCODECS);
+    let server = Server::start(page.path(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page(WATCH_DECODING);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&opus]);
+    browser.wait_until(AT_REST, LIMIT);
+    assert_same_verdicts(&results(&browser)[0], &heard(&[decoded])[0]);
+    assert_eq!(browser.eval("decodings"), 1);
+    assert_eq!(browser.eval("codecs.length > 0 && codecs.every((codec) => codec === 'undefined')"), true);
 }
 
 #[test]
@@ -200,12 +227,14 @@ fn on_software_gpu(server: &Server) -> Browser {
     browser
 }
 
+/// What runs: `cpu` or `gpu`.
+const ENGINE_STATE: &str = "document.querySelector('[data-testid=engine]').dataset.state";
+
 /// Asks for the GPU and waits until it runs.
 fn choose_gpu(browser: &Browser) {
     // The radio button itself is hidden; its label is what a person sees.
     browser.click("label:has([data-testid=run-on-gpu])");
-    browser
-        .wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'gpu'", SOFTWARE_LIMIT);
+    browser.wait_until(&format!("{ENGINE_STATE} === 'gpu'"), SOFTWARE_LIMIT);
 }
 
 /// The first seconds of a song.
@@ -225,8 +254,7 @@ fn webgpu_has_the_command_lines_verdicts() {
     browser.drop_files("[data-testid=drop-zone]", &[&song]);
     browser.wait_until(AT_REST, SOFTWARE_LIMIT);
     assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
-    let devices = browser.eval("document.querySelector('[data-testid=engine]').dataset.state");
-    assert_eq!(devices, "gpu", "the GPU did not stay");
+    assert_eq!(browser.eval(ENGINE_STATE), "gpu", "the GPU did not stay");
 
     // What it needs was kept when it was wanted.
     server.stop();
@@ -237,14 +265,34 @@ fn webgpu_has_the_command_lines_verdicts() {
 
 #[test]
 fn a_song_goes_on_when_the_gpu_crashes() {
-    let song = excerpt("crash", "12");
+    let song = excerpt("crash", "24");
     let server = Server::start(&build::folder(), "/");
     let browser = on_software_gpu(&server);
     browser.drop_files("[data-testid=drop-zone]", &[&song]);
     browser.wait_until("JSON.parse(window.needledrop.results())[0].clips.length > 0", SOFTWARE_LIMIT);
+    let before = results(&browser)[0]["clips"].as_array().unwrap().clone();
     browser.devtools("Browser.crashGpuProcess", serde_json::json!({}));
+    // The CPU goes ahead; the GPU comes back in its time.
+    browser.wait_until(&format!("{ENGINE_STATE} === 'cpu'"), LIMIT);
     browser.wait_until(AT_REST, SOFTWARE_LIMIT);
-    assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
+    let after = &results(&browser)[0];
+    let clips = after["clips"].as_array().unwrap();
+    assert!(before.len() < clips.len(), "the song was over before the crash");
+    assert_eq!(&clips[..before.len()], before);
+    assert_same_verdicts(after, &heard(&[song])[0]);
+    browser.wait_until(&format!("{ENGINE_STATE} === 'gpu'"), SOFTWARE_LIMIT);
+}
+
+/// A song as a WAV file of floats whose last `most` samples all have one value.
+fn samples_of(song: &Path, value: f32, most: usize) -> Vec<u8> {
+    let floats = folder("floats").join("song.wav");
+    ffmpeg(&["-i", song.to_str().unwrap(), "-c:a", "pcm_f32le"], &floats);
+    let mut bytes = fs::read(floats).unwrap();
+    let data = bytes.windows(4).position(|window| window == b"data").unwrap() + 8;
+    let samples = bytes[data..].as_chunks_mut::<4>().0;
+    let first = samples.len().saturating_sub(most);
+    samples[first..].fill(value.to_le_bytes());
+    bytes
 }
 
 #[test]
@@ -269,26 +317,23 @@ fn every_bad_file_says_what_is_wrong_and_the_good_one_goes_on() {
     ffmpeg(&["-i", good.to_str().unwrap(), "-t", "0.5"], &short);
     let six = folder.join("six channels at 192 kHz.wav");
     ffmpeg(&["-i", good.to_str().unwrap(), "-ar", "192000", "-ac", "6"], &six);
-    let nan = folder.join("not a number.wav");
-    ffmpeg(&["-i", good.to_str().unwrap(), "-c:a", "pcm_f32le"], &nan);
-    let mut floats = fs::read(&nan).unwrap();
-    let start = floats.len() - 4 * 20_000;
-    for sample in floats[start..].as_chunks_mut::<4>().0 {
-        *sample = f32::NAN.to_le_bytes();
-    }
-    fs::write(&nan, floats).unwrap();
+    let nan = samples_of(&good, f32::NAN, 20_000);
+    let infinite = samples_of(&good, f32::INFINITY, 20_000);
+    let only_infinite = samples_of(&good, f32::NEG_INFINITY, usize::MAX);
 
     let failing = [
         (write("words.mp3", b"This is a letter, not a song. ".repeat(40).as_slice()), "not_audio"),
         (write("empty.flac", b""), "empty"),
         ("short.wav".to_owned(), "too_short"),
+        (write("only infinite.wav", &only_infinite), "not_finite"),
     ];
     let heard = [
         write("lying.wav", &lying),
         write("truncated.mp3", &mp3[..mp3.len() * 4 / 5]),
         "silence.wav".to_owned(),
         "six channels at 192 kHz.wav".to_owned(),
-        "not a number.wav".to_owned(),
+        write("not a number.wav", &nan),
+        write("infinite.wav", &infinite),
     ];
 
     let server = Server::start(&build::folder(), "/");
@@ -311,9 +356,33 @@ fn every_bad_file_says_what_is_wrong_and_the_good_one_goes_on() {
     let notice = |file: &str| code(&result(&results, file)["notices"][0]).to_owned();
     assert_eq!(notice("truncated.mp3"), "truncated");
     assert_eq!(notice("not a number.wav"), "non_finite");
+    assert_eq!(notice("infinite.wav"), "non_finite");
+    let said = |file: &str, what: &str| {
+        browser.text(&format!("[data-song='{}'] [data-testid={what}]", result(&results, file)["song"]))
+    };
+    let infinite = said("infinite.wav", "notices");
+    assert!(infinite.contains("20000 samples are no numbers"), "{infinite}");
+    let only_infinite = said("only infinite.wav", "problem");
+    assert!(only_infinite.contains("None of its samples is a number"), "{only_infinite}");
     assert_eq!(result(&results, "excerpt.wav")["state"], "done");
     let words = browser.text("[data-song]");
     assert!(!words.is_empty());
+    browser.assert_content();
+}
+
+#[test]
+fn a_folder_without_sound_says_so() {
+    let pictures = folder("pictures");
+    fs::write(pictures.join("cover.jpg"), b"a picture").unwrap();
+    fs::write(pictures.join("booklet.pdf"), b"a booklet").unwrap();
+    let empty = folder("nothing");
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.drop_files("[data-testid=drop-zone]", &[&pictures]);
+    browser.wait_for_text("[data-testid=notes]", "2 files in the folders are no sound", LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&empty]);
+    browser.wait_for_text("[data-testid=notes]", "There was no file in what you dropped", LIMIT);
+    assert!(results(&browser).is_empty());
     browser.assert_content();
 }
 
@@ -353,6 +422,50 @@ fn a_cancelled_song_is_silent_at_once() {
     assert_eq!(browser.eval("document.querySelector('[data-testid=song]').dataset.state"), "cancelled");
 }
 
+/// Where the playhead of a song is, in seconds.
+fn playhead(song: &Value) -> String {
+    format!("Number(document.querySelector('{}').getAttribute('aria-valuenow'))", control(song, "seek"))
+}
+
+fn control(song: &Value, name: &str) -> String {
+    format!("[data-song=\"{}\"] [data-testid={name}]", song["song"])
+}
+
+/// Too soon to come to the middle of a song by playing.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Clicks the middle of a song's picture and waits until the sound goes on there.
+fn assert_seeks_to_the_middle(browser: &Browser, song: &Value) {
+    let (playhead, length) = (playhead(song), song["seconds"].as_f64().unwrap());
+    browser.click(&control(song, "seek"));
+    browser.wait_until(&format!("Math.abs({playhead} - {length} / 2) <= {length} / 10"), SOON);
+    let middle = browser.eval(&playhead);
+    browser.wait_until(&format!("{playhead} > {middle}"), SOON);
+}
+
+#[test]
+fn what_no_browser_plays_is_played_and_a_click_in_the_picture_goes_there() {
+    let folder = folder("playback");
+    let (aiff, wav) = (folder.join("song.aiff"), folder.join("song.wav"));
+    for file in [&aiff, &wav] {
+        ffmpeg(&["-i", songs(&folder)[1].to_str().unwrap(), "-t", "29"], file);
+    }
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    assert_eq!(browser.eval("new Audio().canPlayType('audio/aiff')"), "");
+    browser.drop_files("[data-testid=drop-zone]", &[&aiff, &wav]);
+    browser.wait_until(AT_REST, LIMIT);
+    let results = results(&browser);
+
+    let aiff = result(&results, "song.aiff");
+    browser.click(&control(aiff, "play"));
+    let moved = browser.wait_until(&playhead(aiff), LIMIT);
+    browser.wait_until(&format!("{} > {moved}", playhead(aiff)), LIMIT);
+    assert_seeks_to_the_middle(&browser, aiff);
+    assert_seeks_to_the_middle(&browser, result(&results, "song.wav"));
+    browser.assert_content();
+}
+
 #[test]
 fn the_microphone_is_heard_and_kept_as_a_song() {
     let sound = excerpt("microphone", "20");
@@ -371,11 +484,17 @@ fn the_microphone_is_heard_and_kept_as_a_song() {
 }
 
 #[test]
-fn a_denied_microphone_is_explained() {
+fn a_denied_microphone_and_an_absent_one_are_explained_each_in_its_words() {
     let server = Server::start(&build::folder(), "/");
-    let browser = open(&server, &Options { deny_microphone: true, ..Options::default() });
-    browser.click("[data-testid=listen]");
-    browser.wait_for("[data-testid=microphone-problem]", LIMIT);
+    let sound = excerpt("denied", "5");
+    let denied = Options { microphone: Some(sound), deny_microphone: true, ..Options::default() };
+    for (options, words) in
+        [(denied, "The microphone was not allowed"), (Options::default(), "No microphone was found")]
+    {
+        let browser = open(&server, &options);
+        browser.click("[data-testid=listen]");
+        browser.wait_for_text("[data-testid=microphone-problem]", words, LIMIT);
+    }
 }
 
 #[test]
