@@ -53,7 +53,7 @@ const ASK: &str = "(async () => {
 })()";
 
 /// A copy of the built page whose workers tell how much memory they have.
-fn telling() -> tempfile::TempDir {
+pub(crate) fn telling() -> tempfile::TempDir {
     let copy = build::copy();
     let engine = fs::read_dir(copy.path()).unwrap().map(|entry| entry.unwrap().path());
     let loader =
@@ -74,7 +74,7 @@ fn long_song(folder: &Path, minutes: usize) -> PathBuf {
 }
 
 /// MB of everything together, and how they are made up.
-fn memory(browser: &Browser) -> (f64, String) {
+pub(crate) fn memory(browser: &Browser) -> (f64, String) {
     let bytes: Vec<f64> = serde_json::from_value(browser.eval(ASK)).unwrap();
     let parts: Vec<f64> = bytes.iter().map(|bytes| bytes / 1e6).collect();
     let made_up = format!(
