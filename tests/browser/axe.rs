@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 
 use crate::{
     build,
+    library::link_of_first_row,
     page::{Browser, Options},
     server::Server,
-    songs::{AT_REST, LIMIT, excerpt, open},
+    songs::{AT_REST, LIMIT, excerpt, folder, open},
+    teach,
 };
 
 const WIDE: (u32, u32) = (1280, 900);
@@ -47,41 +49,68 @@ fn violations(browser: &Browser, size: (u32, u32)) -> Vec<String> {
     found.as_array().unwrap().iter().map(|found| found.as_str().unwrap().to_owned()).collect()
 }
 
+/// What breaks a rule in a view, once nothing moves in it.
+fn breaches(browser: &Browser, options: &Options, view: &str) -> Vec<String> {
+    // What moves is not judged in the middle of it.
+    browser.wait_until(
+        "document.getAnimations().every((animation) => \
+         animation.playState !== 'running' || animation.effect.getTiming().iterations === Infinity)",
+        LIMIT,
+    );
+    let found = violations(browser, options.size).into_iter();
+    found.map(|found| format!("{view} {options:?}\n{found}")).collect()
+}
+
+fn assert_kept(broken: &[String]) {
+    assert!(broken.is_empty(), "{} breaches:\n{}", broken.len(), broken.join("\n\n"));
+}
+
+/// What is there once a view has come, where that is more than its heading.
+fn marker(view: &str) -> &str {
+    match view {
+        "#map" => "[data-testid=landed]",
+        _ => "main h1, main h2",
+    }
+}
+
 /// Opens every view that the page has and holds each against the rules.
 fn sweep(server: &Server, options: &Options) {
     let browser = open(server, options);
     let mut broken = Vec::new();
-    let mut look = |browser: &Browser, where_: &str| {
-        // What moves is not judged in the middle of it.
-        browser.wait_until(
-            "document.getAnimations().every((animation) => \
-             animation.playState !== 'running' || animation.effect.getTiming().iterations === Infinity)",
-            LIMIT,
-        );
-        broken.extend(
-            violations(browser, options.size)
-                .into_iter()
-                .map(|found| format!("{where_} {options:?}\n{found}")),
-        );
-    };
     arm(&browser);
-    look(&browser, "before a song");
+    broken.extend(breaches(&browser, options, "before a song"));
     browser.drop_files("[data-testid=drop-zone]", &[&excerpt("axe", "7")]);
     browser.wait_until(AT_REST, LIMIT);
     browser.click("[data-testid=all-genres]");
-    look(&browser, "with a song");
+    broken.extend(breaches(&browser, options, "with a song"));
 
     let views =
         browser.eval("[...document.querySelectorAll('[data-testid=views] li a')].map((link) => link.hash)");
     let views: Vec<String> = serde_json::from_value(views).unwrap();
+    assert!(["#listen", "#library", "#map"].iter().all(|view| views.iter().any(|other| other == view)));
     let song = browser.eval("document.querySelector('[data-testid=song]').dataset.song");
     let closer = format!("#song?song={}&at=1", song.as_str().unwrap());
-    let others = [closer, "#song?song=999".to_owned()];
-    assert!(views.contains(&"#listen".to_owned()), "{views:?}");
-    for view in views.iter().chain(&others) {
+    browser.eval("void (location.hash = '#library')");
+    browser.wait_for("[data-testid=row][data-state=done]", LIMIT);
+    let link = link_of_first_row(&browser);
+    let result = format!("#{}", link.split_once('#').unwrap().1);
+    let damaged = &result[..result.len() - 9];
+    let others = [
+        (closer.as_str(), "[data-testid=closer-seek]"),
+        ("#song?song=999", "[data-testid=closer][data-state=missing]"),
+        (result.as_str(), "[data-testid=result][data-state=good]"),
+        (damaged, "[data-testid=result][data-state=damaged]"),
+        ("#inside?present=1", "[data-presentation] [data-testid=inside][data-state=shown]"),
+        ("#library?present=1", "[data-presentation] [data-testid=row]"),
+    ];
+    for (view, marker) in views.iter().map(|view| (view.as_str(), marker(view))).chain(others) {
         browser.eval(&format!("void (location.hash = {})", json!(view)));
         browser.wait_until(
-            &format!("location.hash.split('?')[0] === {}.split('?')[0] && document.querySelector('main h1, main h2') !== null", json!(view)),
+            &format!(
+                "location.hash.split('?')[0] === {}.split('?')[0] && document.querySelector({}) !== null",
+                json!(view),
+                json!(marker)
+            ),
             LIMIT,
         );
         // What the view fetches is there.
@@ -96,9 +125,9 @@ fn sweep(server: &Server, options: &Options) {
                 browser.click(folded);
             }
         }
-        look(&browser, view);
+        broken.extend(breaches(&browser, options, view));
     }
-    assert!(broken.is_empty(), "{} breaches:\n{}", broken.len(), broken.join("\n\n"));
+    assert_kept(&broken);
 }
 
 #[test]
@@ -118,6 +147,50 @@ fn no_view_breaks_a_rule_on_a_phone() {
     let server = Server::start(&build::folder(), "/");
     for dark in [false, true] {
         sweep(&server, &Options { size: PHONE, dark, ..Options::default() });
+    }
+}
+
+#[test]
+fn no_lesson_breaks_a_rule() {
+    let server = Server::start(&build::folder(), "/");
+    let lesson = teach::lesson(&folder("axe-lesson"));
+    for (size, dark) in [(WIDE, false), (PHONE, true)] {
+        let options = Options { size, dark, ..Options::default() };
+        let browser = teach::open_view(&server, &options);
+        arm(&browser);
+        browser.click("[data-testid=teach-train]");
+        browser.wait_for("[data-testid=teach-problem]", LIMIT);
+        let mut broken = breaches(&browser, &options, "a lesson without examples");
+        teach::study(&browser, &lesson);
+        broken.extend(breaches(&browser, &options, "a lesson with examples"));
+        browser.click("[data-testid=teach-train]");
+        browser.wait_for("[data-testid=teach-confusion]", LIMIT);
+        browser.click("[data-testid=teach-use]");
+        browser.wait_until("!document.querySelector('[data-testid=teach-used]').hidden", LIMIT);
+        broken.extend(breaches(&browser, &options, "a taught lesson"));
+        assert_kept(&broken);
+    }
+}
+
+#[test]
+fn listening_breaks_no_rule() {
+    let server = Server::start(&build::folder(), "/");
+    let sound = excerpt("axe-microphone", "20");
+    for (size, dark) in [(WIDE, false), (PHONE, true)] {
+        let options = Options { size, dark, microphone: Some(sound.clone()), ..Options::default() };
+        let browser = open(&server, &options);
+        arm(&browser);
+        browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
+        browser.click("[data-testid=listen]");
+        browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
+        browser.wait_for("[data-testid=history]", LIMIT);
+        let mut broken = breaches(&browser, &options, "listening");
+        browser.click("[data-testid=listen]");
+        browser.wait_until(AT_REST, LIMIT);
+        browser.click("[data-testid=history-list] summary");
+        browser.wait_for("[data-testid=history-list] li", LIMIT);
+        broken.extend(breaches(&browser, &options, "what was listened to"));
+        assert_kept(&broken);
     }
 }
 

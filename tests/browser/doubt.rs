@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The shipped network under a card that makes other verdicts of its logits.
-fn model(path: &Path, calibration: Calibration) {
+pub(crate) fn model(path: &Path, calibration: Calibration) {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/model/row8.safetensors");
     let weights = Weights::from_bytes(&fs::read(shipped).unwrap()).unwrap();
     let card = weights.card().clone().with_calibration(calibration);

@@ -12,6 +12,7 @@ use crate::{
     server::Server,
     shell::KEPT,
     songs::{AT_REST, assert_same_verdicts, excerpt, ffmpeg, folder, heard},
+    teach,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -139,4 +140,64 @@ fn firefox_opens_every_view_and_keeps_the_library() {
     firefox.reload();
     firefox.eval("void (location.hash = '#library')");
     firefox.wait_until("document.querySelector('[data-testid=row]')", LIMIT);
+}
+
+#[test]
+fn firefox_is_taught_two_classes() {
+    let _turn = page::turn();
+    let server = Server::start(&build::folder(), "/");
+    let mut firefox = Firefox::launch(SIZE);
+    visit(&mut firefox, &server);
+    firefox.open(&format!("{}#teach?classes=plucked,flute", server.url()));
+    firefox.wait_until("document.querySelector('[data-testid=teach-class]')", LIMIT);
+    for (number, files) in teach::lesson(&folder("firefox-teach")).iter().enumerate() {
+        let input = format!(".teach-class:nth-of-type({}) [data-testid=teach-pick]", number + 1);
+        firefox.choose_files(&input, &files.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+    }
+    firefox.wait_until(teach::STUDIED, LIMIT);
+    firefox.click("[data-testid=teach-train]");
+    firefox.wait_until("document.querySelector('[data-testid=teach-outcome]')", LIMIT);
+    let accuracy = firefox.eval("document.querySelector('[data-testid=teach-accuracy]').innerText");
+    println!("taught in Firefox: {accuracy}");
+    assert!(accuracy.as_str().unwrap().contains("8 of 8"), "{accuracy}");
+
+    firefox.click("[data-testid=teach-use]");
+    firefox.eval("void (location.hash = '#listen')");
+    firefox.wait_until("document.querySelector('[data-testid=pick-files]')", LIMIT);
+    let new = teach::file(&folder("firefox-teach"), teach::INSTRUMENTS[1], 100);
+    firefox.choose_files(PICKER, &[&new]);
+    firefox.wait_until(AT_REST, LIMIT);
+    let song = &results(&mut firefox)[0];
+    assert_eq!(song["genres"], serde_json::json!(["plucked", "flute"]));
+    let shares = song["probabilities"].as_array().unwrap();
+    assert!(shares[1].as_f64() > shares[0].as_f64(), "{shares:?}");
+}
+
+#[test]
+fn firefox_says_why_and_opens_what_somebody_sent() {
+    let _turn = page::turn();
+    let server = Server::start(&build::folder(), "/");
+    let mut firefox = Firefox::launch(SIZE);
+    visit(&mut firefox, &server);
+    firefox.choose_files(PICKER, &[&excerpt("firefox-why", "7")]);
+    firefox.wait_until(AT_REST, LIMIT);
+    firefox.click("[data-testid=closer]");
+    firefox.wait_until("document.querySelector('[data-testid=ask-why]:enabled')", LIMIT);
+    firefox.click("[data-testid=ask-why]");
+    firefox.wait_until("document.querySelector('[data-testid=why]').dataset.state === 'done'", LIMIT);
+    let answer = firefox.eval("document.querySelector('[data-testid=why-answer]').innerText");
+    assert!(answer.as_str().unwrap().len() > 40, "{answer}");
+
+    firefox.eval("void (location.hash = '#library')");
+    firefox.wait_until("document.querySelector('[data-testid=row][data-state=done]')", LIMIT);
+    let title = firefox.eval("document.querySelector('[data-testid=row-title]').innerText");
+    firefox.click("[data-testid=row-more]");
+    firefox.wait_until("document.querySelector('[data-testid=copy-link]:enabled')", LIMIT);
+    firefox.click("[data-testid=copy-link]");
+    firefox.wait_until("document.querySelector('[data-testid=share-link]')", LIMIT);
+    let link = firefox.eval("document.querySelector('[data-testid=share-link]').value");
+    firefox.open("about:blank");
+    firefox.open(link.as_str().unwrap());
+    firefox.wait_until("document.querySelector('[data-testid=result][data-state=good]')", LIMIT);
+    assert_eq!(firefox.eval("document.querySelector('[data-testid=result] h1').innerText"), title);
 }

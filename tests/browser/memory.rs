@@ -58,6 +58,11 @@ const ASK: &str = "(async () => {
   return [bytes, memory.buffer.byteLength, ...answers];
 })()";
 
+/// A copy of the built page whose workers tell how much memory they have.
+pub(crate) fn telling() -> tempfile::TempDir {
+    build::with_worker_script(ANSWER)
+}
+
 /// A song of many minutes: one of the others over and over.
 fn long_song(folder: &Path, minutes: usize) -> PathBuf {
     let (once, song) = (folder.join("once.mp3"), folder.join(format!("{minutes} minutes.mp3")));
@@ -69,7 +74,7 @@ fn long_song(folder: &Path, minutes: usize) -> PathBuf {
 }
 
 /// MB of everything together, and how they are made up.
-fn memory(browser: &Browser) -> (f64, String) {
+pub(crate) fn memory(browser: &Browser) -> (f64, String) {
     let bytes: Vec<f64> = serde_json::from_value(browser.eval(ASK)).unwrap();
     let parts: Vec<f64> = bytes.iter().map(|bytes| bytes / 1e6).collect();
     let made_up = format!(
@@ -88,7 +93,7 @@ fn minutes_heard(browser: &Browser) -> f64 {
 #[test]
 fn a_long_song_takes_little_memory() {
     let minutes = env::var("NEEDLEDROP_SONG_MINUTES").map_or(MINUTES, |minutes| minutes.parse().unwrap());
-    let (folder, page) = (folder("memory"), build::with_worker_script(ANSWER));
+    let (folder, page) = (folder("memory"), telling());
     let song = long_song(&folder, minutes);
     let server = Server::start_isolated(page.path());
     let browser = open(&server, &Options { measured: true, ..Options::default() });

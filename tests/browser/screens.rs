@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::{
     build,
+    library::link_of_first_row,
     page::{Browser, Options},
     server::Server,
     songs::{AT_REST, LIMIT, folder as scratch, open, songs},
@@ -17,7 +18,7 @@ use crate::{
 const QUALITY: u32 = 70;
 
 /// Every view in a state that shows what it is for.
-const VIEWS: [(&str, &str); 8] = [
+const VIEWS: [(&str, &str); 9] = [
     ("listen", "#listen"),
     ("library", "#library"),
     ("song", "#song?song=1&at=12"),
@@ -25,6 +26,7 @@ const VIEWS: [(&str, &str); 8] = [
     ("map", "#map"),
     ("experiments", "#experiments"),
     ("teach", "#teach"),
+    ("lesson", "#lesson"),
     ("presentation", "#inside?song=1&clip=4&stage=mel&present=1"),
 ];
 
@@ -54,7 +56,11 @@ fn screens() {
             LIMIT,
         );
         browser.wait_until(AT_REST, LIMIT);
-        for (view, address) in VIEWS {
+        browser.eval("void (location.hash = '#library')");
+        browser.wait_for("[data-testid=row][data-state=done]", LIMIT);
+        let link = link_of_first_row(&browser);
+        let result = format!("#{}", link.split_once('#').unwrap().1);
+        for (view, address) in VIEWS.into_iter().chain([("result", result.as_str())]) {
             browser.eval(&format!("void (location.hash = {})", json!(address)));
             browser.wait_until(
                 "document.querySelector('main > :not([hidden]) [data-state=loading]') === null && \

@@ -174,6 +174,20 @@ fn half_a_version_never_takes_over() {
 }
 
 #[test]
+fn can_be_installed() {
+    let server = Server::start(&build::folder(), "/music/");
+    let browser = Browser::launch(&Options::default());
+    let errors =
+        || browser.devtools("Page.getInstallabilityErrors", json!({}))["installabilityErrors"].take();
+    assert_ne!(errors(), json!([]), "an empty page");
+    visit(&browser, &server);
+    browser.wait_until(KEPT, LIMIT);
+    let manifest = browser.devtools("Page.getAppManifest", json!({}));
+    assert_eq!(manifest["errors"], json!([]));
+    assert_eq!(errors(), json!([]));
+}
+
+#[test]
 fn says_what_a_browser_lacks() {
     let server = Server::start(&build::folder(), "/");
     let browser = Browser::launch(&Options::default());

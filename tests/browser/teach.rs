@@ -27,11 +27,11 @@ const SECONDS: f32 = 9.0;
 /// Files of a class that nothing is learnt from.
 const NEW_FILES: u64 = 6;
 
-type Sound = fn(f32, u64) -> Vec<f32>;
-const INSTRUMENTS: [(&str, Sound); 2] = [("plucked", sounds::plucked), ("flute", sounds::flute)];
+pub(crate) type Sound = fn(f32, u64) -> Vec<f32>;
+pub(crate) const INSTRUMENTS: [(&str, Sound); 2] = [("plucked", sounds::plucked), ("flute", sounds::flute)];
 
 /// A file of an instrument, different for every seed.
-fn file(folder: &Path, (name, sound): (&str, Sound), seed: u64) -> PathBuf {
+pub(crate) fn file(folder: &Path, (name, sound): (&str, Sound), seed: u64) -> PathBuf {
     let samples = sound(SECONDS, seed);
     let mut bytes = wav::header(sounds::SAMPLE_RATE, 1, samples.len() as u64).to_vec();
     wav::append(&samples, &mut bytes);
@@ -45,7 +45,7 @@ fn drop_on(browser: &Browser, selector: &str, files: &[PathBuf]) {
 }
 
 /// Opens the view with two classes named, once the engine runs.
-fn open_view(server: &Server, options: &Options) -> Browser {
+pub(crate) fn open_view(server: &Server, options: &Options) -> Browser {
     let browser = open(server, options);
     browser
         .wait_until("document.querySelector('[data-testid=engine-runs]')?.innerText.includes('CPU')", LIMIT);
@@ -56,6 +56,23 @@ fn open_view(server: &Server, options: &Options) -> Browser {
 
 fn class(number: usize) -> String {
     format!(".teach-class:nth-of-type({}) .drop-zone", number + 1)
+}
+
+/// The files of each class, twelve clips of each.
+pub(crate) fn lesson(folder: &Path) -> [Vec<PathBuf>; 2] {
+    INSTRUMENTS.map(|one| (0..FILES).map(|seed| file(folder, one, seed)).collect())
+}
+
+/// Every clip of a lesson has been studied.
+pub(crate) const STUDIED: &str = "[...document.querySelectorAll('[data-testid=teach-count]')]\
+    .every((count) => count.dataset.clips === '12') && !document.querySelector('[data-testid=teach-train]').disabled";
+
+/// Drops the files of a lesson on their classes and waits until they are studied.
+pub(crate) fn study(browser: &Browser, lesson: &[Vec<PathBuf>]) {
+    for (number, files) in lesson.iter().enumerate() {
+        drop_on(browser, &class(number), files);
+    }
+    browser.wait_until(STUDIED, LIMIT);
 }
 
 #[test]
@@ -71,17 +88,9 @@ fn two_instruments_are_learnt_in_seconds_and_used() {
     browser.click("[data-testid=teach-train]");
     browser.wait_for_text("[data-testid=teach-problem]", "plucked", LIMIT);
 
-    let taught_by =
-        INSTRUMENTS.map(|one| (0..FILES).map(|seed| file(&folder, one, seed)).collect::<Vec<_>>());
+    let lesson = lesson(&folder);
     let started = Instant::now();
-    for (number, files) in taught_by.iter().enumerate() {
-        drop_on(&browser, &class(number), files);
-    }
-    browser.wait_until(
-        "[...document.querySelectorAll('[data-testid=teach-count]')].every((count) => count.dataset.clips === '12') \
-         && !document.querySelector('[data-testid=teach-train]').disabled",
-        LIMIT,
-    );
+    study(&browser, &lesson);
     let studied = started.elapsed();
     browser.click("[data-testid=teach-train]");
     browser.wait_for("[data-testid=teach-outcome]", LIMIT);
@@ -174,5 +183,44 @@ fn a_lesson_says_what_it_lacks() {
     assert_eq!(browser.text("[data-testid=teach-outcome]"), "");
     browser.click("[data-testid=teach-train]");
     browser.wait_for_text("[data-testid=teach-problem]", "no sound for plucked", LIMIT);
+    browser.assert_content();
+}
+
+/// Seconds of sound that are enough for a clip.
+const ENOUGH_SECONDS: u32 = 4;
+
+/// Records for a class, until there is a clip in it.
+fn record(browser: &Browser, number: usize) {
+    let button = format!(".teach-class:nth-of-type({}) [data-testid=teach-record]", number + 1);
+    let element = format!("document.querySelector({})", json!(button));
+    browser.wait_until(&format!("!{element}.disabled"), LIMIT);
+    browser.click(&button);
+    browser.wait_until(&format!("{element}.ariaPressed === 'true'"), LIMIT);
+    browser.wait_until(
+        &format!("Number({element}.innerText.match(/\\d:(\\d\\d)/)?.[1]) >= {ENOUGH_SECONDS}"),
+        LIMIT,
+    );
+    browser.click(&button);
+    let file = format!(".teach-class:nth-of-type({}) [data-testid=teach-file][data-state=done]", number + 1);
+    browser.wait_for(&file, LIMIT);
+}
+
+#[test]
+fn a_recording_becomes_an_example_of_its_class() {
+    let server = Server::start(&build::folder(), "/");
+    let sound = file(&folder("teach-recorded"), INSTRUMENTS[0], 0);
+    let browser = open_view(&server, &Options { microphone: Some(sound), ..Options::default() });
+    let clips = "[...document.querySelectorAll('[data-testid=teach-count]')]\
+        .map((count) => Number(count.dataset.clips))";
+    record(&browser, 0);
+    let first = browser.eval(clips);
+    assert!(first[0].as_u64().unwrap() > 0 && first[1] == 0, "{first}");
+    record(&browser, 1);
+    let both = browser.eval(clips);
+    assert!(both[0] == first[0] && both[1].as_u64().unwrap() > 0, "{both}");
+    browser.click("[data-testid=teach-train]");
+    browser.wait_for("[data-testid=teach-outcome]", LIMIT);
+    // A recording for a lesson is no song.
+    assert_eq!(browser.eval("JSON.parse(window.needledrop.results()).length"), 0);
     browser.assert_content();
 }

@@ -1,11 +1,16 @@
 //! What stands around every view: the languages, the address, the presentation.
 
+use std::fs;
+
+use serde_json::json;
+
 use crate::{
     build,
+    library::link_of_first_row,
     page::{Browser, Options},
     server::Server,
     shell::KEPT,
-    songs::{LIMIT, open},
+    songs::{AT_REST, LIMIT, excerpt, ffmpeg, folder, open},
 };
 
 const IN_SPANISH: &str = "document.documentElement.lang === 'es' && document.querySelector('#songs-heading').innerText === 'Canciones'";
@@ -142,4 +147,149 @@ fn a_view_whose_code_does_not_come_can_be_asked_for_again() {
     browser.wait_for("[data-testid=experiments] h1", LIMIT);
     // The keyboard is at the heading, as if it had come at once.
     browser.wait_until("document.activeElement.matches('[data-testid=experiments] h1')", LIMIT);
+}
+
+/// Width of a narrow phone, and of a page that is enlarged fourfold, in CSS pixels.
+const NARROW: u32 = 320;
+/// What shifts more than this is bad, by <https://web.dev/articles/cls>.
+const MOST_SHIFT: f64 = 0.1;
+/// Clips of a song that are heard while a view is watched.
+const WATCHED_CLIPS: u64 = 6;
+
+/// Watches for what shifts without having been touched, and, frame by frame, for what
+/// moves for longer than 10 ms.
+const WATCH: &str = "(() => {
+    window.shift = 0;
+    window.moving = [];
+    new PerformanceObserver((list) => list.getEntries()
+      .filter(({ hadRecentInput }) => !hadRecentInput).forEach(({ value }) => { shift += value; }))
+      .observe({ type: 'layout-shift' });
+    const look = () => {
+      for (const animation of document.getAnimations()) {
+        const { duration } = animation.effect.getComputedTiming();
+        if (animation.playState === 'running' && duration > 10) {
+          const { target } = animation.effect;
+          moving.push(`${animation.animationName ?? animation.transitionProperty} of ${target.className || target.tagName}`);
+        }
+      }
+      requestAnimationFrame(look);
+    };
+    look();
+  })()";
+
+/// What reaches beyond the right edge of the document, where it can be scrolled there.
+const STICKS_OUT: &str = "(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    if (scrollWidth <= clientWidth) return [];
+    const cut = (element) => element !== null
+      && (getComputedStyle(element).overflowX !== 'visible' || cut(element.parentElement));
+    return [...document.querySelectorAll('body *')]
+      .filter((element) => element.getBoundingClientRect().right > clientWidth && !cut(element.parentElement))
+      .map((element) => element.outerHTML.slice(0, 120));
+  })()";
+
+/// Waits until some more clips of the song that is being heard have come.
+fn hear_on(browser: &Browser, song: &str, clips: u64) {
+    let heard = format!(
+        "JSON.parse(window.needledrop.results()).find(({{ file }}) => file === {}).clips.length",
+        json!(song)
+    );
+    let until = browser.eval(&heard).as_u64().unwrap() + clips;
+    browser.wait_until(&format!("{heard} >= {until}"), LIMIT);
+}
+
+/// Every view, one song large, and the result of another.
+fn addresses(browser: &Browser, large: &str) -> Vec<String> {
+    let views =
+        browser.eval("[...document.querySelectorAll('[data-testid=views] li a')].map((link) => link.hash)");
+    let mut views: Vec<String> = serde_json::from_value(views).unwrap();
+    let song = browser.eval(&format!(
+        "JSON.parse(window.needledrop.results()).find(({{ file }}) => file === {}).song",
+        json!(large)
+    ));
+    browser.eval("void (location.hash = '#library')");
+    browser.wait_for("[data-testid=row][data-state=done]", LIMIT);
+    let link = link_of_first_row(browser);
+    let result = format!("#{}", link.split_once('#').unwrap().1);
+    views.extend([format!("#song?song={song}&at=1"), result]);
+    views
+}
+
+fn come_to(browser: &Browser, address: &str) {
+    browser.eval(&format!("void (location.hash = {})", json!(address)));
+    browser.wait_until(
+        &format!(
+            "location.hash.split('?')[0] === {}.split('?')[0] && document.querySelector('main > :not([hidden]) :is(h1, h2)') !== null \
+             && document.querySelector('main > :not([hidden]) [data-state=loading]') === null",
+            json!(address)
+        ),
+        LIMIT,
+    );
+}
+
+fn prefer_less_motion(browser: &Browser, less: bool) {
+    let value = if less { "reduce" } else { "no-preference" };
+    let features = json!([{ "name": "prefers-reduced-motion", "value": value }]);
+    browser.devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
+}
+
+/// A narrow page on which a song of an hour is being heard, and its file's name,
+/// which has no place to break it.
+fn narrow(server: &Server, folder_name: &str) -> (Browser, &'static str) {
+    let browser = open(server, &Options::default());
+    browser.devtools(
+        "Emulation.setDeviceMetricsOverride",
+        json!({ "width": NARROW, "height": 640, "deviceScaleFactor": 1, "mobile": false }),
+    );
+    let name = "a_song_with_a_very_long_name_of_which_every_letter_was_typed_by_somebody_in_a_hurry.wav";
+    let folder = folder(folder_name);
+    let long = folder.join(name);
+    ffmpeg(&["-f", "lavfi", "-i", "anoisesrc=d=3600:r=22050:a=0.3:seed=1,tremolo=f=2:d=0.9"], &long);
+    let short = folder.join(format!("short_{name}"));
+    fs::copy(excerpt("views-short", "7"), &short).unwrap();
+    browser.drop_files("[data-testid=drop-zone]", &[&short]);
+    browser.wait_until(AT_REST, LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&long]);
+    browser.wait_for("[data-testid=song][data-state=busy]", LIMIT);
+    (browser, name)
+}
+
+#[test]
+fn every_view_stands_still_while_a_song_is_heard() {
+    let server = Server::start(&build::folder(), "/");
+    let (browser, song) = narrow(&server, "views-still");
+    let addresses = addresses(&browser, song);
+    browser.eval(WATCH);
+    let mut moved = [0, 0];
+    for less_motion in [false, true] {
+        prefer_less_motion(&browser, less_motion);
+        for address in &addresses {
+            come_to(&browser, address);
+            // What comes with the view has come with the first of them.
+            hear_on(&browser, song, WATCHED_CLIPS / 2);
+            browser.eval("(() => { window.shift = 0; window.moving = []; })()");
+            hear_on(&browser, song, WATCHED_CLIPS);
+            let shift = browser.eval("shift").as_f64().unwrap();
+            let moving = browser.eval("[...new Set(moving)]");
+            println!("{address:.20}, less motion {less_motion}: shift {shift:.4}, moving {moving}");
+            assert!(shift < MOST_SHIFT, "{address} shifts by {shift}");
+            moved[usize::from(less_motion)] += moving.as_array().unwrap().len();
+        }
+    }
+    assert!(moved[0] > 0, "nothing moves where it may, so that nothing is known of where it may not");
+    assert_eq!(moved[1], 0);
+}
+
+#[test]
+fn what_shifts_and_what_sticks_out_is_noticed() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.eval(WATCH);
+    assert_eq!(browser.eval(STICKS_OUT), json!([]));
+    browser.eval(
+        "(() => { const beam = document.createElement('div'); beam.style.cssText = 'height: 300px; width: 3000px'; \
+         document.querySelector('main').prepend(beam); })()",
+    );
+    browser.wait_until(&format!("shift >= {MOST_SHIFT}"), LIMIT);
+    assert_ne!(browser.eval(STICKS_OUT), json!([]));
 }
