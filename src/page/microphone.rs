@@ -313,8 +313,10 @@ impl Line {
         let ears = tracks(stream)
             .map(|track| EventListener::new(&track, "ended", move |_| microphone.stop(desk)))
             .collect();
-        let line = Self { stream: stream.clone(), context, _source: source, capture, _ears: ears };
-        Ok((line, port))
+        // Not `stream.clone()`, which is JavaScript's own and another stream, whose end
+        // would leave the microphone on.
+        let stream = Clone::clone(stream);
+        Ok((Self { stream, context, _source: source, capture, _ears: ears }, port))
     }
 
     /// Starts the browser's sound and leads the stream through the worklet; the port

@@ -6,7 +6,7 @@ use crate::{
     build,
     page::{Browser, Options},
     server::Server,
-    songs::{AT_REST, LIMIT, excerpt, open, results},
+    songs::{AT_REST, KEEP_TRACKS, LIMIT, TRACKS, excerpt, open, results},
 };
 
 const ENGINE_RUNS: &str = "document.querySelector('[data-testid=engine]').dataset.state === 'cpu'";
@@ -70,17 +70,13 @@ fn a_microphone_without_an_engine_is_given_back() {
     let block = |urls: &[&str]| {
         browser.devtools("Network.setBlockedURLs", serde_json::json!({ "urls": urls }));
     };
-    browser.before_every_page(
-        "const ask = MediaDevices.prototype.getUserMedia; window.lent = []; \
-         MediaDevices.prototype.getUserMedia = async function (wanted) { \
-         const stream = await ask.call(this, wanted); lent.push(...stream.getTracks()); return stream; };",
-    );
+    browser.before_every_page(KEEP_TRACKS);
     block(&["*engine_bg*.wasm"]);
     browser.open(&server.url());
     browser.wait_for("[data-testid=listen]", LIMIT);
     browser.click("[data-testid=listen]");
     browser.wait_for_text("[data-testid=microphone-problem]", "could not be loaded", LIMIT);
-    assert_eq!(browser.eval("lent.map((track) => track.readyState)"), serde_json::json!(["ended"]));
+    assert_eq!(browser.eval(TRACKS), serde_json::json!(["ended"]));
     block(&[]);
     // Asked again, it comes.
     browser.click("[data-testid=listen]");

@@ -466,12 +466,22 @@ fn what_no_browser_plays_is_played_and_a_click_in_the_picture_goes_there() {
     browser.assert_content();
 }
 
+/// Holds on to what the browser lends of a microphone.
+pub(crate) const KEEP_TRACKS: &str = "const ask = MediaDevices.prototype.getUserMedia; window.lent = []; \
+    MediaDevices.prototype.getUserMedia = async function (wanted) { \
+    const stream = await ask.call(this, wanted); lent.push(...stream.getTracks()); return stream; };";
+
+/// The states of it.
+pub(crate) const TRACKS: &str = "lent.map((track) => track.readyState)";
+
 #[test]
 fn the_microphone_is_heard_and_kept_as_a_song() {
     let sound = excerpt("microphone", "20");
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
-    browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
+    browser.before_every_page(KEEP_TRACKS);
+    browser.reload();
+    browser.wait_until("document.querySelector('[data-testid=engine]')?.dataset.state === 'cpu'", LIMIT);
     browser.click("[data-testid=listen]");
     browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
     std::thread::sleep(Duration::from_secs(5));
@@ -480,6 +490,7 @@ fn the_microphone_is_heard_and_kept_as_a_song() {
     let song = &results(&browser)[0];
     assert_eq!(song["state"], "done", "{song:#}");
     assert!(!song["clips"].as_array().unwrap().is_empty());
+    assert_eq!(browser.eval(TRACKS), json!(["ended"]));
     browser.assert_content();
 }
 

@@ -281,6 +281,22 @@ fn every_view_stands_still_while_a_song_is_heard() {
 }
 
 #[test]
+fn no_view_sticks_out_of_a_narrow_phone() {
+    let server = Server::start(&build::folder(), "/");
+    let (browser, song) = narrow(&server, "views-narrow");
+    let mut wrong = Vec::new();
+    for address in addresses(&browser, song) {
+        come_to(&browser, &address);
+        hear_on(&browser, song, 1);
+        let out = browser.eval(STICKS_OUT);
+        if out != json!([]) {
+            wrong.push(format!("{address}: {out:#}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn what_shifts_and_what_sticks_out_is_noticed() {
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options::default());
