@@ -1,12 +1,17 @@
 //! What sounds now: the history of a microphone, and the sound of a tab.
 
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
+
+use needledrop::network::{
+    card::ModelCard,
+    weights::{Precision, Weights},
+};
 
 use crate::{
     build,
     page::{Browser, Options},
     server::Server,
-    songs::{AT_REST, KEEP_TRACKS, LIMIT, TRACKS, excerpt, open, results},
+    songs::{AT_REST, KEEP_TRACKS, LIMIT, TRACKS, excerpt, folder, open, results},
 };
 
 const ENGINE_RUNS: &str = "document.querySelector('[data-testid=engine]').dataset.state === 'cpu'";
@@ -83,6 +88,31 @@ fn a_microphone_without_an_engine_is_given_back() {
     browser.wait_for("[data-testid=live]", LIMIT);
     browser.click("[data-testid=listen]");
     browser.wait_until("document.querySelector('[data-testid=live]') === null", LIMIT);
+}
+
+#[test]
+fn what_sounds_keeps_the_names_of_the_model_that_hears_it() {
+    let folder = folder("other-names");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/model/row8.safetensors");
+    let weights = Weights::from_bytes(&fs::read(shipped).unwrap()).unwrap();
+    let card = weights.card().clone();
+    let genres = (0..card.genres.len()).map(|genre| format!("other {genre}")).collect();
+    let other = weights.with_statistics(ModelCard { genres, ..card }, []).unwrap();
+    let file = folder.join("other.safetensors");
+    fs::write(&file, other.to_bytes(Precision::F16).unwrap()).unwrap();
+
+    let server = Server::start(&build::folder(), "/");
+    let sound = excerpt("other-names", "20");
+    let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&file]);
+    browser.wait_for_text("[data-testid=model-choice]", "other", LIMIT);
+    // For some verdicts more.
+    std::thread::sleep(Duration::from_secs(2));
+    let said = browser.text("[data-testid=live]");
+    assert!(!said.contains("other"), "{said}");
 }
 
 /// `getDisplayMedia` with a tone in it, or without a sound, or refused: a headless
