@@ -108,7 +108,7 @@ fn what_sounds_keeps_the_names_of_the_model_that_hears_it() {
     browser.click("[data-testid=listen]");
     browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
     browser.drop_files("[data-testid=drop-zone]", &[&file]);
-    browser.wait_for_text("[data-testid=model-choice]", "other", LIMIT);
+    browser.wait_until("document.querySelector('[data-testid=model-choice]').value !== '0'", LIMIT);
     // For some verdicts more.
     std::thread::sleep(Duration::from_secs(2));
     let said = browser.text("[data-testid=live]");
