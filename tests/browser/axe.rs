@@ -88,7 +88,7 @@ fn sweep(server: &Server, options: &Options) {
         browser.eval("[...document.querySelectorAll('[data-testid=views] li a')].map((link) => link.hash)");
     let views: Vec<String> = serde_json::from_value(views).unwrap();
     assert!(["#listen", "#library", "#map"].iter().all(|view| views.iter().any(|other| other == view)));
-    let song = browser.eval("document.querySelector('[data-testid=song]').dataset.song");
+    let song = browser.eval("document.querySelector('[data-testid=song]').dataset.code");
     let closer = format!("#song?song={}&at=1", song.as_str().unwrap());
     browser.eval("void (location.hash = '#library')");
     browser.wait_for("[data-testid=row][data-state=done]", LIMIT);

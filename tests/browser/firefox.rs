@@ -125,8 +125,10 @@ fn firefox_opens_every_view_and_keeps_the_library() {
     visit(&mut firefox, &server);
     firefox.choose_files(PICKER, &[&excerpt("firefox-views", "7")]);
     firefox.wait_until(AT_REST, LIMIT);
+    let code = firefox.eval("document.querySelector('[data-testid=song]').dataset.code");
+    let inside = format!("#inside?song={}&clip=1&stage=conv3", code.as_str().unwrap());
     for (address, marker) in [
-        ("#inside?song=1&clip=1&stage=conv3", "[data-testid=inside-filter]"),
+        (inside.as_str(), "[data-testid=inside-filter]"),
         ("#map", "[data-testid=map-table]"),
         ("#experiments?row=8", "[data-testid=confusion]"),
         ("#teach", "[data-testid=teach-class]"),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::{
     build,
+    closer::code,
     library::link_of_first_row,
     page::{Browser, Options},
     server::Server,
@@ -21,13 +22,13 @@ const QUALITY: u32 = 70;
 const VIEWS: [(&str, &str); 9] = [
     ("listen", "#listen"),
     ("library", "#library"),
-    ("song", "#song?song=1&at=12"),
-    ("inside", "#inside?song=1&clip=4&stage=conv2"),
+    ("song", "#song?song=CODE&at=12"),
+    ("inside", "#inside?song=CODE&clip=4&stage=conv2"),
     ("map", "#map"),
     ("experiments", "#experiments"),
     ("teach", "#teach"),
     ("lesson", "#lesson"),
-    ("presentation", "#inside?song=1&clip=4&stage=mel&present=1"),
+    ("presentation", "#inside?song=CODE&clip=4&stage=mel&present=1"),
 ];
 
 fn draw(browser: &Browser, file: &Path) {
@@ -60,7 +61,9 @@ fn screens() {
         browser.wait_for("[data-testid=row][data-state=done]", LIMIT);
         let link = link_of_first_row(&browser);
         let result = format!("#{}", link.split_once('#').unwrap().1);
+        let code = code(&browser);
         for (view, address) in VIEWS.into_iter().chain([("result", result.as_str())]) {
+            let address = address.replace("CODE", &code);
             browser.eval(&format!("void (location.hash = {})", json!(address)));
             browser.wait_until(
                 "document.querySelector('main > :not([hidden]) [data-state=loading]') === null && \

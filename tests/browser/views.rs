@@ -204,9 +204,11 @@ fn addresses(browser: &Browser, large: &str) -> Vec<String> {
         browser.eval("[...document.querySelectorAll('[data-testid=views] li a')].map((link) => link.hash)");
     let mut views: Vec<String> = serde_json::from_value(views).unwrap();
     let song = browser.eval(&format!(
-        "JSON.parse(window.needledrop.results()).find(({{ file }}) => file === {}).song",
+        "(() => {{ const {{ song }} = JSON.parse(window.needledrop.results()).find(({{ file }}) => file === {}); \
+         return document.querySelector(`[data-testid=song][data-song='${{song}}']`).dataset.code; }})()",
         json!(large)
     ));
+    let song = song.as_str().unwrap();
     browser.eval("void (location.hash = '#library')");
     browser.wait_for("[data-testid=row][data-state=done]", LIMIT);
     let link = link_of_first_row(browser);
