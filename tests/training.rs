@@ -246,6 +246,64 @@ fn a_design_of_ones_own_is_trained_and_judged() {
     }
 }
 
+/// Two teachers, a pupil of theirs, and a network for other genres that begins with what
+/// the pupil has learned.
+#[test]
+fn a_network_learns_from_others_and_begins_with_what_another_knows() {
+    let (folder, archive) = prepared(&[30, 30]);
+    let path = |name: &str| folder.path().join(name);
+    let design = path("design.json");
+    fs::write(&design, DESIGN.replace("\"epochs\": 12", "\"epochs\": 3")).unwrap();
+    let words = format!("train --split tracks --design {}", design.display());
+    for seed in ["1", "2"] {
+        done(needledrop(&words, &archive, &path(seed)).args(["--seed", seed]));
+    }
+    let taught = |command: &mut Command| _ = command.arg("--teachers").arg(path("1")).arg(path("2"));
+    let mut needless = needledrop(&words, &archive, &path("pupil"));
+    taught(&mut needless);
+    let told = refused(&mut needless);
+    assert!(told.contains("distillation"), "{told}");
+
+    let pupil = DESIGN.replace("\"label_smoothing\"", "\"distillation\": 0.8, \"label_smoothing\"");
+    fs::write(&design, pupil).unwrap();
+    let alone = refused(&mut needledrop(&words, &archive, &path("pupil")));
+    assert!(alone.contains("--teachers"), "{alone}");
+    let mut elsewhere = needledrop(&words, &archive, &path("pupil"));
+    taught(elsewhere.args(["--split-seed", "5"]));
+    let told = refused(&mut elsewhere);
+    assert!(told.contains("another split"), "{told}");
+    let mut pupil = needledrop(&words, &archive, &path("pupil"));
+    taught(&mut pupil);
+    done(&mut pupil);
+    let checkpoint = Checkpoint::load(&path("pupil/checkpoint.safetensors")).unwrap();
+    assert_eq!(checkpoint.state.teachers.len(), 2);
+    let last = checkpoint.state.history.last().unwrap();
+    assert!(last.validation_accuracy > 0.9, "{last:?}");
+
+    // Its split again and no other, unless the genres are others.
+    let begin = |archive: &Path, output: &str, split_seed: &str| {
+        let mut command = needledrop(&words, archive, &path(output));
+        command.args(["--split-seed", split_seed, "--max-steps", "1", "--begin-with"]).arg(path("pupil"));
+        taught(&mut command);
+        command
+    };
+    let told = refused(&mut begin(&archive, "again", "5"));
+    assert!(told.contains("held out") || told.contains("holds out"), "{told}");
+    done(&mut begin(&archive, "again", "0"));
+    let again = Checkpoint::load(&path("again/checkpoint.safetensors")).unwrap();
+    assert!(again.state.begun_with.is_some());
+    let told = again.now.card().training.recipe.clone();
+    assert!(told.contains("begun with the weights") && told.contains("taught by"), "{told}");
+    let other =
+        refused(needledrop(&words, &archive, &path("again")).args(["--resume", "--teachers"]).arg(path("1")));
+    assert!(other.contains("another"), "{other}");
+
+    let (_folder, three) = prepared(&[30, 30, 30]);
+    fs::write(&design, DESIGN.replace("\"classes\": 2", "\"classes\": 3")).unwrap();
+    let mut transfer = needledrop(&words, &three, &path("transfer"));
+    done(transfer.args(["--max-steps", "1", "--begin-with"]).arg(path("pupil")));
+}
+
 /// A small network with the checkpoint of a run that has begun.
 fn checkpoint() -> Checkpoint {
     let card = card::of(NetworkSpec {

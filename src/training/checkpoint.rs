@@ -75,6 +75,12 @@ pub struct State {
     /// written down.
     #[serde(default)]
     pub choice: Option<SplitChoice>,
+    /// SHA-256 of the weights it began with, where another training made them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_with: Option<String>,
+    /// SHA-256 of the weights of each network that teaches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<String>,
     /// The calls that trained so far.
     #[serde(default)]
     pub sessions: Vec<Session>,
@@ -101,6 +107,8 @@ impl State {
             seed,
             split,
             choice: None,
+            begun_with: None,
+            teachers: Vec::new(),
             sessions: Vec::new(),
             epoch: 0,
             step: 0,

@@ -15,7 +15,10 @@ use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
     nn::loss::CrossEntropyLossConfig,
     optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer},
-    tensor::{Bytes, Device, ElementConversion, Int, Tensor, TensorData, activation::log_softmax},
+    tensor::{
+        Bytes, Device, ElementConversion, Int, Tensor, TensorData,
+        activation::{log_softmax, softmax},
+    },
 };
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -77,6 +80,12 @@ pub enum TrainingError {
         "the recipe and what it shows of the clips do not go together: an augmentation needs an augmenter"
     )]
     Augmenter,
+    /// The recipe has a share for teachers and there are none, or the other way round.
+    #[error(
+        "the recipe and who teaches do not go together: a distillation above 0 needs teachers, and teachers \
+         need one"
+    )]
+    Teachers,
 }
 
 /// Sums over the steps of an epoch so far.
@@ -158,6 +167,9 @@ pub struct Job<'a> {
     pub own_convolutions: bool,
     /// What shows the network clips as they might have been, if the recipe says so.
     pub augmenter: Option<Augmenter<'a>>,
+    /// Networks whose answers are learned from, if the recipe says so: of the same
+    /// input and genres.
+    pub teachers: &'a [Weights],
 }
 
 /// What the network says of clips, in their order.
@@ -188,6 +200,9 @@ impl Job<'_> {
         if recipe.beyond.augmentation.is_some() != self.augmenter.is_some() {
             return Err(TrainingError::Augmenter);
         }
+        if (recipe.beyond.distillation > 0.0) == self.teachers.is_empty() {
+            return Err(TrainingError::Teachers);
+        }
         let card = now.card().clone();
         let device = self.device.clone().autodiff();
         let mut network = number(card.network.init(&device)?.load(&now, &device)?);
@@ -202,6 +217,8 @@ impl Job<'_> {
                 .map_err(|error| TrainingError::Device(error.to_string()))?;
         }
         let mut stack = self.stack(&card.network);
+        let mut teachers =
+            self.teachers.iter().map(|teacher| self.teacher(teacher)).collect::<Result<Vec<_>, _>>()?;
 
         while !is_over(&state) {
             let mut order = self.split.part(Part::Train).to_vec();
@@ -213,13 +230,13 @@ impl Job<'_> {
 
             while let Some(batch) = batches.get(state.step) {
                 let draw = mix([state.seed, state.epoch as u64, state.step as u64]);
-                let shown = self.show(batch, draw, &recipe);
+                let shown = self.show(batch, draw, &recipe, &mut teachers)?;
                 let Step { loss, logits, gradients } = match &mut stack {
                     Some(stack) => self.step_with_own_convolutions(&network, stack, shown, draw, &recipe)?,
                     None => {
                         device.seed(draw);
                         let used = used(&network, &recipe);
-                        let logits = used.forward(autodiff(self.on_device(&shown))).logits;
+                        let logits = used.forward(autodiff(self.on_device(&shown.seen))).logits;
                         let loss = loss_of(&used, logits.clone(), shown.truth, recipe.l2);
                         let gradients = GradientsParams::from_grads(loss.backward(), &network);
                         Step { loss, logits, gradients }
@@ -299,8 +316,14 @@ impl Job<'_> {
     }
 
     /// What a step learns from: the clips, or what the augmenter draws in their
-    /// place.
-    fn show<'b>(&self, batch: &'b [usize], draw: u64, recipe: &Recipe) -> Shown<'b> {
+    /// place, and what they are said to be.
+    fn show<'b>(
+        &self,
+        batch: &'b [usize],
+        draw: u64,
+        recipe: &Recipe,
+        teachers: &mut [Teacher],
+    ) -> Result<Shown<'b>, TrainingError> {
         let (sight, shares) = match &self.augmenter {
             Some(augmenter) => {
                 let Batch { cells, shares } = augmenter.batch(batch, draw);
@@ -315,11 +338,39 @@ impl Job<'_> {
             }
             None => Truth::Genres(self.inputs.genres(batch)),
         };
-        Shown { batch, sight, truth: truth.smoothed(recipe.beyond.label_smoothing, self.inputs.classes()) }
+        let classes = self.inputs.classes();
+        let mut truth = truth.smoothed(recipe.beyond.label_smoothing, classes);
+        let seen = Seen { batch, sight };
+        if let Some(said) = self.said_by(teachers, &seen)? {
+            truth = truth.mixed(said, recipe.beyond.distillation, classes);
+        }
+        Ok(Shown { seen, truth })
+    }
+
+    /// A network that was trained before.
+    fn teacher(&self, weights: &Weights) -> Result<Teacher, TrainingError> {
+        let card = weights.card();
+        let network = card.network.init(self.device)?.load(weights, self.device)?;
+        Ok(Teacher { network, stack: self.stack(&card.network), temperature: card.temperature })
+    }
+
+    /// The mean of what the teachers say of what the network sees, `[batch,
+    /// classes]`; `None` where nobody teaches.
+    fn said_by(&self, teachers: &mut [Teacher], seen: &Seen<'_>) -> Result<Option<Tensor<2>>, TrainingError> {
+        let count = teachers.len();
+        let mut sum: Option<Tensor<2>> = None;
+        for Teacher { network, stack, temperature } in teachers {
+            let said = softmax(self.forward(network, stack, seen)?.logits / *temperature, 1);
+            sum = Some(match sum {
+                Some(sum) => sum + said,
+                None => said,
+            });
+        }
+        Ok(sum.map(|sum| sum / count as f64))
     }
 
     /// `[batch, channels, height, width]`.
-    fn on_device(&self, Shown { batch, sight, .. }: &Shown<'_>) -> Tensor<4> {
+    fn on_device(&self, Seen { batch, sight }: &Seen<'_>) -> Tensor<4> {
         match sight {
             Sight::Clips => self.inputs.batch(batch),
             Sight::Drawn(cells) => {
@@ -331,7 +382,7 @@ impl Job<'_> {
     }
 
     /// `[batch, height, width, channels]`.
-    fn on_host<'b>(&self, Shown { batch, sight, .. }: &'b Shown<'_>) -> Cow<'b, [f32]> {
+    fn on_host<'b>(&self, Seen { batch, sight }: &'b Seen<'_>) -> Cow<'b, [f32]> {
         match sight {
             Sight::Clips => Cow::Owned(self.inputs.host_batch(batch)),
             Sight::Drawn(cells) => Cow::Borrowed(cells),
@@ -353,7 +404,7 @@ impl Job<'_> {
         let mut stack = self.stack(&weights.card().network);
         let mut predictions = Predictions::default();
         for batch in self.split.part(part).chunks(JUDGED_TOGETHER) {
-            let output = self.forward(&network, &mut stack, batch)?;
+            let output = self.forward(&network, &mut stack, &Seen { batch, sight: Sight::Clips })?;
             predictions.logits.extend(read(output.logits)?);
             predictions.embedding.extend(read(output.embedding)?);
             observer(batch.len());
@@ -372,7 +423,7 @@ impl Job<'_> {
         let mut look = Look::new(self.device);
         for batch in self.split.part(part).chunks(JUDGED_TOGETHER) {
             let genres = self.inputs.genres(batch);
-            let logits = self.forward(network, stack, batch)?.logits;
+            let logits = self.forward(network, stack, &Seen { batch, sight: Sight::Clips })?.logits;
             let loss = loss_of(network, logits.clone(), Truth::Genres(genres.clone()), l2);
             look.add(&loss, logits, genres, batch.len());
         }
@@ -383,18 +434,19 @@ impl Job<'_> {
         if self.own_convolutions { ConvStack::new(network) } else { None }
     }
 
-    /// Runs the network on clips, without dropout.
+    /// Runs the network on what it sees, without dropout.
     fn forward(
         &self,
         network: &Cnn,
         stack: &mut Option<ConvStack>,
-        batch: &[usize],
+        seen: &Seen<'_>,
     ) -> Result<Output, TrainingError> {
-        let Some(stack) = stack else { return Ok(network.forward(self.inputs.batch(batch))) };
+        let Some(stack) = stack else { return Ok(network.forward(self.on_device(seen))) };
         give_weights(stack, network)?;
-        let maps = stack.forward(batch.len(), &self.inputs.host_batch(batch), None);
+        let clips = seen.batch.len();
+        let maps = stack.forward(clips, &self.on_host(seen), None);
         let [channels, height, width] = stack.shape();
-        let maps = TensorData::new(maps, [batch.len(), channels, height, width]);
+        let maps = TensorData::new(maps, [clips, channels, height, width]);
         Ok(network.head(Tensor::from_data(maps, self.device)))
     }
 
@@ -411,8 +463,8 @@ impl Job<'_> {
         let used = used(network, recipe);
         give_weights(stack, &used)?;
         let device = self.device.clone().autodiff();
-        let clips = shown.batch.len();
-        let maps = stack.forward(clips, &self.on_host(&shown), Some(draw));
+        let clips = shown.seen.batch.len();
+        let maps = stack.forward(clips, &self.on_host(&shown.seen), Some(draw));
         let [channels, height, width] = stack.shape();
         let maps = TensorData::new(maps, [clips, channels, height, width]);
         let maps = Tensor::<4>::from_data(maps, &device).require_grad();
@@ -451,9 +503,21 @@ impl Job<'_> {
 
 /// What a step learns from.
 struct Shown<'a> {
+    seen: Seen<'a>,
+    truth: Truth,
+}
+
+/// Clips, and what the network sees of them.
+struct Seen<'a> {
     batch: &'a [usize],
     sight: Sight,
-    truth: Truth,
+}
+
+/// A network that is listened to while another learns.
+struct Teacher {
+    network: Cnn,
+    stack: Option<ConvStack>,
+    temperature: f32,
 }
 
 /// What the network sees of a batch.
@@ -478,11 +542,20 @@ impl Truth {
         if share == 0.0 {
             return self;
         }
-        let shares = match self {
+        Self::Shares(self.shares(classes) * (1.0 - share) + share / classes as f64)
+    }
+
+    /// Gives a share of the truth to what others say, `[batch, classes]`.
+    fn mixed(self, said: Tensor<2>, share: f64, classes: usize) -> Self {
+        Self::Shares(self.shares(classes) * (1.0 - share) + said * share)
+    }
+
+    /// How much of each genre, `[batch, classes]`.
+    fn shares(self, classes: usize) -> Tensor<2> {
+        match self {
             Self::Genres(genres) => genres.one_hot(classes).float(),
             Self::Shares(shares) => shares,
-        };
-        Self::Shares(shares * (1.0 - share) + share / classes as f64)
+        }
     }
 }
 
@@ -800,6 +873,7 @@ mod tests {
             standardised: true,
             averaging: 0.9,
             label_smoothing: 0.1,
+            distillation: 0.0,
             augmentation: Some(Augmentation {
                 mixup: 0.3,
                 stretch: 0.1,
@@ -830,7 +904,14 @@ mod tests {
             .augmentation
             .filter(|_| kind == Kind::Beyond)
             .map(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
-        let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions: own, augmenter };
+        let job = Job {
+            inputs: &inputs,
+            split: &split,
+            device: &device,
+            own_convolutions: own,
+            augmenter,
+            teachers: &[],
+        };
         run(&job, card, &clips)
     }
 
@@ -846,12 +927,12 @@ mod tests {
                 for l2 in [0.0, 0.01] {
                     let recipe = Recipe { l2, beyond, ..recipe(1) };
                     let mut stack = ConvStack::new(&card.network).unwrap();
-                    let shown = job.show(batch, 0, &recipe);
+                    let shown = job.show(batch, 0, &recipe, &mut []).unwrap();
                     let mut own =
                         job.step_with_own_convolutions(&network, &mut stack, shown, 0, &recipe).unwrap();
-                    let shown = job.show(batch, 0, &recipe);
+                    let shown = job.show(batch, 0, &recipe, &mut []).unwrap();
                     let used = used(&network, &recipe);
-                    let logits = used.forward(autodiff(job.on_device(&shown))).logits;
+                    let logits = used.forward(autodiff(job.on_device(&shown.seen))).logits;
                     let loss = loss_of(&used, logits.clone(), shown.truth, l2);
                     let mut burns = GradientsParams::from_grads(loss.backward(), &network);
                     assert!((own.loss.into_scalar::<f32>() - loss.into_scalar::<f32>()).abs() < 1e-5);
@@ -890,13 +971,62 @@ mod tests {
             let inputs = Inputs::new(&archive, &clips, &card, &device);
             let strength = beyond().augmentation.unwrap();
             let augmenter = Some(Augmenter::new(&archive, &clips, &split, &card, strength));
-            let job =
-                Job { inputs: &inputs, split: &split, device: &device, own_convolutions: true, augmenter };
-            let shown = job.show(&split.part(Part::Train)[..5], 0, &Recipe { beyond: beyond(), ..recipe(1) });
-            let on_device = read(job.on_device(&shown).permute([0, 2, 3, 1])).unwrap();
-            assert_eq!(on_device, job.on_host(&shown).into_owned());
+            let job = Job {
+                inputs: &inputs,
+                split: &split,
+                device: &device,
+                own_convolutions: true,
+                augmenter,
+                teachers: &[],
+            };
+            let learned = &split.part(Part::Train)[..5];
+            let recipe = Recipe { beyond: beyond(), ..recipe(1) };
+            let Shown { seen, .. } = job.show(learned, 0, &recipe, &mut []).unwrap();
+            let on_device = read(job.on_device(&seen).permute([0, 2, 3, 1])).unwrap();
+            assert_eq!(on_device, job.on_host(&seen).into_owned());
             let [channels, height, width] = inputs.shape();
             assert_eq!(on_device.len(), 5 * channels * height * width);
+        }
+    }
+
+    /// What teachers say is what they say of the very clips that are shown, and counts
+    /// as much as the recipe says; on host and device.
+    #[test]
+    fn teachers_are_heard_as_much_as_the_recipe_says() {
+        for (own, kind) in [(true, Kind::Beyond), (false, Kind::Beyond), (true, Kind::Paper)] {
+            with_job(0.3, kind, own, |job, card, _| {
+                let taught = [3, 4].map(|seed| glorot_uniform(card.clone(), seed).unwrap());
+                let mut teachers = taught.each_ref().map(|weights| job.teacher(weights).unwrap());
+                let learned = &job.split.part(Part::Train)[..6];
+                let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
+                let recipe =
+                    |distillation| Recipe { l2: 0.0, beyond: Beyond { distillation, ..beyond }, ..recipe(1) };
+                let shares = |truth: Truth| read(truth.shares(2)).unwrap();
+                let Shown { truth, .. } = job.show(learned, 7, &recipe(0.0), &mut []).unwrap();
+                let alone = shares(truth);
+                let Shown { seen, truth } = job.show(learned, 7, &recipe(0.7), &mut teachers).unwrap();
+                let said: Vec<Vec<f32>> = taught
+                    .iter()
+                    .map(|weights| {
+                        let network = card.network.init(job.device).unwrap().load(weights, job.device);
+                        let logits = network.unwrap().forward(job.on_device(&seen)).logits;
+                        read(softmax(logits, 1)).unwrap()
+                    })
+                    .collect();
+                for (at, (share, alone)) in shares(truth).iter().zip(alone).enumerate() {
+                    let expected = 0.3 * alone + 0.7 * (said[0][at] + said[1][at]) / 2.0;
+                    assert!((share - expected).abs() < 1e-4, "{share} {expected}");
+                }
+                let start = Checkpoint {
+                    state: State::new(recipe(0.7), 9, "test".into()),
+                    now: taught[0].clone(),
+                    average: None,
+                    best: None,
+                    optimiser: Vec::new(),
+                };
+                let nobody = job.fit(start, &mut |_| Ok(()), &mut |_| Control::Continue);
+                assert!(matches!(nobody, Err(TrainingError::Teachers)), "{nobody:?}");
+            });
         }
     }
 

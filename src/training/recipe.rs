@@ -63,6 +63,12 @@ pub struct Beyond {
     pub averaging: f64,
     /// Share of the truth that is given to all genres alike.
     pub label_smoothing: f64,
+    /// Share of the truth, smoothed or not, that is what other networks say of the
+    /// same clip, the mean of their probabilities (G. Hinton et al., "Distilling the
+    /// Knowledge in a Neural Network", 2015); they are shown what the network is
+    /// shown (L. Beyer et al., "Knowledge distillation: A good teacher is patient and
+    /// consistent", CVPR 2022). 0 for none.
+    pub distillation: f64,
     /// How clips are changed before they are learned from. Even with every
     /// strength at 0 they then begin anywhere in the stretch of training clips
     /// around them.
@@ -183,7 +189,8 @@ impl Recipe {
         if !(self.l2 >= 0.0 && self.l2 <= 1.0) {
             return error("L2 factor", &self.l2, "from 0 to 1");
         }
-        let Beyond { weight_decay, standardised, averaging, label_smoothing, augmentation } = self.beyond;
+        let Beyond { weight_decay, standardised, averaging, label_smoothing, distillation, augmentation } =
+            self.beyond;
         if standardised && self.l2 > 0.0 {
             return error(
                 "L2 factor",
@@ -197,6 +204,7 @@ impl Recipe {
             ("weight decay", weight_decay, 10.0),
             ("averaging", averaging, 0.999_999),
             ("label smoothing", label_smoothing, 0.999),
+            ("distillation", distillation, 1.0),
             ("mixup", mixup, 100.0),
             ("stretch", f64::from(stretch), 1.0),
             ("shift", f64::from(shift), 64.0),
@@ -261,6 +269,9 @@ impl fmt::Display for Recipe {
         }
         if beyond.label_smoothing > 0.0 {
             write!(formatter, ", label smoothing {}", beyond.label_smoothing)?;
+        }
+        if beyond.distillation > 0.0 {
+            write!(formatter, ", distillation {}", beyond.distillation)?;
         }
         if let Some(augmentation) = beyond.augmentation {
             let Augmentation { mixup, stretch, shift, equaliser, room, noise, telephone, masks } =

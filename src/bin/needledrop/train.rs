@@ -25,7 +25,7 @@ use needledrop::{
     network::{
         card::{CARD_VERSION, Combine, Input, ModelCard, Training},
         experiment::{experiment, experiments},
-        weights::Precision,
+        weights::{Precision, Weights},
     },
     spectrogram::config::SpectrogramConfig,
     training::{
@@ -35,13 +35,13 @@ use needledrop::{
         device::{DeviceKind, panic_message},
         fit::{Control, Job, Progress, TrainingError, is_over},
         history::Epoch,
-        initial::glorot_uniform,
+        initial::{begin_with, glorot_uniform},
         inputs::{Inputs, fits},
         recipe::{Recipe, Schedule},
     },
 };
 
-use crate::session::session;
+use crate::{run, session::session};
 
 /// How often a checkpoint is kept within an epoch.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
@@ -94,6 +94,14 @@ pub(crate) struct Arguments {
     /// In place of the recipe's.
     #[arg(long)]
     l2: Option<f64>,
+    /// Begin with the weights of this model (a run's folder or a file): trained with the
+    /// same split, or for other genres.
+    #[arg(long, value_name = "MODEL")]
+    begin_with: Option<PathBuf>,
+    /// Learn from what these models say, too (runs' folders or files), as much as the
+    /// design's `distillation` says.
+    #[arg(long, num_args = 1.., value_name = "MODEL")]
+    teachers: Vec<PathBuf>,
     /// Go on from the checkpoint in the output folder.
     #[arg(long)]
     resume: bool,
@@ -201,9 +209,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .with_context(|| path.display().to_string())?;
     }
     let choice = split.choice(&archive, &clips);
-    let card = card(&archive, &design, &choice, &recipe, arguments.seed);
+    let others = Others::read(arguments)?;
+    let mut card = card(&archive, &design, &choice, &recipe, arguments.seed);
+    card.training.recipe += &others.told()?;
     card.validate()?;
     fits(&archive, &card).with_context(|| arguments.archive.display().to_string())?;
+    let first = others.first_weights(&card, arguments.seed)?;
+    others.check_teachers(&card, recipe.beyond.distillation)?;
 
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot make the folder {}", arguments.output.display()))?;
@@ -216,6 +228,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             (*of_checkpoint == recipe, "recipe"),
             (*seed == arguments.seed, "--seed"),
             (*split == split_name && of_split.as_ref().is_none_or(|of_split| *of_split == choice), "split"),
+            (checkpoint.state.begun_with == others.begun_with()?, "--begin-with"),
+            (checkpoint.state.teachers == others.taught_by()?, "--teachers"),
             (checkpoint.now.card().network == card.network, "network"),
             (checkpoint.now.card().input == card.input, "input"),
             (checkpoint.now.card().spectrogram == card.spectrogram, "front end"),
@@ -234,13 +248,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         let mut state = State::new(recipe.clone(), arguments.seed, split_name.clone());
         state.choice = Some(choice);
-        Checkpoint {
-            state,
-            now: glorot_uniform(card.clone(), arguments.seed)?,
-            average: None,
-            best: None,
-            optimiser: vec![],
-        }
+        state.begun_with = others.begun_with()?;
+        state.teachers = others.taught_by()?;
+        Checkpoint { state, now: first, average: None, best: None, optimiser: vec![] }
     };
 
     let device = arguments.device.open()?;
@@ -256,7 +266,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let own_convolutions = arguments.device == DeviceKind::Cpu;
     let augmenter =
         recipe.beyond.augmentation.map(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
-    let job = Job { inputs: &inputs, split: &split, device: &device, own_convolutions, augmenter };
+    let teachers: Vec<Weights> = others.teachers.into_iter().map(|(_, teacher)| teacher).collect();
+    let job = Job {
+        inputs: &inputs,
+        split: &split,
+        device: &device,
+        own_convolutions,
+        augmenter,
+        teachers: &teachers,
+    };
     let mut pace = Pace::new(arguments, &start.state)?;
     // A GPU's runtime panics where its memory is full.
     let fit = AssertUnwindSafe(|| {
@@ -339,6 +357,7 @@ impl Arguments {
             (recipe.epochs != epochs, format!("{} epochs", recipe.epochs)),
             (recipe.patience != patience, format!("patience {}", recipe.patience.unwrap_or(0))),
             (recipe.l2 != l2, format!("l2 {}", recipe.l2)),
+            (self.begin_with.is_some(), "begun with another's weights".into()),
         ];
         for (_, change) in changes.iter().filter(|(changed, _)| *changed) {
             recipe.name += ", ";
@@ -346,6 +365,93 @@ impl Arguments {
         }
         recipe
     }
+}
+
+/// Models that were trained before, and what a training takes from them.
+struct Others {
+    first: Option<(PathBuf, Weights)>,
+    teachers: Vec<(PathBuf, Weights)>,
+}
+
+impl Others {
+    fn read(arguments: &Arguments) -> anyhow::Result<Self> {
+        let read = |path: &PathBuf| {
+            let weights = if path.is_dir() { run::read_trained(path)?.1 } else { run::read_model(path)? };
+            Ok((path.clone(), weights))
+        };
+        let first = arguments.begin_with.as_ref().map(read).transpose()?;
+        Ok(Self { first, teachers: arguments.teachers.iter().map(read).collect::<anyhow::Result<_>>()? })
+    }
+
+    /// Digest of the weights to begin with.
+    fn begun_with(&self) -> anyhow::Result<Option<String>> {
+        self.first.as_ref().map(|(_, weights)| run::fingerprint(weights)).transpose()
+    }
+
+    /// Digests of the teachers' weights.
+    fn taught_by(&self) -> anyhow::Result<Vec<String>> {
+        self.teachers.iter().map(|(_, weights)| run::fingerprint(weights)).collect()
+    }
+
+    /// For the recipe in the card.
+    fn told(&self) -> anyhow::Result<String> {
+        let mut told = String::new();
+        if let (Some((_, weights)), Some(digest)) = (&self.first, self.begun_with()?) {
+            let card = weights.card();
+            told += &format!(
+                ", begun with the weights {} of {} ({})",
+                short(&digest),
+                card.name,
+                card.training.recipe
+            );
+        }
+        let digests = self.taught_by()?;
+        if !digests.is_empty() {
+            let digests: Vec<&str> = digests.iter().map(|digest| short(digest)).collect();
+            told += &format!(", taught by the weights {}", digests.join(", "));
+        }
+        Ok(told)
+    }
+
+    fn first_weights(&self, card: &ModelCard, seed: u64) -> anyhow::Result<Weights> {
+        Ok(match &self.first {
+            Some((path, weights)) => begin_with(weights, card.clone(), seed)
+                .with_context(|| format!("cannot begin with {}", path.display()))?,
+            None => glorot_uniform(card.clone(), seed)?,
+        })
+    }
+
+    /// Refuses teachers that the recipe has no share for, that were shown other
+    /// things, or that may know the held-out clips and tell of them.
+    fn check_teachers(&self, card: &ModelCard, distillation: f64) -> anyhow::Result<()> {
+        match (distillation > 0.0, self.teachers.is_empty()) {
+            (true, true) => bail!("the design's distillation is {distillation}: name --teachers"),
+            (false, false) => bail!("--teachers needs a design with a distillation above 0"),
+            _ => {}
+        }
+        for (path, teacher) in &self.teachers {
+            let of_teacher = teacher.card();
+            let same = [
+                (of_teacher.input == card.input, "input"),
+                (of_teacher.spectrogram == card.spectrogram, "front end"),
+                (of_teacher.genres == card.genres, "genres"),
+                (
+                    of_teacher.training.split_fingerprint.is_some()
+                        && of_teacher.training.split_fingerprint == card.training.split_fingerprint,
+                    "split",
+                ),
+            ];
+            if let Some((_, what)) = same.iter().find(|(same, _)| !same) {
+                bail!("{} cannot teach: it was trained with another {what}", path.display());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The beginning of a digest, which is enough to tell a few apart.
+fn short(digest: &str) -> &str {
+    digest.get(..8).unwrap_or(digest)
 }
 
 /// The card of a model that is about to be trained.
