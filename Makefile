@@ -39,7 +39,7 @@ test: ## Formatting, lints, and every test, those in the browser included
 	$(call headline,Library and command line: lints and tests)
 	$(LINT) cargo test --locked
 	$(call headline,The page's own code: lints and tests)
-	$(LINT) cargo test --locked --no-default-features --features page --lib
+	$(LINT) cargo test --locked --no-default-features --features page --lib --profile quick
 	$(call headline,Page and engine: lints and release build)
 	$(LINT) $(TRUNK) build --release
 	$(call headline,What a visitor downloads)
