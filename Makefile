@@ -28,7 +28,7 @@ help: ## What there is
 run: ## Builds the page and serves it (ADDRESS=127.0.0.1 PORT=8080)
 	$(call headline,Looking for what is needed)
 	@scripts/setup.sh build
-	$(call headline,Building the page (half an hour the first time on 2 cores) to serve it on $(if $(TLS),https,http)://$(ADDRESS):$(PORT)/)
+	$(call headline,Building the page (half an hour and more the first time on 2 cores) to serve it on $(if $(TLS),https,http)://$(ADDRESS):$(PORT)/)
 	@$(TRUNK) serve --release --address $(ADDRESS) --port $(PORT) $(TLS)
 
 test: ## Formatting, lints, and every test, those in the browser included

@@ -127,29 +127,28 @@ build_target() {
   rustup toolchain link distro /usr
 }
 
-# install_tool PROGRAM CRATE VERSION OPT-LEVEL MINUTES [CARGO-ARGUMENT...]
+# install_tool PROGRAM CRATE VERSION MINUTES [CARGO-ARGUMENT...]
 install_tool() {
-  local program=$1 crate=$2 version=$3 opt_level=$4 minutes=$5
-  shift 5
+  local program=$1 crate=$2 version=$3 minutes=$4
+  shift 4
   if [ -x "$TOOLS/bin/$program" ] && grep -qs "^\"$crate $version " "$TOOLS/.crates.toml"; then return; fi
   say "compiling $crate $version into $TOOLS (about $minutes minutes on 2 cores, once)"
-  # These run for seconds: quick to compile counts for more than quick to run. Trunk
-  # itself hardly computes.
+  # These run for seconds: quick to compile counts for more than quick to run.
   CARGO_TARGET_DIR="$TOOLS/target" CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-    CARGO_PROFILE_RELEASE_OPT_LEVEL="$opt_level" \
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
     cargo install "$crate" --version "$version" --root "$TOOLS" --force "$@" ||
     fail "$crate $version could not be compiled." "cargo's own message stands above; without a network it needs one for this, once."
   rm -rf "$TOOLS/target"
 }
 
 need_tools() {
-  install_tool trunk trunk "$TRUNK_VERSION" 0 5 --locked --no-default-features --features rustls
+  install_tool trunk trunk "$TRUNK_VERSION" 6 --locked --no-default-features --features rustls
   # The program must be the very version of the library. Its own lock file names
   # a withdrawn crate, so not --locked.
   local version
   version=$(grep -A 1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"/\1/p')
-  install_tool wasm-bindgen wasm-bindgen-cli "$version" 1 2
-  install_tool wasm-split-cli wasm_split_cli_support "$WASM_SPLIT_VERSION" 1 1 --locked --features build-binary
+  install_tool wasm-bindgen wasm-bindgen-cli "$version" 4
+  install_tool wasm-split-cli wasm_split_cli_support "$WASM_SPLIT_VERSION" 1 --locked --features build-binary
 }
 
 need_component() {
