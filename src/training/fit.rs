@@ -181,6 +181,13 @@ pub struct Predictions {
     pub embedding: Vec<f32>,
 }
 
+impl<'a> Job<'a> {
+    /// What judges clips as they are and trains nothing.
+    pub fn judging(inputs: &'a Inputs, split: &'a Split, device: &'a Device, own_convolutions: bool) -> Self {
+        Self { inputs, split, device, own_convolutions, augmenter: None, teachers: &[] }
+    }
+}
+
 impl Job<'_> {
     /// Runs until the recipe's end, until it brings nothing more, or until
     /// `observer` says stop. `save` is given a checkpoint after every epoch and

@@ -141,14 +141,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, &card, &device);
     let own_convolutions = arguments.device == DeviceKind::Cpu;
-    let job = Job {
-        inputs: &inputs,
-        split: &split,
-        device: &device,
-        own_convolutions,
-        augmenter: None,
-        teachers: &[],
-    };
+    let job = Job::judging(&inputs, &split, &device, own_convolutions);
     let part = split.part(Part::Validation);
     let progress = bar(Part::Validation, part.len());
     let predictions = predict(&job, &weights, Part::Validation, &progress)?;

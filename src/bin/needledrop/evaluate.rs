@@ -110,14 +110,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, card, &device);
     let own_convolutions = arguments.device == DeviceKind::Cpu;
-    let job = Job {
-        inputs: &inputs,
-        split: &split,
-        device: &device,
-        own_convolutions,
-        augmenter: None,
-        teachers: &[],
-    };
+    let job = Job::judging(&inputs, &split, &device, own_convolutions);
     let rejector = Rejector::new(&weights)?;
     let penalty = run::penalty(&weights, l2)?;
     let judge = Judge { card, rejector, archive: &archive, split: &split, clips: &clips, penalty };

@@ -61,14 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, card, &device);
     let own_convolutions = arguments.device == DeviceKind::Cpu;
-    let job = Job {
-        inputs: &inputs,
-        split: &split,
-        device: &device,
-        own_convolutions,
-        augmenter: None,
-        teachers: &[],
-    };
+    let job = Job::judging(&inputs, &split, &device, own_convolutions);
     let bar = bar(Part::Test, split.part(Part::Test).len());
     let Predictions { logits, embedding } = predict(&job, &weights, Part::Test, &bar)?;
     let said: Vec<usize> = logits.chunks_exact(card.network.classes).filter_map(argmax).collect();
