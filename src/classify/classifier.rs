@@ -137,7 +137,7 @@ impl Classifier {
         let cells = [card.spectrogram.n_mels, card.spectrogram.clip_frames()];
         let picture = match card.input {
             Input::Viridis { height, width } => Some(Picture::new(cells, [height, width])),
-            Input::LogMel { .. } => None,
+            _ => None,
         };
         let rejector = Rejector::new(weights)?;
         let (db, indices) = (Vec::new(), Vec::new());
@@ -263,14 +263,14 @@ impl Classifier {
                     return Err(ClassifierError::Size { found, expected });
                 }
             },
-            (Input::LogMel { mean, deviation }, _) => {
+            (Input::Viridis { .. }, None) => return Err(ClassifierError::NoPictures),
+            (input, _) => {
                 let first = self.db.first().copied().unwrap_or_default();
                 if self.db.iter().all(|cell| *cell == first) {
                     return Ok(false);
                 }
-                inputs.extend(self.db.iter().map(|cell| (cell - mean) / deviation));
+                input.normalise(&self.db, self.spectrogram.frames(), inputs);
             }
-            (Input::Viridis { .. }, None) => return Err(ClassifierError::NoPictures),
         }
         Ok(true)
     }

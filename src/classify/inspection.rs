@@ -71,7 +71,7 @@ impl Classifier {
         let mut inputs = Vec::with_capacity(input.len() * patches.len());
         for patch in patches {
             match patch {
-                Some(patch) => self.silenced(*patch, &input, &mut inputs),
+                Some(patch) => self.silenced(*patch, &mut inputs),
                 None => inputs.extend_from_slice(&input),
             }
         }
@@ -88,7 +88,7 @@ impl Classifier {
     }
 
     /// Appends the input with a patch of it as quiet as the clip's quietest cell.
-    fn silenced(&self, patch: Patch, input: &[f32], inputs: &mut Vec<f32>) {
+    fn silenced(&self, patch: Patch, inputs: &mut Vec<f32>) {
         let [_, height, width] = self.card.network.input;
         match self.card.input {
             Input::Viridis { .. } => {
@@ -96,11 +96,11 @@ impl Classifier {
                 patch.silence(&mut picture, [height, width], 0);
                 colour(&picture, inputs);
             }
-            Input::LogMel { .. } => {
-                let mut masked = input.to_vec();
-                let floor = input.iter().copied().fold(f32::INFINITY, f32::min);
+            shown => {
+                let mut masked = self.db.clone();
+                let floor = masked.iter().copied().fold(f32::INFINITY, f32::min);
                 patch.silence(&mut masked, [height, width], floor);
-                inputs.extend(masked);
+                shown.normalise(&masked, width, inputs);
             }
         }
     }
@@ -137,8 +137,10 @@ impl Classifier {
             Input::Viridis { .. } => {
                 (Stage::exact(StageKind::Picture, &[height, width]), Values::Bytes(self.indices.clone()))
             }
-            Input::LogMel { .. } => {
-                (Stage::exact(StageKind::LogMel, &[height, width]), Values::Floats(input.to_vec()))
+            // Of two channels the first, which is the sound itself.
+            _ => {
+                let plane = input.iter().take(height * width).copied().collect();
+                (Stage::exact(StageKind::LogMel, &[height, width]), Values::Floats(plane))
             }
         }
     }

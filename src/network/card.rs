@@ -38,6 +38,24 @@ pub enum Input {
         /// Divided by after that.
         deviation: f32,
     },
+    /// The same, but for each band's mean over the clip, which is subtracted: what an
+    /// equaliser, a loudspeaker or a recording does to the whole of a clip is gone
+    /// then. One channel, `(dB - mean of the band) / deviation`. Known for the
+    /// cepstrum, which is a sum over bands: S. Furui, "Cepstral Analysis Technique
+    /// for Automatic Speaker Verification", IEEE Trans. ASSP 1981.
+    CentredLogMel {
+        /// Divided by after that.
+        deviation: f32,
+    },
+    /// Both, a channel each: [`Self::LogMel`] and [`Self::CentredLogMel`].
+    LogMelPair {
+        /// Subtracted from the decibels, for the first channel.
+        mean: f32,
+        /// Divided by after that.
+        deviation: f32,
+        /// The same, for the second.
+        centred_deviation: f32,
+    },
 }
 
 impl Input {
@@ -45,7 +63,31 @@ impl Input {
     pub fn shape(&self, spectrogram: &SpectrogramConfig) -> [usize; 3] {
         match *self {
             Self::Viridis { height, width } => [3, height, width],
-            Self::LogMel { .. } => [1, spectrogram.n_mels, spectrogram.clip_frames()],
+            Self::LogMel { .. } | Self::CentredLogMel { .. } => {
+                [1, spectrogram.n_mels, spectrogram.clip_frames()]
+            }
+            Self::LogMelPair { .. } => [2, spectrogram.n_mels, spectrogram.clip_frames()],
+        }
+    }
+
+    /// Appends what the network is shown of a clip's decibels `[n_mels, frames]`,
+    /// `[channels, n_mels, frames]`, where that is no picture.
+    pub fn normalise(&self, decibels: &[f32], frames: usize, shown: &mut Vec<f32>) {
+        match *self {
+            Self::Viridis { .. } => {}
+            Self::LogMel { mean, deviation } => {
+                shown.extend(decibels.iter().map(|cell| (cell - mean) / deviation));
+            }
+            Self::CentredLogMel { deviation } => {
+                for band in decibels.chunks(frames.max(1)) {
+                    let mean = band.iter().sum::<f32>() / band.len() as f32;
+                    shown.extend(band.iter().map(|cell| (cell - mean) / deviation));
+                }
+            }
+            Self::LogMelPair { mean, deviation, centred_deviation } => {
+                Self::LogMel { mean, deviation }.normalise(decibels, frames, shown);
+                Self::CentredLogMel { deviation: centred_deviation }.normalise(decibels, frames, shown);
+            }
         }
     }
 }
@@ -365,10 +407,17 @@ impl ModelCard {
         if let Some(score) = self.scores.iter().find(|score| !(0.0..=1.0).contains(&score.accuracy)) {
             return contradiction(format!("an accuracy is {}, which is no share", score.accuracy));
         }
-        if let Input::LogMel { mean, deviation } = self.input
-            && !(mean.is_finite() && deviation.is_finite() && deviation > 0.0)
-        {
-            return contradiction(format!("the input is normalised by {mean} and {deviation}"));
+        let (mean, deviations) = match self.input {
+            Input::Viridis { .. } => (0.0, [1.0; 2]),
+            Input::LogMel { mean, deviation } => (mean, [deviation; 2]),
+            Input::CentredLogMel { deviation } => (0.0, [deviation; 2]),
+            Input::LogMelPair { mean, deviation, centred_deviation } => {
+                (mean, [deviation, centred_deviation])
+            }
+        };
+        let divides = |deviation: &f32| deviation.is_finite() && *deviation > 0.0;
+        if !(mean.is_finite() && deviations.iter().all(divides)) {
+            return contradiction(format!("the input is normalised by {mean} and {deviations:?}"));
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ pub struct Batch {
 }
 
 /// Draws clips.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Augmenter<'a> {
     archive: &'a MelArchive,
     clips: &'a [Clip],
@@ -76,14 +76,24 @@ impl<'a> Augmenter<'a> {
                 first = clip;
             }
         }
-        let picture = match card.input {
-            Input::Viridis { height, width } => {
-                Some(Picture::new([archive.spectrogram.n_mels, frames], [height, width]))
-            }
-            Input::LogMel { .. } => None,
-        };
         let (top_db, input) = (card.spectrogram.top_db, card.input);
-        Self { archive, clips, around, frames, top_db, input, picture, strength }
+        Self { archive, clips, around, frames, top_db, input, picture: None, strength }.with_input(input)
+    }
+
+    /// Draws the same and shows it as this input.
+    pub fn with_input(&self, input: Input) -> Self {
+        let picture = match input {
+            Input::Viridis { height, width } => {
+                Some(Picture::new([self.archive.spectrogram.n_mels, self.frames], [height, width]))
+            }
+            _ => None,
+        };
+        Self { input, picture, ..self.clone() }
+    }
+
+    /// What the network is shown.
+    pub fn input(&self) -> Input {
+        self.input
     }
 
     /// Clips in place of these, the same for the same `draw`.
@@ -119,7 +129,8 @@ impl<'a> Augmenter<'a> {
         batch
     }
 
-    /// Decibels of one clip relative to its loudest cell, `[n_mels, frames]`.
+    /// One clip `[n_mels, frames]`: decibels relative to its loudest cell, normalised
+    /// where no picture is made of them.
     fn clip(&self, clip: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
         let mut cells = self.elsewhere(clip, rng);
         self.through_a_room(&mut cells, rng);
@@ -127,22 +138,37 @@ impl<'a> Augmenter<'a> {
         for cell in &mut cells {
             *cell = (*cell - loudest).max(-self.top_db);
         }
-        self.mask(&mut cells, rng);
-        cells
+        let planes = match self.input {
+            Input::Viridis { .. } => cells,
+            input => {
+                let mut planes = Vec::new();
+                input.normalise(&cells, self.frames, &mut planes);
+                planes
+            }
+        };
+        let mut planes = self.mask(planes, rng);
+        if let Input::LogMelPair { .. } = self.input
+            && rng.random::<f64>() < self.strength.blank
+        {
+            let plane = planes.len() / 2;
+            planes[usize::from(rng.random::<bool>()) * plane..][..plane].fill(0.0);
+        }
+        planes
     }
 
-    /// A clip's decibels as the network is shown them.
-    fn show(&self, mut decibels: Vec<f32>, picture: &mut Option<Picture>) -> Vec<f32> {
+    /// A clip as the network is shown it, `[height, width, channels]`.
+    fn show(&self, planes: Vec<f32>, picture: &mut Option<Picture>) -> Vec<f32> {
         match (self.input, picture) {
-            (Input::LogMel { mean, deviation }, _) => {
-                decibels.iter_mut().for_each(|cell| *cell = (*cell - mean) / deviation);
-                decibels
+            (Input::LogMel { .. } | Input::CentredLogMel { .. }, _) => planes,
+            (Input::LogMelPair { .. }, _) => {
+                let (first, second) = planes.split_at(planes.len() / 2);
+                first.iter().zip(second).flat_map(|(first, second)| [*first, *second]).collect()
             }
             (Input::Viridis { .. }, picture) => {
                 let mut indices = Vec::new();
                 if let Some(picture) = picture {
                     // Silence is index 0 everywhere, which `indices` writes.
-                    _ = picture.indices(&decibels, &mut indices);
+                    _ = picture.indices(&planes, &mut indices);
                 }
                 let colours = indices.iter().flat_map(|&index| VIRIDIS[usize::from(index)]);
                 colours.map(|value| f32::from(value) / 255.0).collect()
@@ -238,21 +264,24 @@ impl<'a> Augmenter<'a> {
         }
     }
 
-    /// `SpecAugment`: bands and frames that nothing is known of.
-    fn mask(&self, cells: &mut [f32], rng: &mut ChaCha8Rng) {
+    /// `SpecAugment`: bands and frames that nothing is known of, in all channels.
+    fn mask(&self, mut planes: Vec<f32>, rng: &mut ChaCha8Rng) -> Vec<f32> {
         let bands = self.archive.spectrogram.n_mels;
         let unknown = match self.input {
-            Input::LogMel { mean, .. } => mean,
-            Input::Viridis { .. } => cells.iter().sum::<f32>() / cells.len().max(1) as f32,
+            Input::Viridis { .. } => planes.iter().sum::<f32>() / planes.len().max(1) as f32,
+            _ => 0.0,
         };
         for _ in 0..self.strength.masks {
-            let width = rng.random_range(0..=bands / 6);
-            let first = rng.random_range(0..=bands - width);
-            cells[first * self.frames..][..width * self.frames].fill(unknown);
+            let height = rng.random_range(0..=bands / 6);
+            let lowest = rng.random_range(0..=bands - height);
             let width = rng.random_range(0..=self.frames / 6);
             let first = rng.random_range(0..=self.frames - width);
-            cells.chunks_exact_mut(self.frames).for_each(|row| row[first..][..width].fill(unknown));
+            for plane in planes.chunks_exact_mut(bands * self.frames) {
+                plane[lowest * self.frames..][..height * self.frames].fill(unknown);
+                plane.chunks_exact_mut(self.frames).for_each(|row| row[first..][..width].fill(unknown));
+            }
         }
+        planes
     }
 }
 
@@ -310,9 +339,13 @@ mod tests {
 
     /// Clips of an archive that are drawn with these strengths, `draws` times.
     fn drawn(archive: &MelArchive, strength: Augmentation, draws: u64) -> Vec<Batch> {
+        drawn_for(DECIBELS, archive, strength, draws)
+    }
+
+    fn drawn_for(input: Input, archive: &MelArchive, strength: Augmentation, draws: u64) -> Vec<Batch> {
         let clips = archive.clips(3.0);
         let split = Split::over_tracks(archive, &clips, 0).unwrap();
-        let card = card(archive, DECIBELS);
+        let card = card(archive, input);
         let augmenter = Augmenter::new(archive, &clips, &split, &card, strength);
         (0..draws).map(|draw| augmenter.batch(&split.part(Part::Train)[..20], draw)).collect()
     }
@@ -338,6 +371,7 @@ mod tests {
             noise: 1.0,
             telephone: 1.0,
             masks: 2,
+            blank: 0.5,
         }
     }
 
@@ -442,6 +476,59 @@ mod tests {
         let found: Vec<f32> = bent.iter().flat_map(rows).map(lowest).collect();
         assert!(found.iter().all(|decibels| *decibels >= -24.0), "{found:?}");
         assert!(found.iter().any(|decibels| *decibels < -5.0), "{found:?}");
+    }
+
+    #[test]
+    fn an_equaliser_is_not_heard_where_bands_are_centred() {
+        let archive = archive(10, |track, band, frame| 100 + ((track + band * 7 + frame * 3) % 50) as u8);
+        let of = |strength: Augmentation| {
+            let batches = drawn_for(Input::CentredLogMel { deviation: 2.0 }, &archive, strength, 2);
+            batches.into_iter().flat_map(|batch| batch.cells)
+        };
+        // The same draws of everything but the curve's heights.
+        let plain = of(Augmentation::default());
+        let bent = of(Augmentation { equaliser: 6.0, ..Augmentation::default() });
+        let mut sum = 0.0;
+        for (plain, bent) in plain.zip(bent) {
+            assert!((plain - bent).abs() < 1e-3, "{plain} and {bent}");
+            sum += plain.abs();
+        }
+        assert!(sum > 0.0);
+    }
+
+    #[test]
+    fn other_eyes_see_the_same() {
+        let archive = archive(10, |track, band, frame| (track * 31 + band * 7 + frame * 17) as u8);
+        let clips = archive.clips(3.0);
+        let split = Split::over_tracks(&archive, &clips, 0).unwrap();
+        let learned = &split.part(Part::Train)[..8];
+        let strength = Augmentation { masks: 0, ..strong() };
+        let raw = Augmenter::new(&archive, &clips, &split, &card(&archive, DECIBELS), strength);
+        let centred = raw.with_input(Input::CentredLogMel { deviation: 1.0 });
+        let (Batch { cells, shares }, other) = (raw.batch(learned, 3), centred.batch(learned, 3));
+        let mut seen = Vec::new();
+        centred.input().normalise(&cells, 34, &mut seen);
+        assert_eq!(shares, other.shares);
+        assert!(seen.iter().zip(&other.cells).all(|(one, other)| (one - other).abs() < 1e-3));
+    }
+
+    #[test]
+    fn one_channel_of_two_is_blank_as_often_as_the_recipe_says() {
+        let archive = archive(10, |track, band, frame| 100 + ((track + band * 7 + frame * 3) % 50) as u8);
+        let pair = Input::LogMelPair { mean: 10.0, deviation: 10.0, centred_deviation: 5.0 };
+        let strength = Augmentation { blank: 0.4, ..Augmentation::default() };
+        let mut blank = [0; 2];
+        let mut clips = 0;
+        for Batch { cells, .. } in drawn_for(pair, &archive, strength, 20) {
+            for clip in cells.chunks_exact(2 * BANDS * 34) {
+                let silent = [0, 1].map(|channel| clip[channel..].iter().step_by(2).all(|cell| *cell == 0.0));
+                assert!(silent != [true; 2]);
+                blank.iter_mut().zip(silent).for_each(|(count, silent)| *count += usize::from(silent));
+                clips += 1;
+            }
+        }
+        let share = |count: usize| count as f64 / clips as f64;
+        assert!(blank.iter().all(|count| (0.12..0.28).contains(&share(*count))), "{blank:?} of {clips}");
     }
 
     #[test]

@@ -86,6 +86,9 @@ pub enum TrainingError {
          need one"
     )]
     Teachers,
+    /// A teacher is shown something else, and there is nothing to show it.
+    #[error("a teacher of another input can only be shown what an augmentation draws")]
+    TeachersInput,
 }
 
 /// Sums over the steps of an epoch so far.
@@ -168,7 +171,7 @@ pub struct Job<'a> {
     /// What shows the network clips as they might have been, if the recipe says so.
     pub augmenter: Option<Augmenter<'a>>,
     /// Networks whose answers are learned from, if the recipe says so: of the same
-    /// input and genres.
+    /// front end and genres, and of the same input where nothing is drawn anew.
     pub teachers: &'a [Weights],
 }
 
@@ -329,12 +332,12 @@ impl Job<'_> {
         batch: &'b [usize],
         draw: u64,
         recipe: &Recipe,
-        teachers: &mut [Teacher],
+        teachers: &mut [Teacher<'_>],
     ) -> Result<Shown<'b>, TrainingError> {
         let (sight, shares) = match &self.augmenter {
             Some(augmenter) => {
                 let Batch { cells, shares } = augmenter.batch(batch, draw);
-                (Sight::Drawn(cells), Some(shares))
+                (Sight::Drawn { cells, shape: self.inputs.shape() }, Some(shares))
             }
             None => (Sight::Clips, None),
         };
@@ -348,26 +351,46 @@ impl Job<'_> {
         let classes = self.inputs.classes();
         let mut truth = truth.smoothed(recipe.beyond.label_smoothing, classes);
         let seen = Seen { batch, sight };
-        if let Some(said) = self.said_by(teachers, &seen)? {
+        if let Some(said) = self.said_by(teachers, &seen, draw)? {
             truth = truth.mixed(said, recipe.beyond.distillation, classes);
         }
         Ok(Shown { seen, truth })
     }
 
     /// A network that was trained before.
-    fn teacher(&self, weights: &Weights) -> Result<Teacher, TrainingError> {
+    fn teacher(&self, weights: &Weights) -> Result<Teacher<'_>, TrainingError> {
         let card = weights.card();
         let network = card.network.init(self.device)?.load(weights, self.device)?;
-        Ok(Teacher { network, stack: self.stack(&card.network), temperature: card.temperature })
+        let own_eyes = match &self.augmenter {
+            Some(augmenter) if augmenter.input() != card.input => {
+                Some((augmenter.with_input(card.input), card.network.input))
+            }
+            None if card.input != self.inputs.input() => return Err(TrainingError::TeachersInput),
+            _ => None,
+        };
+        Ok(Teacher { network, stack: self.stack(&card.network), temperature: card.temperature, own_eyes })
     }
 
-    /// The mean of what the teachers say of what the network sees, `[batch,
-    /// classes]`; `None` where nobody teaches.
-    fn said_by(&self, teachers: &mut [Teacher], seen: &Seen<'_>) -> Result<Option<Tensor<2>>, TrainingError> {
+    /// The mean of what the teachers say of what the network sees, each shown it as
+    /// its input is, `[batch, classes]`; `None` where nobody teaches.
+    fn said_by(
+        &self,
+        teachers: &mut [Teacher<'_>],
+        seen: &Seen<'_>,
+        draw: u64,
+    ) -> Result<Option<Tensor<2>>, TrainingError> {
         let count = teachers.len();
         let mut sum: Option<Tensor<2>> = None;
-        for Teacher { network, stack, temperature } in teachers {
-            let said = softmax(self.forward(network, stack, seen)?.logits / *temperature, 1);
+        for Teacher { network, stack, temperature, own_eyes } in teachers {
+            let logits = match own_eyes {
+                None => self.forward(network, stack, seen)?.logits,
+                Some((augmenter, shape)) => {
+                    let Batch { cells, .. } = augmenter.batch(seen.batch, draw);
+                    let sight = Sight::Drawn { cells, shape: *shape };
+                    self.forward(network, stack, &Seen { batch: seen.batch, sight })?.logits
+                }
+            };
+            let said = softmax(logits / *temperature, 1);
             sum = Some(match sum {
                 Some(sum) => sum + said,
                 None => said,
@@ -380,8 +403,8 @@ impl Job<'_> {
     fn on_device(&self, Seen { batch, sight }: &Seen<'_>) -> Tensor<4> {
         match sight {
             Sight::Clips => self.inputs.batch(batch),
-            Sight::Drawn(cells) => {
-                let [channels, height, width] = self.inputs.shape();
+            Sight::Drawn { cells, shape: [channels, height, width] } => {
+                let (channels, height, width) = (*channels, *height, *width);
                 let cells = TensorData::new(cells.clone(), [batch.len(), height, width, channels]);
                 Tensor::<4>::from_data(cells, self.device).permute([0, 3, 1, 2])
             }
@@ -392,7 +415,7 @@ impl Job<'_> {
     fn on_host<'b>(&self, Seen { batch, sight }: &'b Seen<'_>) -> Cow<'b, [f32]> {
         match sight {
             Sight::Clips => Cow::Owned(self.inputs.host_batch(batch)),
-            Sight::Drawn(cells) => Cow::Borrowed(cells),
+            Sight::Drawn { cells, .. } => Cow::Borrowed(cells),
         }
     }
 
@@ -521,18 +544,26 @@ struct Seen<'a> {
 }
 
 /// A network that is listened to while another learns.
-struct Teacher {
+struct Teacher<'a> {
     network: Cnn,
     stack: Option<ConvStack>,
     temperature: f32,
+    /// What shows it the clips, and the shape of its input, where that is another
+    /// than that of the network that learns.
+    own_eyes: Option<(Augmenter<'a>, [usize; 3])>,
 }
 
 /// What the network sees of a batch.
 enum Sight {
     /// The clips.
     Clips,
-    /// What was drawn in their place, `[batch, height, width, channels]`.
-    Drawn(Vec<f32>),
+    /// What was drawn in their place.
+    Drawn {
+        /// `[batch, height, width, channels]`.
+        cells: Vec<f32>,
+        /// `[channels, height, width]`.
+        shape: [usize; 3],
+    },
 }
 
 /// What the network should say of a batch.
@@ -841,7 +872,7 @@ mod tests {
         let input = match kind {
             Kind::Paper => Input::Viridis { height: BANDS, width: FRAMES },
             Kind::Large => Input::Viridis { height: 47, width: 70 },
-            Kind::Beyond => Input::LogMel { mean: -20.0, deviation: 10.0 },
+            Kind::Beyond => Input::CentredLogMel { deviation: 10.0 },
         };
         let (blocks, pooling) = if kind == Kind::Large {
             let blocks = vec![
@@ -890,6 +921,7 @@ mod tests {
                 noise: 0.5,
                 telephone: 0.5,
                 masks: 1,
+                blank: 0.3,
             }),
         }
     }
@@ -1002,7 +1034,14 @@ mod tests {
     fn teachers_are_heard_as_much_as_the_recipe_says() {
         for (own, kind) in [(true, Kind::Beyond), (false, Kind::Beyond), (true, Kind::Paper)] {
             with_job(0.3, kind, own, |job, card, _| {
-                let taught = [3, 4].map(|seed| glorot_uniform(card.clone(), seed).unwrap());
+                // One of them with eyes of its own, where clips are drawn anew.
+                let input = match kind {
+                    Kind::Beyond => Input::LogMel { mean: -20.0, deviation: 10.0 },
+                    _ => card.input,
+                };
+                let other = ModelCard { input, ..card.clone() };
+                let taught =
+                    [(card.clone(), 3), (other, 4)].map(|(card, seed)| glorot_uniform(card, seed).unwrap());
                 let mut teachers = taught.each_ref().map(|weights| job.teacher(weights).unwrap());
                 let learned = &job.split.part(Part::Train)[..6];
                 let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
@@ -1011,10 +1050,17 @@ mod tests {
                 let shares = |truth: Truth| read(truth.shares(2)).unwrap();
                 let Shown { truth, .. } = job.show(learned, 7, &recipe(0.0), &mut []).unwrap();
                 let alone = shares(truth);
-                let Shown { seen, truth } = job.show(learned, 7, &recipe(0.7), &mut teachers).unwrap();
+                let Shown { truth, .. } = job.show(learned, 7, &recipe(0.7), &mut teachers).unwrap();
                 let said: Vec<Vec<f32>> = taught
                     .iter()
                     .map(|weights| {
+                        let eyes = job.augmenter.as_ref().map(|own| own.with_input(weights.card().input));
+                        let drawn = |eyes: Augmenter<'_>| eyes.batch(learned, 7).cells;
+                        let shape = card.network.input;
+                        let seen = match eyes.map(drawn) {
+                            Some(cells) => Seen { batch: learned, sight: Sight::Drawn { cells, shape } },
+                            None => Seen { batch: learned, sight: Sight::Clips },
+                        };
                         let network = card.network.init(job.device).unwrap().load(weights, job.device);
                         let logits = network.unwrap().forward(job.on_device(&seen)).logits;
                         read(softmax(logits, 1)).unwrap()

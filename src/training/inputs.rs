@@ -84,6 +84,7 @@ pub struct Inputs {
     genres: Vec<i32>,
     /// What each byte stands for, `[256, channels]`.
     look_up: Vec<f32>,
+    input: Input,
     /// `[channels, height, width]` of the network's input.
     shape: [usize; 3],
     classes: usize,
@@ -119,21 +120,27 @@ impl Inputs {
             Input::Viridis { height, width } => {
                 Some(Picture::new([archive.spectrogram.n_mels, frames], [height, width]))
             }
-            Input::LogMel { .. } => None,
+            _ => None,
         };
         let cells: Vec<Vec<u8>> = clips.par_iter().map_init(|| picture.clone(), cells_of).collect();
-        let look_up = match card.input {
+        let decibels = |cell: u8| f32::from(cell) * (-RANGE_DB / 255.0);
+        let look_up: Vec<f32> = match card.input {
             Input::Viridis { .. } => {
                 VIRIDIS.as_flattened().iter().map(|&value| f32::from(value) / 255.0).collect()
             }
-            Input::LogMel { mean, deviation } => (0..=255_u8)
-                .map(|cell| (f32::from(cell) * (-RANGE_DB / 255.0) - mean) / deviation)
-                .collect::<Vec<f32>>(),
+            Input::LogMel { mean, deviation } => {
+                (0..=255).map(|cell| (decibels(cell) - mean) / deviation).collect()
+            }
+            Input::CentredLogMel { deviation } => (0..=255).map(|cell| decibels(cell) / deviation).collect(),
+            Input::LogMelPair { mean, deviation, centred_deviation } => (0..=255)
+                .flat_map(|cell| [(decibels(cell) - mean) / deviation, decibels(cell) / centred_deviation])
+                .collect(),
         };
         Self {
             cells: cells.concat(),
             genres: clips.iter().map(|clip| clip.genre as i32).collect(),
             look_up,
+            input: card.input,
             shape: card.network.input,
             classes: card.network.classes,
             device: device.clone(),
@@ -144,6 +151,20 @@ impl Inputs {
     /// Genres there are.
     pub fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// What the network is shown.
+    pub fn input(&self) -> Input {
+        self.input
+    }
+
+    /// The channel of which each row's mean over the columns is subtracted.
+    fn centred_channel(&self) -> Option<usize> {
+        match self.input {
+            Input::Viridis { .. } | Input::LogMel { .. } => None,
+            Input::CentredLogMel { .. } => Some(0),
+            Input::LogMelPair { .. } => Some(1),
+        }
     }
 
     /// `[channels, height, width]` of the network's input.
@@ -158,7 +179,11 @@ impl Inputs {
         let clips_of_all = self.integers(clips.iter().map(|&clip| clip as i32).collect());
         let cells = cells.clone().select(0, clips_of_all).cast(DType::I32);
         let inputs = look_up.clone().select(0, cells.flatten(0, 1));
-        inputs.reshape([clips.len(), height, width, channels]).permute([0, 3, 1, 2])
+        let inputs = inputs.reshape([clips.len(), height, width, channels]).permute([0, 3, 1, 2]);
+        let Some(centred) = self.centred_channel() else { return inputs };
+        let rows = inputs.clone().narrow(1, centred, 1);
+        let rows = rows.clone() - rows.mean_dim(3);
+        if channels == 1 { rows } else { Tensor::cat(vec![inputs.narrow(1, 0, centred), rows], 1) }
     }
 
     /// Genres `[batch]` of the clips of these indices.
@@ -173,10 +198,18 @@ impl Inputs {
         let [channels, height, width] = self.shape;
         let pixels = height * width;
         let cells = clips.par_iter().flat_map_iter(|clip| &self.cells[clip * pixels..][..pixels]);
-        cells
+        let mut inputs: Vec<f32> = cells
             .flat_map_iter(|&cell| &self.look_up[usize::from(cell) * channels..][..channels])
             .copied()
-            .collect()
+            .collect();
+        if let Some(centred) = self.centred_channel() {
+            inputs.par_chunks_mut(width * channels).for_each(|row| {
+                let cells = || row.iter().skip(centred).step_by(channels);
+                let mean = cells().sum::<f32>() / width as f32;
+                row.iter_mut().skip(centred).step_by(channels).for_each(|cell| *cell -= mean);
+            });
+        }
+        inputs
     }
 
     fn integers(&self, values: Vec<i32>) -> Tensor<1, Int> {
@@ -198,5 +231,67 @@ impl Inputs {
                 look_up: Tensor::from_data(TensorData::new(look_up, [256, channels]), device),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dataset::archive::{Item, Track},
+        network::experiment::{NetworkSpec, Pooling},
+        spectrogram::config::SpectrogramConfig,
+        training::small_card,
+    };
+
+    /// On host and device the network is shown what it is shown of a song.
+    #[test]
+    fn clips_are_normalised_as_songs_are() {
+        const BANDS: usize = 16;
+        const FRAMES: usize = 80;
+        let spectrogram = SpectrogramConfig {
+            n_mels: BANDS,
+            hop_length: 1920,
+            center: false,
+            ..SpectrogramConfig::default()
+        };
+        let cells = (0..BANDS * FRAMES).map(|at| (at * 37 % 256) as u8).collect();
+        let tracks = vec![Track { name: "one".into(), genre: 0 }];
+        let genres = vec!["a".into(), "b".into()];
+        let items = vec![Item { track: 0, frames: FRAMES }];
+        let archive = MelArchive::new(genres, tracks, spectrogram, items, cells).unwrap();
+        let clips = archive.clips(3.0);
+        let frames = archive.clip_frames(3.0);
+        for input in [Input::LogMel { mean: -35.0, deviation: 15.0 }, Input::CentredLogMel { deviation: 5.0 }]
+        {
+            let network = NetworkSpec {
+                input: input.shape(&archive.spectrogram),
+                blocks: vec![],
+                pooling: Pooling::Flatten,
+                dense: vec![2],
+                classes: 2,
+            };
+            let card = small_card(&archive, input, network);
+            let inputs = Inputs::new(&archive, &clips, &card, &Device::flex());
+            let mut shown = Vec::new();
+            for clip in &clips {
+                let mut decibels = Vec::new();
+                archive.decibels(clip, frames, card.spectrogram.top_db, &mut decibels);
+                input.normalise(&decibels, frames, &mut shown);
+            }
+            let all: Vec<usize> = (0..clips.len()).collect();
+            let [channels, ..] = inputs.shape();
+            let on_host = TensorData::new(inputs.host_batch(&all), [2, BANDS, frames, channels]);
+            let on_host = Tensor::<4>::from_data(on_host, &Device::flex()).permute([0, 3, 1, 2]);
+            let on_host: Vec<f32> = on_host.into_data().into_vec().unwrap();
+            let on_device: Vec<f32> = inputs.batch(&all).into_data().into_vec().unwrap();
+            assert_eq!((clips.len(), shown.len()), (2, 2 * channels * BANDS * frames));
+            for ((song, host), device) in shown.iter().zip(on_host).zip(on_device) {
+                // Decibels are kept as bytes, 0.4 dB apart.
+                let step = RANGE_DB / 255.0 / 5.0;
+                assert!((song - host).abs() <= step, "{song} and {host}");
+                assert!((host - device).abs() < 1e-5, "{host} and {device}");
+            }
+        }
     }
 }

@@ -103,6 +103,9 @@ pub struct Augmentation {
     pub telephone: f64,
     /// How many bands and stretches of time are masked.
     pub masks: usize,
+    /// How often one of an input's two channels is blank, the other alone to be
+    /// relied on.
+    pub blank: f64,
 }
 
 /// Why a recipe cannot be followed.
@@ -158,6 +161,7 @@ impl Recipe {
                     stretch: 0.1,
                     shift: 1.0,
                     masks: 1,
+                    blank: 0.0,
                     ..Augmentation::default()
                 }),
                 ..Beyond::default()
@@ -198,7 +202,7 @@ impl Recipe {
                 "0 where kernels are standardised: weight_decay is for them",
             );
         }
-        let Augmentation { mixup, stretch, shift, equaliser, room, noise, telephone, masks } =
+        let Augmentation { mixup, stretch, shift, equaliser, room, noise, telephone, masks, blank } =
             augmentation.unwrap_or_default();
         for (setting, value, most) in [
             ("weight decay", weight_decay, 10.0),
@@ -213,6 +217,7 @@ impl Recipe {
             ("share of noise", noise, 1.0),
             ("share of telephones", telephone, 1.0),
             ("number of masks", masks as f64, 16.0),
+            ("share of blank channels", blank, 1.0),
         ] {
             if !(value >= 0.0 && value <= most) {
                 return error(setting, &value, &format!("from 0 to {most}"));
@@ -274,13 +279,17 @@ impl fmt::Display for Recipe {
             write!(formatter, ", distillation {}", beyond.distillation)?;
         }
         if let Some(augmentation) = beyond.augmentation {
-            let Augmentation { mixup, stretch, shift, equaliser, room, noise, telephone, masks } =
+            let Augmentation { mixup, stretch, shift, equaliser, room, noise, telephone, masks, blank } =
                 augmentation;
             write!(
                 formatter,
                 ", clips from elsewhere in the song, mixup {mixup}, speed ±{stretch}, shift ±{shift} bands, \
                  equaliser ±{equaliser} dB, room {room}, noise {noise}, telephone {telephone}, {masks} masks"
             )?;
+
+            if blank > 0.0 {
+                write!(formatter, ", a channel blank {blank}")?;
+            }
         }
         Ok(())
     }

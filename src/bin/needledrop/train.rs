@@ -37,7 +37,7 @@ use needledrop::{
         history::Epoch,
         initial::{begin_with, glorot_uniform},
         inputs::{Inputs, fits},
-        recipe::{Recipe, Schedule},
+        recipe::{Beyond, Recipe, Schedule},
     },
 };
 
@@ -215,7 +215,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     card.validate()?;
     fits(&archive, &card).with_context(|| arguments.archive.display().to_string())?;
     let first = others.first_weights(&card, arguments.seed)?;
-    others.check_teachers(&card, recipe.beyond.distillation)?;
+    others.check_teachers(&card, &recipe.beyond)?;
 
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot make the folder {}", arguments.output.display()))?;
@@ -423,8 +423,9 @@ impl Others {
 
     /// Refuses teachers that the recipe has no share for, that were shown other
     /// things, or that may know the held-out clips and tell of them.
-    fn check_teachers(&self, card: &ModelCard, distillation: f64) -> anyhow::Result<()> {
-        match (distillation > 0.0, self.teachers.is_empty()) {
+    fn check_teachers(&self, card: &ModelCard, beyond: &Beyond) -> anyhow::Result<()> {
+        let Beyond { distillation, augmentation, .. } = beyond;
+        match (*distillation > 0.0, self.teachers.is_empty()) {
             (true, true) => bail!("the design's distillation is {distillation}: name --teachers"),
             (false, false) => bail!("--teachers needs a design with a distillation above 0"),
             _ => {}
@@ -432,7 +433,8 @@ impl Others {
         for (path, teacher) in &self.teachers {
             let of_teacher = teacher.card();
             let same = [
-                (of_teacher.input == card.input, "input"),
+                // What is drawn can be shown to anyone.
+                (of_teacher.input == card.input || augmentation.is_some(), "input"),
                 (of_teacher.spectrogram == card.spectrogram, "front end"),
                 (of_teacher.genres == card.genres, "genres"),
                 (

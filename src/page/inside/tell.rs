@@ -47,6 +47,8 @@ pub(super) fn sentence(step: Step, shown: &Shown) -> String {
                 t!("inside.picture.sentence", height = height, width = width)
             }
             Input::LogMel { .. } => t!("inside.picture.log_mel"),
+            Input::CentredLogMel { .. } => t!("inside.picture.centred"),
+            Input::LogMelPair { .. } => t!("inside.picture.pair"),
         },
         Step::Layer(0) => {
             t!("inside.layer.first", filters = network.blocks.first().map_or(0, |block| block.filters))
@@ -121,6 +123,13 @@ pub(super) fn formula(step: Step, shown: &Shown) -> String {
                 decimal(f64::from(mean), 2),
                 decimal(f64::from(deviation), 2)
             ),
+            Input::CentredLogMel { deviation } => centred("x", deviation),
+            Input::LogMelPair { mean, deviation, centred_deviation } => format!(
+                "x₁ = (D − μ) / σ,  μ = {},  σ = {}\n{}",
+                decimal(f64::from(mean), 2),
+                decimal(f64::from(deviation), 2),
+                centred("x₂", centred_deviation)
+            ),
         },
         Step::Layer(index) => layer(shown, index),
         Step::Dense => {
@@ -172,6 +181,11 @@ pub(super) fn weights(step: Step, shown: &Shown) -> Option<usize> {
         _ => return None,
     };
     Some(weights)
+}
+
+/// What a centred channel is.
+fn centred(name: &str, deviation: f32) -> String {
+    format!("{name}[m, t] = (D[m, t] − mean D[m]) / σ,  σ = {}", decimal(f64::from(deviation), 2))
 }
 
 /// Pixels of the picture that one value of a layer depends on, along one axis.
