@@ -26,6 +26,7 @@ use needledrop::{
     spectrogram::config::SpectrogramConfig,
     training::{
         checkpoint::{Checkpoint, State},
+        design::Design,
         fit::Best,
         history::Epoch,
         initial::glorot_uniform,
@@ -244,6 +245,26 @@ fn a_design_of_ones_own_is_trained_and_judged() {
         let told = refused(&mut needledrop(&words, &archive, &folder.path().join("other")));
         assert!(told.contains(reason), "{told}");
     }
+}
+
+/// Those that the log of experiments names can be trained on the shared archive.
+#[test]
+fn every_design_of_the_docs_is_one() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/designs");
+    let spectrogram = SpectrogramConfig { hop_length: 1920, center: false, ..SpectrogramConfig::default() };
+    let mut designs = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let design = Design::from_json(&fs::read_to_string(&path).unwrap()).unwrap();
+        design.suits(&spectrogram, 10).unwrap();
+        design.recipe.validate().unwrap();
+        assert!(design.network.parameters().unwrap() > 0);
+        if path.file_stem().unwrap() != "first" {
+            assert_eq!(path.file_stem().unwrap().to_str(), Some(design.name.as_str()));
+        }
+        designs += 1;
+    }
+    assert!(designs > 10, "{designs}");
 }
 
 /// Two teachers, a pupil of theirs, and a network for other genres that begins with what
