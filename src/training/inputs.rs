@@ -283,8 +283,8 @@ mod tests {
             let [channels, ..] = inputs.shape();
             let on_host = TensorData::new(inputs.host_batch(&all), [2, BANDS, frames, channels]);
             let on_host = Tensor::<4>::from_data(on_host, &Device::flex()).permute([0, 3, 1, 2]);
-            let on_host: Vec<f32> = on_host.into_data().into_vec().unwrap();
-            let on_device: Vec<f32> = inputs.batch(&all).into_data().into_vec().unwrap();
+            let on_host: Vec<f32> = on_host.into_data().try_into_vec().unwrap();
+            let on_device: Vec<f32> = inputs.batch(&all).into_data().try_into_vec().unwrap();
             assert_eq!((clips.len(), shown.len()), (2, 2 * channels * BANDS * frames));
             for ((song, host), device) in shown.iter().zip(on_host).zip(on_device) {
                 // Decibels are kept as bytes, 0.4 dB apart.
