@@ -35,6 +35,8 @@ fn card() -> ModelCard {
             part: "test".into(),
             per: "clip".into(),
             accuracy: 0.885,
+            interval: Some([0.861, 0.907]),
+            trainings: Some(5),
         }],
         licence: "MIT".into(),
         date: "2026-11-22".into(),

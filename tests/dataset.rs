@@ -23,6 +23,7 @@ use std::{
 use needledrop::{
     dataset::{
         archive::{ArchiveError, Clip, Item, MelArchive, Track},
+        artists::Artists,
         folders::{Recording, find_recordings},
         prepare::{PrepareError, Prepared, prepare},
         split::{Part, Split, SplitError},
@@ -731,4 +732,44 @@ fn splits_that_cannot_be_are_refused() {
     assert!(matches!(by_names(["g0.00000", "", "g1.00000"]), SplitError::Empty("validation")));
     let unlearned = by_names(["g0.00000\ng0.00001", "g0.00002", "g1.00000"]);
     assert!(matches!(unlearned, SplitError::Unlearned(genre) if genre == "genre 1"));
+}
+
+#[test]
+fn a_refitted_split_learns_from_validation_too_and_its_test_part_stays() {
+    let archive = archive(&[10, 10], false);
+    let clips = archive.clips(3.0);
+    let split = Split::over_tracks(&archive, &clips, 0).unwrap();
+    let refitted = split.clone().refitted();
+    let parts = |split: &Split, parts: &[Part]| -> BTreeSet<usize> {
+        parts.iter().flat_map(|&part| split.part(part).iter().copied()).collect()
+    };
+    let learned = refitted.part(Part::Train);
+    assert!(learned.is_sorted());
+    assert_eq!(parts(&refitted, &[Part::Train]), parts(&split, &[Part::Train, Part::Validation]));
+    assert_eq!(learned.len(), split.part(Part::Train).len() + split.part(Part::Validation).len());
+    assert_eq!(refitted.part(Part::Test), split.part(Part::Test));
+    let [choice, other] = [&split, &refitted].map(|split| split.choice(&archive, &clips));
+    assert!(!choice.refitted && other.refitted && choice.fingerprint != other.fingerprint);
+    assert!(!serde_json::to_string(&choice).unwrap().contains("refitted"), "it is as it always was");
+}
+
+// -------------------------------------------------------------------- artists
+
+#[test]
+fn only_known_artists_that_were_not_learned_from_are_apart() {
+    let index = "## an index\n\ng0.00000.wav ::: John Lee Hooker ::: Boom Boom\n\
+        g0.00001.wav ::: Robert Johnson\ng0.00002.wav ::: JOHN LEE HOOKER::: Dimples\n\
+        g1.00000.wav ::: ::: Unknown\ng1.00001.wav ::: Queen ::: Bicycle Race\n\
+        g1.00002.wav ::: Sting ::: Russians\n";
+    let artists = Artists::parse(index);
+    assert_eq!(artists.len(), 5);
+    let archive = archive(&[3, 3], false);
+    let clips = archive.clips(3.0);
+    let lists = ["g0.00000\ng1.00001", "g0.00001", "g0.00002\ng1.00000\ng1.00002"];
+    let split = Split::by_names(&archive, &clips, "lists", lists).unwrap();
+    let apart = |part| artists.apart(&archive, &clips, &split, part);
+    assert_eq!(apart(Part::Validation), [true; 10]);
+    let expected: Vec<bool> = [false, false, true].into_iter().flat_map(|apart| [apart; 10]).collect();
+    assert_eq!(apart(Part::Test), expected);
+    assert!(apart(Part::Train).iter().all(|apart| !apart));
 }

@@ -104,9 +104,14 @@ impl Trained {
     }
 
     fn train(&self, run: &Path) {
-        succeeds(&[
+        self.train_with(run, &[]);
+    }
+
+    fn train_with(&self, run: &Path, more: &[&str]) {
+        let archive = self.archive();
+        let arguments = [
             "train",
-            text(&self.archive()),
+            text(&archive),
             "--row=1",
             "--split=tracks",
             "--seed=3",
@@ -115,7 +120,8 @@ impl Trained {
             "--batch-size=8",
             "-o",
             text(run),
-        ]);
+        ];
+        succeeds(&[&arguments, more].concat());
     }
 
     /// A folder of its own with a file of the run replaced by `bytes`.
@@ -395,6 +401,58 @@ fn a_calibrated_run_is_scored_and_exported_as_calibrated() {
     let song = sounds.join("tones/4.wav");
     let table = succeeds(&["classify", "--model", text(&model), text(&song)]);
     assert!(table.contains("not music  (1 of 1 clips are not music)"), "{table}");
+}
+
+#[test]
+fn a_refitted_run_is_calibrated_like_another_and_scored_on_the_test_part() {
+    let trained = Trained::get();
+    let (archive, other, folder) = (trained.archive(), trained.run(), tempfile::tempdir().unwrap());
+    let [run, model, like, index] =
+        ["run", "model.safetensors", "like.safetensors", "artists.txt"].map(|name| folder.path().join(name));
+    trained.train_with(&run, &["--refit"]);
+    let judged = |command: &str, more: &[&str]| -> Vec<String> {
+        [command, text(&run), "--archive", text(&archive)]
+            .iter()
+            .chain(more)
+            .map(|&word| word.into())
+            .collect()
+    };
+    let words = |words: &[String]| -> String { fails(&words.iter().map(String::as_str).collect::<Vec<_>>()) };
+    assert!(words(&judged("evaluate", &["--parts=validation"])).contains("was learned from"));
+    assert!(words(&judged("calibrate", &[])).contains("--like"));
+    let said = words(&judged("calibrate", &["--like", text(&other)]));
+    assert!(said.contains("is not calibrated"), "{said}");
+
+    let chosen = ["calibrate", text(&other), "--archive", text(&archive), "-o", text(&like)];
+    succeeds(&[&chosen[..], &["--least-confidence=0.6"]].concat());
+    let calibrate = judged("calibrate", &["--like", text(&like)]);
+    succeeds(&calibrate.iter().map(String::as_str).collect::<Vec<_>>());
+    let of = MelArchive::from_bytes(&fs::read(&archive).unwrap()).unwrap();
+    let line = |(at, track): (usize, &Track)| format!("{}.wav ::: artist {at} ::: a song\n", track.name);
+    fs::write(&index, of.tracks.iter().enumerate().map(line).collect::<String>()).unwrap();
+    let evaluate = judged("evaluate", &["--artists", text(&index)]);
+    succeeds(&evaluate.iter().map(String::as_str).collect::<Vec<_>>());
+    let result = RunResult::from_json(&fs::read_to_string(run.join("result.json")).unwrap()).unwrap();
+    let sizes = result.split.clips;
+    assert_eq!((sizes.train, sizes.validation, sizes.test), (20, 4, 4));
+    assert_eq!(result.training.unwrap().best_epoch, 4, "the last");
+    assert_eq!((result.parts.validation, &result.parts.test), (None, &result.parts.test_other_artists));
+
+    // Its own scores first, which the map is held to; then those of the recipe.
+    let protocol = other.join("result.json");
+    succeeds(&["export", text(&run), "-o", text(&model), "--protocol", text(&protocol)]);
+    let [like, card] =
+        [&like, &model].map(|path| Weights::from_bytes(&fs::read(path).unwrap()).unwrap().card().clone());
+    assert_eq!((card.temperature, card.combine), (like.temperature, like.combine));
+    assert!(card.training.recipe.contains("validation part together"), "{}", card.training.recipe);
+    let tests: Vec<_> =
+        card.scores.iter().filter(|score| score.part == "test" && score.per == "clip").collect();
+    assert_eq!(tests.iter().map(|score| score.trainings).collect::<Vec<_>>(), [None, Some(1)]);
+    let test = trained.result().parts.test.unwrap();
+    assert_eq!(tests[1].accuracy, test.accuracy.value as f32);
+    let refused = ["export", text(&other), "-o", text(&model), "--protocol"];
+    let own = run.join("result.json");
+    assert!(fails(&[&refused[..], &[text(&own)]].concat()).contains("learned from its validation part"));
 }
 
 #[test]

@@ -21,6 +21,10 @@ pub struct SplitChoice {
     /// position in it: another archive, other lists of names or another way to
     /// draw give another one.
     pub fingerprint: String,
+    /// Whether the validation part is learned from as well: see
+    /// [`Split::refitted`](super::split::Split::refitted).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refitted: bool,
 }
 
 /// Clips in each part of a split.
@@ -38,6 +42,7 @@ impl fmt::Display for SplitChoice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PartSizes { train, validation, test } = self.clips;
         let seed = self.seed.map_or("none".into(), |seed| seed.to_string());
-        write!(formatter, "{} (seed {seed}; {train} / {validation} / {test} clips)", self.name)
+        let refitted = if self.refitted { ", validation learned from" } else { "" };
+        write!(formatter, "{} (seed {seed}; {train} / {validation} / {test} clips{refitted})", self.name)
     }
 }

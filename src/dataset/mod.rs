@@ -10,11 +10,14 @@
 //! 2. [`prepare`]: recordings to an archive
 //! 3. [`archive`]: the archive, its file and its clips
 //! 4. [`split`]: which clips are for what
+//! 5. [`artists`]: whose they are
 
 pub mod choice;
 
 #[cfg(feature = "dataset")]
 pub mod archive;
+#[cfg(feature = "dataset")]
+pub mod artists;
 #[cfg(feature = "dataset")]
 pub mod folders;
 #[cfg(feature = "dataset")]

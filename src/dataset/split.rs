@@ -99,6 +99,8 @@ pub struct Split {
     pub name: String,
     /// What it was drawn with; `None` where nothing was drawn.
     pub seed: Option<u64>,
+    /// Whether the validation part is learned from as well.
+    pub refitted: bool,
     parts: [Vec<usize>; 3],
 }
 
@@ -221,7 +223,19 @@ impl Split {
         if let Some(genre) = (0..archive.genres.len()).find(|genre| !learned.contains(genre)) {
             return Err(SplitError::Unlearned(archive.genres[genre].clone()));
         }
-        Ok(Self { name: name.into(), seed, parts })
+        Ok(Self { name: name.into(), seed, refitted: false, parts })
+    }
+
+    /// The same split for a last training once everything is chosen: what is learned
+    /// from is the training and the validation part together. The validation part
+    /// stays what it was, but chooses nothing any more.
+    pub fn refitted(mut self) -> Self {
+        let [train, validation, _] = &mut self.parts;
+        train.extend_from_slice(validation);
+        train.sort_unstable();
+        train.dedup();
+        self.refitted = true;
+        self
     }
 
     /// The split as a checkpoint and a result remember it.
@@ -237,6 +251,7 @@ impl Split {
         }
         let [train, validation, test] = Part::ALL.map(|part| self.part(part).len());
         SplitChoice {
+            refitted: self.refitted,
             name: self.name.clone(),
             seed: self.seed,
             clips: PartSizes { train, validation, test },

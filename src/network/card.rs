@@ -234,8 +234,15 @@ pub struct Score {
     pub part: String,
     /// `clip` or `track`: what one trial is.
     pub per: String,
-    /// Share of right answers, 0 to 1.
+    /// Share of right answers, 0 to 1; the mean, where it is of several trainings.
     pub accuracy: f32,
+    /// Its 95 % interval, where one was estimated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f32; 2]>,
+    /// How many trainings by the same recipe, which learned from the training part
+    /// alone, it is the mean of; `None` where it is this file's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trainings: Option<usize>,
 }
 
 /// Everything about a model that is not a weight.
@@ -404,8 +411,9 @@ impl ModelCard {
         {
             return contradiction(format!("the least confidence is {confidence}, which is no probability"));
         }
-        if let Some(score) = self.scores.iter().find(|score| !(0.0..=1.0).contains(&score.accuracy)) {
-            return contradiction(format!("an accuracy is {}, which is no share", score.accuracy));
+        let shares = |score: &Score| [score.accuracy].into_iter().chain(score.interval.into_iter().flatten());
+        if let Some(share) = self.scores.iter().flat_map(shares).find(|share| !(0.0..=1.0).contains(share)) {
+            return contradiction(format!("an accuracy is {share}, which is no share"));
         }
         let (mean, deviations) = match self.input {
             Input::Viridis { .. } => (0.0, [1.0; 2]),

@@ -116,13 +116,7 @@ impl Embeddings {
     /// of which the first would be of a genre or two.
     #[must_use]
     pub fn some(&self, count: usize) -> Self {
-        let clips = self.clips();
-        let spaced = self.track.is_sorted();
-        let chosen: Vec<usize> = match count {
-            count if count >= clips => (0..clips).collect(),
-            count if spaced => (0..count).map(|at| at * clips / count).collect(),
-            count => (0..count).collect(),
-        };
+        let chosen = self.choice(count);
         let values = chosen.iter().flat_map(|at| &self.values[at * self.length..][..self.length]);
         Self {
             genres: self.genres.clone(),
@@ -130,6 +124,17 @@ impl Embeddings {
             length: self.length,
             genre: chosen.iter().map(|&at| self.genre[at]).collect(),
             track: chosen.iter().map(|&at| self.track[at]).collect(),
+        }
+    }
+
+    /// Which clips [`some`](Self::some) takes.
+    pub fn choice(&self, count: usize) -> Vec<usize> {
+        let clips = self.clips();
+        let spaced = self.track.is_sorted();
+        match count {
+            count if count >= clips => (0..clips).collect(),
+            count if spaced => (0..count).map(|at| at * clips / count).collect(),
+            count => (0..count).collect(),
         }
     }
 }

@@ -90,6 +90,9 @@ fn who(result: &RunResult) -> String {
         // Writing to a String cannot fail.
         let _ = write!(who, ", split `{}`", result.split.name);
     }
+    if result.split.refitted {
+        who += ", validation learned from";
+    }
     who
 }
 

@@ -126,6 +126,8 @@ fn card(
         part: "test".into(),
         per: per.into(),
         accuracy: right as f32 / trials.max(1) as f32,
+        interval: None,
+        trainings: None,
     };
     let files = lesson.recordings.iter().filter(|recording| recording.clips > 0).count();
     let held = if held_out.is_some() { "; each file held out once for the scores" } else { "" };

@@ -91,6 +91,12 @@ impl<'a> Augmenter<'a> {
         Self { input, picture, ..self.clone() }
     }
 
+    /// Draws the same clips with nothing between the song and the ear: see
+    /// [`Augmentation::clear`].
+    pub fn clear(&self) -> Self {
+        Self { strength: self.strength.clear(), ..self.clone() }
+    }
+
     /// What the network is shown.
     pub fn input(&self) -> Input {
         self.input
@@ -529,6 +535,31 @@ mod tests {
         }
         let share = |count: usize| count as f64 / clips as f64;
         assert!(blank.iter().all(|count| (0.12..0.28).contains(&share(*count))), "{blank:?} of {clips}");
+    }
+
+    #[test]
+    fn who_hears_clearly_hears_the_same_clip_without_what_was_done_to_it() {
+        let archive = archive(10, |track, band, frame| 100 + ((track + band * 7 + frame * 3) % 50) as u8);
+        let elsewhere = Augmentation { stretch: 0.2, shift: 2.0, ..Augmentation::default() };
+        let masked = Augmentation { masks: 2, ..elsewhere };
+        assert_eq!(masked.clear(), elsewhere);
+        let mut lost = 0;
+        for (clear, masked) in drawn(&archive, elsewhere, 5).iter().zip(&drawn(&archive, masked, 5)) {
+            assert_eq!(clear.shares, masked.shares);
+            for (clear, masked) in
+                clear.cells.iter().zip(&masked.cells).filter(|(clear, masked)| clear != masked)
+            {
+                assert_eq!(*masked, 0.0, "{clear}");
+                lost += 1;
+            }
+        }
+        assert!(lost > 0);
+        let all =
+            Augmentation { mixup: 0.5, room: 1.0, noise: 1.0, telephone: 1.0, equaliser: 9.0, ..masked };
+        for (clear, all) in drawn(&archive, all.clear(), 5).iter().zip(&drawn(&archive, all, 5)) {
+            assert_eq!(clear.shares, all.shares);
+            assert_ne!(clear.cells, all.cells);
+        }
     }
 
     #[test]

@@ -126,14 +126,27 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64, rule: Rule) -> Opt
     let all: Vec<Trial> = clips.concat();
     let cross_entropy = answers.iter().map(|answer| answer.loss).sum::<f64>() / answers.len() as f64;
     let mut draws = Draws::new(tracks.len());
+    let of_genre: Vec<usize> = tracks.iter().filter_map(|clips| Some(clips.first()?.genre)).collect();
+    let mut drawn_of_genres = vec![vec![]; genres];
     let drawn: Vec<[f64; 3]> = (0..DRAWS)
         .map(|_| {
             let draw = draws.next();
+            for (drawn, right) in
+                drawn_of_genres.iter_mut().zip(right_of_genres(&draw, &of_genre, &verdicts, genres))
+            {
+                // A draw may have no track of a genre.
+                drawn.extend(right);
+            }
             let drawn: Vec<Trial> = draw.iter().flat_map(|&track| clips[track].iter().copied()).collect();
             let right = draw.iter().filter(|&&track| verdicts[track].right).count();
             [accuracy(&drawn), right as f64 / draw.len() as f64, calibration_error(&drawn)]
         })
         .collect();
+    let all_tracks: Vec<usize> = (0..tracks.len()).collect();
+    let of_genres = right_of_genres(&all_tracks, &of_genre, &verdicts, genres)
+        .into_iter()
+        .zip(drawn_of_genres)
+        .map(|(value, drawn)| Some(interval(value?, drawn)));
     let share = |count: usize, of: usize| count as f64 / of as f64;
     let unsure = songs.iter().filter(|song| matches!(song, SongVerdict::NotSure { .. })).count();
     let estimate = |value: f64, at: usize| interval(value, drawn.iter().map(|numbers| numbers[at]).collect());
@@ -144,7 +157,7 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64, rule: Rule) -> Opt
         penalty,
         accuracy: estimate(accuracy(&all), 0),
         track_accuracy: estimate(accuracy(&verdicts), 1),
-        genres: genre_scores(&confusion),
+        genres: genre_scores(&confusion, of_genres.collect()),
         confusion,
         ece: estimate(calibration_error(&all), 2),
         track_ece_debiased: debiased_calibration_error(&verdicts),
@@ -168,14 +181,33 @@ fn verdict(clips: &[&Answer], rule: Rule) -> SongVerdict {
     song_verdict(&clips, rule)
 }
 
+/// Of each genre the share of its tracks among `drawn` that are right; `None` where it
+/// has none.
+fn right_of_genres(
+    drawn: &[usize],
+    of_genre: &[usize],
+    verdicts: &[Trial],
+    genres: usize,
+) -> Vec<Option<f64>> {
+    let mut counts = vec![(0_u32, 0_u32); genres];
+    for &track in drawn {
+        let (right, all) = &mut counts[of_genre[track]];
+        *right += u32::from(verdicts[track].right);
+        *all += 1;
+    }
+    counts.into_iter().map(|(right, all)| (all > 0).then(|| f64::from(right) / f64::from(all))).collect()
+}
+
 fn accuracy(trials: &[Trial]) -> f64 {
     trials.iter().filter(|trial| trial.right).count() as f64 / trials.len().max(1) as f64
 }
 
-fn genre_scores(confusion: &[Vec<u32>]) -> Vec<GenreScore> {
+fn genre_scores(confusion: &[Vec<u32>], tracks: Vec<Option<Estimate>>) -> Vec<GenreScore> {
     let share = |part: u32, whole: u32| (whole > 0).then(|| f64::from(part) / f64::from(whole));
-    (0..confusion.len())
-        .map(|genre| {
+    tracks
+        .into_iter()
+        .enumerate()
+        .map(|(genre, tracks)| {
             let right = confusion[genre][genre];
             let support: u32 = confusion[genre].iter().sum();
             let said: u32 = confusion.iter().map(|row| row[genre]).sum();
@@ -184,6 +216,7 @@ fn genre_scores(confusion: &[Vec<u32>]) -> Vec<GenreScore> {
                 recall: share(right, support),
                 f1: share(2 * right, said + support),
                 support,
+                tracks,
             }
         })
         .collect()
@@ -308,6 +341,10 @@ mod tests {
         near(zero.f1.unwrap(), 0.5);
         near(one.precision.unwrap(), 1.0 / 3.0);
         assert_eq!((one.recall, one.support), (Some(1.0), 1));
+        // One of its two tracks is right; in some draws both, in some none.
+        let tracks = zero.tracks.unwrap();
+        assert_eq!((tracks.value, tracks.low, tracks.high), (0.5, 0.0, 1.0));
+        assert_eq!(one.tracks.unwrap().low, 1.0);
         // A bin to an answer: |right − confidence| of each.
         near(scores.ece.value, (0.2 + 0.6 + 0.7 + 0.1) / 4.0);
         assert!(scores.accuracy.low < 0.5 && scores.accuracy.high > 0.5, "{:?}", scores.accuracy);
@@ -332,7 +369,10 @@ mod tests {
     #[test]
     fn a_genre_that_nobody_names_has_no_precision() {
         let scores = score(&[answer(&[0.9, 0.05, 0.05], 0, 0)], 3, 0.0, Rule::default()).unwrap();
-        assert_eq!(scores.genres[1], GenreScore { precision: None, recall: None, f1: None, support: 0 });
+        assert_eq!(
+            scores.genres[1],
+            GenreScore { precision: None, recall: None, f1: None, support: 0, tracks: None }
+        );
     }
 
     #[test]

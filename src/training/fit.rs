@@ -114,7 +114,8 @@ impl Running {
     }
 }
 
-/// The epoch whose weights are kept.
+/// The epoch whose weights are kept: that of the least validation loss; the last one
+/// where the validation part is learned from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// From 0.
@@ -227,8 +228,11 @@ impl Job<'_> {
                 .map_err(|error| TrainingError::Device(error.to_string()))?;
         }
         let mut stack = self.stack(&card.network);
-        let mut teachers =
-            self.teachers.iter().map(|teacher| self.teacher(teacher)).collect::<Result<Vec<_>, _>>()?;
+        let mut teachers = self
+            .teachers
+            .iter()
+            .map(|teacher| self.teacher(teacher, recipe.beyond.clear_teachers))
+            .collect::<Result<Vec<_>, _>>()?;
 
         while !is_over(&state) {
             let mut order = self.split.part(Part::Train).to_vec();
@@ -301,7 +305,9 @@ impl Job<'_> {
                 seconds: before + started.elapsed().as_secs_f64(),
             };
             let now = network.weights(&card)?;
-            if state.best.is_none_or(|best| result.validation_loss < best.validation_loss) {
+            // What has been learned from chooses nothing.
+            let is_better = |best: Best| self.split.refitted || result.validation_loss < best.validation_loss;
+            if state.best.is_none_or(is_better) {
                 state.best = Some(Best { epoch: state.epoch, validation_loss: result.validation_loss });
                 best = Some(used.weights(&card)?);
             }
@@ -357,11 +363,13 @@ impl Job<'_> {
         Ok(Shown { seen, truth })
     }
 
-    /// A network that was trained before.
-    fn teacher(&self, weights: &Weights) -> Result<Teacher<'_>, TrainingError> {
+    /// A network that was trained before, shown clips as the one that learns, or
+    /// `clear`.
+    fn teacher(&self, weights: &Weights, clear: bool) -> Result<Teacher<'_>, TrainingError> {
         let card = weights.card();
         let network = card.network.init(self.device)?.load(weights, self.device)?;
         let own_eyes = match &self.augmenter {
+            Some(augmenter) if clear => Some((augmenter.clear().with_input(card.input), card.network.input)),
             Some(augmenter) if augmenter.input() != card.input => {
                 Some((augmenter.with_input(card.input), card.network.input))
             }
@@ -548,8 +556,8 @@ struct Teacher<'a> {
     network: Cnn,
     stack: Option<ConvStack>,
     temperature: f32,
-    /// What shows it the clips, and the shape of its input, where that is another
-    /// than that of the network that learns.
+    /// What shows it the clips, and the shape of its input, where it is shown anything
+    /// else than the network that learns.
     own_eyes: Option<(Augmenter<'a>, [usize; 3])>,
 }
 
@@ -912,6 +920,7 @@ mod tests {
             averaging: 0.9,
             label_smoothing: 0.1,
             distillation: 0.0,
+            clear_teachers: false,
             augmentation: Some(Augmentation {
                 mixup: 0.3,
                 stretch: 0.1,
@@ -1028,11 +1037,18 @@ mod tests {
         }
     }
 
-    /// What teachers say is what they say of the very clips that are shown, and counts
-    /// as much as the recipe says; on host and device.
+    /// What teachers say is what they say of the very clips that are shown, or of the
+    /// same before anything was done to them, and counts as much as the recipe says; on
+    /// host and device.
     #[test]
     fn teachers_are_heard_as_much_as_the_recipe_says() {
-        for (own, kind) in [(true, Kind::Beyond), (false, Kind::Beyond), (true, Kind::Paper)] {
+        let cases = [
+            (true, Kind::Beyond, false),
+            (true, Kind::Beyond, true),
+            (false, Kind::Beyond, false),
+            (true, Kind::Paper, false),
+        ];
+        for (own, kind, clear) in cases {
             with_job(0.3, kind, own, |job, card, _| {
                 // One of them with eyes of its own, where clips are drawn anew.
                 let input = match kind {
@@ -1042,7 +1058,7 @@ mod tests {
                 let other = ModelCard { input, ..card.clone() };
                 let taught =
                     [(card.clone(), 3), (other, 4)].map(|(card, seed)| glorot_uniform(card, seed).unwrap());
-                let mut teachers = taught.each_ref().map(|weights| job.teacher(weights).unwrap());
+                let mut teachers = taught.each_ref().map(|weights| job.teacher(weights, clear).unwrap());
                 let learned = &job.split.part(Part::Train)[..6];
                 let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
                 let recipe =
@@ -1055,6 +1071,7 @@ mod tests {
                     .iter()
                     .map(|weights| {
                         let eyes = job.augmenter.as_ref().map(|own| own.with_input(weights.card().input));
+                        let eyes = if clear { eyes.map(|eyes| eyes.clear()) } else { eyes };
                         let drawn = |eyes: Augmenter<'_>| eyes.batch(learned, 7).cells;
                         let shape = card.network.input;
                         let seen = match eyes.map(drawn) {

@@ -67,8 +67,14 @@ pub struct Beyond {
     /// same clip, the mean of their probabilities (G. Hinton et al., "Distilling the
     /// Knowledge in a Neural Network", 2015); they are shown what the network is
     /// shown (L. Beyer et al., "Knowledge distillation: A good teacher is patient and
-    /// consistent", CVPR 2022). 0 for none.
+    /// consistent", CVPR 2022), but for `clear_teachers`. 0 for none.
     pub distillation: f64,
+    /// Whether teachers are shown the clip before equaliser, room, noise, telephone,
+    /// masks and blanks, so that the network learns to say through them what they say
+    /// without (after Q. Xie et al., "Self-training with Noisy Student improves
+    /// `ImageNet` classification", CVPR 2020).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub clear_teachers: bool,
     /// How clips are changed before they are learned from. Even with every
     /// strength at 0 they then begin anywhere in the stretch of training clips
     /// around them.
@@ -106,6 +112,14 @@ pub struct Augmentation {
     /// How often one of an input's two channels is blank, the other alone to be
     /// relied on.
     pub blank: f64,
+}
+
+impl Augmentation {
+    /// The same clips and mixtures with nothing between the song and the ear.
+    pub fn clear(self) -> Self {
+        let Self { mixup, stretch, shift, .. } = self;
+        Self { mixup, stretch, shift, ..Self::default() }
+    }
 }
 
 /// Why a recipe cannot be followed.
@@ -193,8 +207,9 @@ impl Recipe {
         if !(self.l2 >= 0.0 && self.l2 <= 1.0) {
             return error("L2 factor", &self.l2, "from 0 to 1");
         }
-        let Beyond { weight_decay, standardised, averaging, label_smoothing, distillation, augmentation } =
-            self.beyond;
+        let Beyond {
+            weight_decay, standardised, averaging, label_smoothing, distillation, augmentation, ..
+        } = self.beyond;
         if standardised && self.l2 > 0.0 {
             return error(
                 "L2 factor",
@@ -277,6 +292,9 @@ impl fmt::Display for Recipe {
         }
         if beyond.distillation > 0.0 {
             write!(formatter, ", distillation {}", beyond.distillation)?;
+            if beyond.clear_teachers {
+                write!(formatter, " (teachers hear clearly)")?;
+            }
         }
         if let Some(augmentation) = beyond.augmentation {
             let Augmentation { mixup, stretch, shift, equaliser, room, noise, telephone, masks, blank } =

@@ -57,6 +57,11 @@ pub(crate) struct Arguments {
     /// Recognition Error and Reject Tradeoff", 1970).
     #[arg(long, value_name = "PROBABILITY", default_value_t = 0.5, value_parser = share)]
     least_confidence: f64,
+    /// Take temperature, combination and kind of rejection score of this calibrated
+    /// model, a run's folder or a file, in place of choosing them: for weights that
+    /// learned from their validation part, trained by the recipe of this one.
+    #[arg(long, value_name = "MODEL")]
+    like: Option<PathBuf>,
     /// Where to compute: cpu, flex, or what this build has beside them (cuda, wgpu).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
@@ -137,6 +142,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let clips = archive.clips(card.spectrogram.clip_seconds);
     let (split, choice) =
         split(&arguments.split, &arguments.archive, state.as_ref(), &card, &archive, &clips)?;
+    let like = arguments.like.as_deref().map(run::read_calibration).transpose()?;
+    if split.refitted && like.is_none() {
+        bail!(
+            "the model has learned from the validation part, of which it is too sure: name a calibrated one by --like"
+        );
+    }
 
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, &card, &device);
@@ -154,8 +165,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         None => Sounds::default(),
     };
 
-    let temperature = fit_temperature(&music);
-    let candidates = candidates(&music, &sounds.clips, card.network.classes, arguments.refuse);
+    let temperature = like.map_or_else(|| fit_temperature(&music), |like| like.temperature);
+    let mut candidates = candidates(&music, &sounds.clips, card.network.classes, arguments.refuse);
+    if let Some(rejection) = like.and_then(|like| like.rejection) {
+        candidates.retain(|candidate| candidate.scorer.score() == rejection.score);
+    }
     if arguments.not_music.is_some() && candidates.is_empty() {
         bail!("no score can be fitted on these sounds");
     }
@@ -181,7 +195,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let combinations = Combinations::compare(&after);
     let calibration = Calibration {
         temperature,
-        combine: combinations.better(),
+        combine: like.map_or_else(|| combinations.better(), |like| like.combine),
         rejection: rejection.as_ref().map(|(rejection, _)| *rejection),
         least_confidence: Some(arguments.least_confidence as f32),
     };

@@ -14,6 +14,7 @@ use needledrop::{
     classify::rejection::Rejector,
     dataset::{
         archive::{Clip, MelArchive},
+        artists::Artists,
         choice::SplitChoice,
         split::{Part, Split},
     },
@@ -49,9 +50,14 @@ pub(crate) struct Arguments {
     /// The log-mel archive that it was trained on.
     #[arg(long)]
     archive: PathBuf,
-    /// Which parts to score.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "train,validation,test")]
+    /// Which parts to score. [default: all three; without validation where it was
+    /// learned from]
+    #[arg(long, value_enum, value_delimiter = ',')]
     parts: Vec<PartName>,
+    /// An index of artists, `track ::: artist ::: title` a line: those of the test part
+    /// of whom nothing was learned are scored by themselves, too.
+    #[arg(long, value_name = "FILE")]
+    artists: Option<PathBuf>,
     /// Where to compute: cpu, flex, or what this build has beside them (cuda, wgpu).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
@@ -115,20 +121,24 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let penalty = run::penalty(&weights, l2)?;
     let judge = Judge { card, rejector, archive: &archive, split: &split, clips: &clips, penalty };
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
+    let artists = arguments.artists.as_deref().map(read_artists).transpose()?;
     let mut parts = earlier(&run::result(output), &fingerprint, &choice, card.calibration());
-    let mut asked: Vec<Part> = arguments.parts.iter().map(|&part| part.into()).collect();
-    asked.sort();
-    asked.dedup();
-    for part in asked {
+    for part in asked(&arguments.parts, split.refitted)? {
         let bar = bar(part, split.part(part).len());
         let predictions = predict(&job, &weights, part, &bar)?;
-        let scores = judge.score(part, &predictions)?;
-        println!("{}", summary(part, &scores));
+        let scores = judge.score(part, &predictions, None)?;
+        println!("{}", summary(part.name(), &scores));
         match part {
             Part::Train => parts.train = Some(scores),
             Part::Validation => parts.validation = Some(scores),
             Part::Test => {
                 parts.test = Some(scores);
+                if let Some(artists) = &artists {
+                    let apart = artists.apart(&archive, &clips, &split, part);
+                    let scores = judge.score(part, &predictions, Some(&apart))?;
+                    println!("{}", summary("test, other artists", &scores));
+                    parts.test_other_artists = Some(scores);
+                }
                 let bytes = embeddings(card, &split, &clips, part, predictions.embedding).to_bytes()?;
                 run::write(&run::embeddings(output), &bytes)?;
             }
@@ -154,6 +164,22 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The parts to score, each once.
+fn asked(parts: &[PartName], refitted: bool) -> anyhow::Result<Vec<Part>> {
+    let mut parts: Vec<Part> = parts.iter().map(|&part| part.into()).collect();
+    if parts.is_empty() {
+        parts = Part::ALL.into_iter().filter(|part| !refitted || *part != Part::Validation).collect();
+    }
+    if refitted && parts.contains(&Part::Validation) {
+        bail!(
+            "the validation part was learned from, and a score on it would mean nothing: leave it out of --parts"
+        );
+    }
+    parts.sort();
+    parts.dedup();
+    Ok(parts)
+}
+
 /// The split that the run was trained with and no other; for a single model, the
 /// one that was asked for, if its card does not name other clips of this data set.
 pub(crate) fn split(
@@ -164,16 +190,19 @@ pub(crate) fn split(
     archive: &MelArchive,
     clips: &[Clip],
 ) -> anyhow::Result<(Split, SplitChoice)> {
-    let SplitArguments { split, split_seed, lists } = arguments;
+    let SplitArguments { split, split_seed, lists, refit } = arguments;
     let of_run = state.and_then(|state| state.choice.as_ref());
     let split = match of_run {
-        Some(_) if split.is_some() || split_seed.is_some() => {
-            bail!("a run is judged by the split it was trained with; leave out --split and --split-seed")
+        Some(_) if split.is_some() || split_seed.is_some() || *refit => {
+            bail!(
+                "a run is judged by the split it was trained with; leave out --split, --split-seed and --refit"
+            )
         }
         Some(choice) => {
             let name = SplitName::from_str(&choice.name, false);
             let name = name.map_err(|_| anyhow::anyhow!("there is no split `{}`", choice.name))?;
-            let known = SplitArguments { split: Some(name), split_seed: choice.seed, lists: lists.clone() };
+            let (split, split_seed, refit) = (Some(name), choice.seed, choice.refitted);
+            let known = SplitArguments { split, split_seed, lists: lists.clone(), refit };
             known.split(archive, clips, path)?
         }
         None => arguments.split(archive, clips, path)?,
@@ -270,10 +299,13 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn score(&self, part: Part, predictions: &Predictions) -> anyhow::Result<Scores> {
+    /// Scores a part, or of it the clips that `only` says.
+    fn score(&self, part: Part, predictions: &Predictions, only: Option<&[bool]>) -> anyhow::Result<Scores> {
         let answers: Vec<Answer> =
             observations(self.card, self.archive, self.clips, self.split.part(part), predictions)
-                .map(|clip| Answer {
+                .enumerate()
+                .filter(|(at, _)| only.is_none_or(|only| only[*at]))
+                .map(|(_, clip)| Answer {
                     refused: self.rejector.as_ref().is_some_and(|rejector| rejector.judge(clip.evidence()).1),
                     ..Answer::new(&clip.logits, self.card.temperature, clip.genre, clip.track)
                 })
@@ -284,6 +316,15 @@ impl Judge<'_> {
         score(&answers, self.card.genres.len(), self.penalty, self.card.rule())
             .with_context(|| format!("there is nothing to score in {}", part.name()))
     }
+}
+
+fn read_artists(path: &Path) -> anyhow::Result<Artists> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let artists = Artists::parse(&text);
+    if artists.is_empty() {
+        bail!("{} names no artist: it has no line like `track ::: artist ::: title`", path.display());
+    }
+    Ok(artists)
 }
 
 /// The embeddings of a part's clips, `[clips, embedding_length]`, with what is known
@@ -315,12 +356,12 @@ pub(crate) fn bar(part: Part, clips: usize) -> ProgressBar {
     bar
 }
 
-fn summary(part: Part, scores: &Scores) -> String {
+fn summary(part: &str, scores: &Scores) -> String {
     let percent = |share: f64| 100.0 * share;
     format!(
         "{:<10}  loss {:.3}  accuracy per clip {:.1} % ({:.1} to {:.1})  per track {:.1} %  ECE {:.3}, \
          per track {:.3}  refused {:.1} %  tracks not sure {:.1} %",
-        part.name(),
+        part,
         scores.loss,
         percent(scores.accuracy.value),
         percent(scores.accuracy.low),

@@ -1,6 +1,6 @@
 //! `needledrop export`: a run to the model that the page loads.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -9,7 +9,7 @@ use needledrop::{
         card::{ModelCard, Score},
         weights::{Precision, Weights},
     },
-    report::result::RunResult,
+    report::result::{Estimate, RunResult, Scores},
     training::checkpoint::write_whole,
 };
 
@@ -28,6 +28,10 @@ pub(crate) struct Arguments {
     /// What people shall call the model, in place of the card's name.
     #[arg(long)]
     name: Option<String>,
+    /// Scores of other trainings by the same recipe, as `evaluate` wrote them: their means
+    /// go into the card beside the model's own.
+    #[arg(long, num_args = 1.., value_name = "RESULT.JSON")]
+    protocol: Vec<PathBuf>,
     /// Who may do what with the weights.
     #[arg(long)]
     licence: Option<String>,
@@ -37,6 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (_, weights) = run::read_run(&arguments.run)?;
     let mut card = weights.card().clone();
     card.scores = scores(arguments, &weights)?;
+    card.scores.extend(protocol(&arguments.protocol, &card)?);
     if let Some(name) = &arguments.name {
         card.name.clone_from(name);
     }
@@ -77,14 +82,45 @@ fn scores(Arguments { run: folder, .. }: &Arguments, weights: &Weights) -> anyho
 }
 
 fn of_result(result: &RunResult) -> Vec<Score> {
-    let score = |part: &str, per: &str, accuracy: f64| Score {
-        split: result.split.name.clone(),
-        part: part.into(),
-        per: per.into(),
-        accuracy: accuracy as f32,
-    };
-    let of_part = |(part, scores): (&'static str, &needledrop::report::result::Scores)| {
-        [score(part, "clip", scores.accuracy.value), score(part, "track", scores.track_accuracy.value)]
+    let of_part = |(part, scores): (&'static str, &Scores)| {
+        let score = |per, accuracy| said(&result.split.name, part, per, accuracy, None);
+        [score("clip", scores.accuracy), score("track", scores.track_accuracy)]
     };
     result.parts.scored().flat_map(of_part).collect()
+}
+
+/// The mean scores of other trainings, split by split.
+fn protocol(paths: &[PathBuf], card: &ModelCard) -> anyhow::Result<Vec<Score>> {
+    let mut splits = BTreeMap::<String, Vec<Scores>>::new();
+    for path in paths {
+        let result = run::read_result(path)?;
+        let path = path.display();
+        if result.parameters != card.network.parameters()? || result.genres != card.genres {
+            bail!("{path} is of another network: its scores are not this recipe's");
+        }
+        if result.split.refitted {
+            bail!("{path} is of a model that learned from its validation part");
+        }
+        let test = result.parts.test.with_context(|| format!("{path} says nothing of the test part"))?;
+        splits.entry(result.split.name).or_default().push(test);
+    }
+    let mean = |(split, trainings): (&String, &Vec<Scores>)| {
+        let score = |per, of: fn(&Scores) -> Estimate| {
+            let each: Vec<Estimate> = trainings.iter().map(of).collect();
+            said(split, "test", per, Estimate::mean(&each), Some(trainings.len()))
+        };
+        [score("clip", |scores| scores.accuracy), score("track", |scores| scores.track_accuracy)]
+    };
+    Ok(splits.iter().flat_map(mean).collect())
+}
+
+fn said(split: &str, part: &str, per: &str, accuracy: Estimate, trainings: Option<usize>) -> Score {
+    Score {
+        split: split.into(),
+        part: part.into(),
+        per: per.into(),
+        accuracy: accuracy.value as f32,
+        interval: Some([accuracy.low as f32, accuracy.high as f32]),
+        trainings,
+    }
 }

@@ -78,9 +78,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let output = arguments.output.display();
     write_whole(&arguments.output, json.as_bytes()).with_context(|| format!("cannot write {output}"))?;
     println!(
-        "{} test clips of {choice}, {right} of them right; {} axes keep {:.1} % of the variance; {} bytes in \
+        "{} of the {} test clips of {choice}, {right} of which are right; {} axes keep {:.1} % of the variance; {} bytes in \
          {output}",
         map.said.len(),
+        said.len(),
         map.space.dimensions,
         100.0 * map.space.variance,
         json.len(),

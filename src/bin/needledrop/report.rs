@@ -89,11 +89,15 @@ fn name(result: &RunResult) -> String {
             if result.split.seed.is_some_and(|seed| seed != training.seed) {
                 name += &format!("-split{}", result.split.seed.unwrap_or_default());
             }
-            if training.recipe.name != "best" {
+            // A design's recipe has the design's own name.
+            if training.recipe.name != if result.row.is_some() { "best" } else { &result.name } {
                 name += &format!("-{}", slug(&training.recipe.name));
             }
         }
         None => name += &format!("-{}", slug(&result.name)),
+    }
+    if result.split.refitted {
+        name += "-refit";
     }
     name
 }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use needledrop::{
     network::{
-        card::ModelCard,
+        card::{Calibration, ModelCard},
         experiment::{NetworkSpec, experiments},
         weights::{Weights, tensor_shapes},
     },
@@ -73,6 +73,16 @@ pub(crate) fn read_run(folder: &Path) -> anyhow::Result<(State, Weights)> {
 pub(crate) fn read_model(path: &Path) -> anyhow::Result<Weights> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Weights::from_bytes(&bytes).with_context(|| format!("cannot use the model {}", path.display()))
+}
+
+/// How verdicts are made of what a calibrated run or model says.
+pub(crate) fn read_calibration(path: &Path) -> anyhow::Result<Calibration> {
+    let weights = if path.is_dir() { read_run(path)?.1 } else { read_model(path)? };
+    let calibration = weights.card().calibration();
+    if calibration == Calibration::default() {
+        bail!("{} is not calibrated", path.display());
+    }
+    Ok(calibration)
 }
 
 /// Writes a file whole or not at all.

@@ -47,6 +47,8 @@ use crate::{run, session::session};
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
 /// Length of the paper's clips.
 const CLIP_SECONDS: f32 = 3.0;
+/// What a recipe that was refitted has beside it.
+const REFITTED: &str = "; training and validation part together, the last epoch";
 /// Range of the paper's decibels.
 const TOP_DB: f32 = 80.0;
 
@@ -129,6 +131,10 @@ pub(crate) struct SplitArguments {
     /// `--split filtered`: splits/{train,valid,test}_filtered.txt beside the archive]
     #[arg(long, num_args = 3, value_names = ["TRAIN", "VALIDATION", "TEST"])]
     pub(crate) lists: Option<Vec<PathBuf>>,
+    /// Learn from the validation part as well, once everything is chosen: the weights of
+    /// the last epoch are kept, and only the test part is scored.
+    #[arg(long)]
+    pub(crate) refit: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -160,7 +166,7 @@ impl SplitArguments {
         if self.lists.is_some() && name != SplitName::Lists {
             bail!("--lists is a split of its own; leave out --split");
         }
-        Ok(match name {
+        let split = match name {
             SplitName::Clips => Split::over_clips(archive, clips, seed)?,
             SplitName::Tracks => Split::over_tracks(archive, clips, seed)?,
             SplitName::Filtered => {
@@ -178,7 +184,8 @@ impl SplitArguments {
                 let lists = read_lists(&[train, validation, test])?;
                 Split::by_names(archive, clips, "lists", lists.each_ref().map(String::as_str))?
             }
-        })
+        };
+        Ok(if self.refit { split.refitted() } else { split })
     }
 }
 
@@ -481,7 +488,7 @@ fn card(archive: &MelArchive, design: &Design, split: &SplitChoice, recipe: &Rec
             split: split.name.clone(),
             split_seed: split.seed,
             split_fingerprint: Some(split.fingerprint.clone()),
-            recipe: recipe.to_string(),
+            recipe: recipe.to_string() + if split.refitted { REFITTED } else { "" },
             seed: Some(seed),
         },
         scores: Vec::new(),

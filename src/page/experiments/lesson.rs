@@ -15,7 +15,7 @@ pub(super) fn Leakage(
     /// What was scored.
     lesson: Lesson,
 ) -> impl IntoView {
-    let Lesson { row, recipe, splits } = lesson;
+    let Lesson { row, model, recipe, splits } = lesson;
     let names = ["leakage.clips", "leakage.tracks", "leakage.filtered"];
     let bars = names.into_iter().zip(SPLITS).zip(splits).map(|((what, split), learned)| {
         let state = if learned.is_some() { "shown" } else { "not-run" };
@@ -55,8 +55,10 @@ pub(super) fn Leakage(
             _ => t!("leakage.unknown"),
         }
     };
-    let which = move || {
-        if recipe.is_empty() { String::new() } else { t!("leakage.which", row = &row, recipe = &recipe) }
+    let which = move || match &row {
+        _ if recipe.is_empty() => String::new(),
+        Some(row) => t!("leakage.which", row = row, recipe = &recipe),
+        None => t!("leakage.which_own", model = &model),
     };
     view! {
         <section class="leakage" aria-labelledby="leakage-heading" data-testid="leakage">

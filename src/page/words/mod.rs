@@ -428,7 +428,26 @@ pub(crate) fn score(score: &Score) -> String {
         "train" => t!("model.part_train"),
         other => other.to_owned(),
     };
-    t!("model.score", share = percent_exact(score.accuracy), per = per, part = part, split = &score.split)
+    let share = match score.interval {
+        Some([low, high]) => t!(
+            "model.share_interval",
+            share = percent_exact(score.accuracy),
+            low = percent_exact(low),
+            high = percent_exact(high)
+        ),
+        None => percent_exact(score.accuracy),
+    };
+    match score.trainings {
+        Some(trainings) => t!(
+            "model.score_trainings",
+            share = share,
+            per = per,
+            part = part,
+            split = &score.split,
+            trainings = trainings
+        ),
+        None => t!("model.score", share = share, per = per, part = part, split = &score.split),
+    }
 }
 
 /// The front end of a model in a line.
