@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Times the network of the built page on one thread in headless Chromium beside
+# Times the paper's network of the built page on one thread in headless Chromium beside
 # onnxruntime-web and TF.js: the same weights, the same pictures, in turns.
 #
 #   scripts/bench-peers.sh [DIST [FOLDER]]

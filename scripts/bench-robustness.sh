@@ -12,7 +12,7 @@
 # The telephone: an echo that is 60 dB down after 0.4 s, 150 to 7000 Hz, pink noise
 # 20 dB below, 16 kHz, AAC at 32 kbit/s.
 set -euo pipefail
-model=$(realpath "${1:-$(dirname "$0")/../www/model/row8.safetensors}")
+model=$(realpath "${1:-$(dirname "$0")/../www/model/ears.safetensors}")
 music=$(realpath -m "${2:-$(dirname "$0")/../../shared/data/audio}")
 splits=$(realpath -m "${3:-$(dirname "$0")/../../shared/data/splits}")
 cd "$(dirname "$0")/.."

@@ -11,7 +11,8 @@ cd "${1:?usage: scripts/compress.sh FOLDER}"
 readonly PAGE_BUDGET=400
 readonly VIEWS_BUDGET=250
 readonly ENGINE_BUDGET=2500
-readonly WEIGHTS_BUDGET=4400
+readonly WEIGHTS_BUDGET=1200
+readonly PAPERS_BUDGET=4400
 readonly DATA_BUDGET=100
 # A copy that saves less than this percentage is not worth its place.
 readonly LEAST_SAVING=5
@@ -88,6 +89,11 @@ downloaded() {
   echo "$total"
 }
 
+# The file that a tag of the page names.
+named() {
+  sed -n "s|.*<meta name=\"$1\" content=\"\([^\"]*\)\".*|\1|p" index.html
+}
+
 within=true
 
 report() {
@@ -106,7 +112,9 @@ report views "$VIEWS_BUDGET" views-*.wasm
 report engine "$ENGINE_BUDGET" engine-*/engine*.js engine-*/engine*.wasm engine-*/capture-worklet.js
 # Only who has a GPU downloads it, beside the engine.
 report gpu "$ENGINE_BUDGET" engine-*/gpu*.js engine-*/gpu*.wasm
-report weights "$WEIGHTS_BUDGET" model/*.safetensors
+report weights "$WEIGHTS_BUDGET" "$(named needledrop-model)"
+# Only who asks for the paper's network downloads it.
+report papers "$PAPERS_BUDGET" "$(named needledrop-papers)"
 # What map and experiments show, each fetched by its view.
 report data "$DATA_BUDGET" data-*/*.json
 if [ "$within" = false ]; then

@@ -100,30 +100,32 @@ version_data() {
   set_meta needledrop-data "$folder/"
 }
 
+# The weights whose address stands in a tag: the page's own, or the paper's.
 version_model() {
-  local model from versioned
-  model=$(meta needledrop-model)
+  local model from versioned tag=$1
+  model=$(meta "$tag")
   from=$source_dir/www/$model
   [ -f "$from" ] || fail "index.html names the weights $model, but there is no www/$model"
   versioned=${model%.safetensors}-$(sha256 <"$from" | cut -c "1-$DIGITS").safetensors
   mkdir -p "$(dirname "$versioned")"
   cp "$from" "$versioned"
-  set_meta needledrop-model "$versioned"
-  set_meta needledrop-model-bytes "$(size "$versioned")"
+  set_meta "$tag" "$versioned"
+  set_meta "$tag-bytes" "$(size "$versioned")"
 }
 
 # Every staged file as a line of the service worker's FILES; what only a GPU needs
-# is kept once it was asked for. index.html goes by
+# and the paper's network are kept once they were asked for. index.html goes by
 # the folder's own address, which no host redirects.
 list_files() {
-  local file address versioned on_demand
+  local file address versioned on_demand papers
+  papers=$(meta needledrop-papers)
   find . -type f ! -name sw.js | sed 's|^\./||' | LC_ALL=C sort | while read -r file; do
     address=$file
     [ "$file" != index.html ] || address=./
     versioned=false
     [[ ! $file =~ -[0-9a-f]{8,16} ]] || versioned=true
     on_demand=false
-    [[ $file != */gpu[._-]* ]] || on_demand=true
+    [[ $file != */gpu[._-]* && $file != "$papers" ]] || on_demand=true
     printf '  ["%s", "%s", %s, %s],\n' "$address" "$(integrity "$file")" "$versioned" "$on_demand"
   done
 }
@@ -146,7 +148,8 @@ add_views
 version_language
 add_boot_sentences
 version_data
-version_model
+version_model needledrop-model
+version_model needledrop-papers
 "$source_dir/scripts/notices.sh" >THIRD-PARTY.txt
 grep -q "^wgpu " THIRD-PARTY.txt || fail "the notices leave out what the GPU's engine is made of"
 write_service_worker

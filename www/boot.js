@@ -12,6 +12,8 @@
 //                                        download's Content-Length is not its size
 // <meta name="needledrop-model">         address of the weights, relative to the document
 // <meta name="needledrop-model-bytes">   their size
+// <meta name="needledrop-papers">        the paper's network, likewise, fetched once it is asked for
+// <meta name="needledrop-papers-bytes">  its size
 // <meta name="needledrop-language">      folder of the languages, ends with "/", relative to the
 //                                        document: a file for each that is not compiled in
 // <meta name="needledrop-data">          folder of the numbers that views show, likewise

@@ -1,6 +1,6 @@
 // The race, in the browser: the page's own engine by both its kernels,
-// onnxruntime-web and TF.js run the network of the shipped weights, picture by
-// picture, in turns.
+// onnxruntime-web and TF.js run the paper's network with the shipped weights,
+// picture by picture, in turns.
 //
 // In: the built page under /needledrop/, the peers under /packages/, TF.js as
 // the global tf. Out: a POST of { racers: [{ name, times, difference }], rounds },
@@ -23,7 +23,7 @@ async function built() {
   const text = await (await fetch(new URL("index.html", dist))).text();
   const page = new DOMParser().parseFromString(text, "text/html");
   const named = (name) => new URL(page.querySelector(`meta[name=needledrop-${name}]`).content, dist);
-  return { engine: named("engine"), model: named("model") };
+  return { engine: named("engine"), model: named("papers") };
 }
 
 /** The tensors of a safetensors file, as { shape, values }, in f32. */

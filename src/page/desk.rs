@@ -36,6 +36,9 @@ use crate::network::card::ModelCard;
 /// The model that comes with the page.
 pub(crate) const OWN_MODEL: ModelId = ModelId(0);
 
+/// The paper's network, which comes once it is asked for.
+pub(crate) const PAPERS_MODEL: ModelId = ModelId(1);
+
 /// How often the pool looks at its clock.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -70,6 +73,8 @@ pub(crate) struct Desk {
     pub(crate) engine_download: RwSignal<Download>,
     /// The download of the page's own model.
     pub(crate) model_download: RwSignal<Download>,
+    /// The download of the paper's network.
+    pub(crate) papers_download: RwSignal<Download>,
     /// The models of this visit.
     pub(crate) models: RwSignal<Vec<Model>>,
     /// The model for songs added from now on.
@@ -129,7 +134,7 @@ impl Desk {
             askers: HashMap::new(),
             stops: 0,
             next_song: 0,
-            next_model: OWN_MODEL.0 + 1,
+            next_model: PAPERS_MODEL.0,
             next_query: 0,
         };
         Self {
@@ -137,6 +142,7 @@ impl Desk {
             engine: RwSignal::new(None),
             engine_download: RwSignal::default(),
             model_download: RwSignal::default(),
+            papers_download: RwSignal::default(),
             models: RwSignal::default(),
             chosen_model: RwSignal::new(OWN_MODEL),
             choice: RwSignal::default(),
@@ -174,6 +180,9 @@ impl Desk {
         if self.engine_download.with_untracked(failed) || self.model_download.with_untracked(failed) {
             self.load();
         }
+        if self.papers_download.with_untracked(failed) {
+            self.load_papers_model();
+        }
     }
 
     async fn load_engine(self) {
@@ -196,22 +205,47 @@ impl Desk {
     }
 
     async fn load_model(self) {
-        let Some(address) = browser::meta("needledrop-model") else {
+        let Some(file) = Self::shipped("needledrop-model", self.model_download).await else { return };
+        self.models.update(|models| models.insert(0, Model::loading(OWN_MODEL, &t!("model.pages_own"))));
+        self.hold_model(OWN_MODEL, &file);
+        if self.chosen_model.get_untracked() == OWN_MODEL {
+            self.tell(Event::SetModel { model: OWN_MODEL, file: file.into() });
+        }
+    }
+
+    /// Fetches the paper's network and chooses it, once it is there.
+    pub(crate) fn load_papers_model(self) {
+        match self.papers_download.get_untracked() {
+            Download::Here => return self.choose_model(PAPERS_MODEL),
+            Download::Coming(_) => return,
+            Download::Waiting | Download::Failed(_) => {}
+        }
+        self.papers_download.set(Download::Coming(0.0));
+        spawn_local(async move {
+            let Some(file) = Self::shipped("needledrop-papers", self.papers_download).await else { return };
+            self.hold_model(PAPERS_MODEL, &file);
+            let model = Model::loading(PAPERS_MODEL, &t!("download.papers_model"));
+            self.models.update(|models| models.push(model));
+            self.choose_model(PAPERS_MODEL);
+        });
+    }
+
+    /// The weights whose address the tag `tag` has; `None` where `download` says why not.
+    async fn shipped(tag: &str, download: RwSignal<Download>) -> Option<ArrayBuffer> {
+        let Some(address) = browser::meta(tag) else {
             let missing = DownloadProblem::Unusable(t!("download.no_address"));
-            return self.model_download.set(Download::Failed(missing));
+            download.set(Download::Failed(missing));
+            return None;
         };
-        let arrived = move |bytes| self.model_download.set(Download::Coming(bytes));
-        match download::bytes(&address, arrived).await {
+        match download::bytes(&address, move |bytes| download.set(Download::Coming(bytes))).await {
             Ok(file) => {
-                self.model_download.set(Download::Here);
-                self.models
-                    .update(|models| models.insert(0, Model::loading(OWN_MODEL, &t!("model.pages_own"))));
-                self.hold_model(OWN_MODEL, &file);
-                if self.chosen_model.get_untracked() == OWN_MODEL {
-                    self.tell(Event::SetModel { model: OWN_MODEL, file: file.into() });
-                }
+                download.set(Download::Here);
+                Some(file)
             }
-            Err(problem) => self.model_download.set(Download::Failed(problem)),
+            Err(problem) => {
+                download.set(Download::Failed(problem));
+                None
+            }
         }
     }
 
@@ -834,7 +868,7 @@ impl Desk {
         self.songs.with_untracked(|songs| songs.iter().any(Song::is_active))
             || !self.microphone.state.with_untracked(is_idle)
             || self.classroom.has_examples()
-            || self.models.with_untracked(|models| models.len() > 1)
+            || self.models.with_untracked(|models| models.iter().any(|model| model.id.0 > PAPERS_MODEL.0))
     }
 
     // What belongs to no song.

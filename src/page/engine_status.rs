@@ -21,12 +21,23 @@ pub(crate) fn EnginePanel() -> impl IntoView {
         }
         _ => "loading",
     };
+    let retry = Callback::new(move |()| desk.load());
     view! {
         <section class="panel" aria-labelledby="engine-heading" data-testid="engine" data-state=state>
             <h2 id="engine-heading">{sentence("engine.heading")}</h2>
             <div class="engine-lines">
-                <DownloadLine what="download.engine" download=desk.engine_download tag="needledrop-engine-bytes" />
-                <DownloadLine what="download.model" download=desk.model_download tag="needledrop-model-bytes" />
+                <DownloadLine
+                    what="download.engine"
+                    download=desk.engine_download
+                    tag="needledrop-engine-bytes"
+                    retry
+                />
+                <DownloadLine
+                    what="download.model"
+                    download=desk.model_download
+                    tag="needledrop-model-bytes"
+                    retry
+                />
                 {move || desk.engine.with(|engine| engine.as_ref().map(|status| view! {
                     <p class="engine-runs" data-testid="engine-runs">{words::runs(status)}</p>
                     <p class="quiet small" data-testid="engine-gpu">{words::gpu(status)}</p>
@@ -54,15 +65,16 @@ fn is_starting(status: Option<&EngineStatus>) -> bool {
 
 /// A download with its size; nothing once it is there.
 #[component]
-fn DownloadLine(
+pub(crate) fn DownloadLine(
     /// What is downloaded, by the key of its name.
     what: &'static str,
     /// How far it is.
     download: RwSignal<Download>,
     /// The tag that says how large it is.
     tag: &'static str,
+    /// Asks for it again.
+    retry: Callback<()>,
 ) -> impl IntoView {
-    let desk = expect_context::<Desk>();
     let total = workers::announced_bytes(tag);
     let share = move |received: f64| total.map_or(0.0, |total| (received / total).clamp(0.0, 1.0));
     move || match download.get() {
@@ -85,7 +97,7 @@ fn DownloadLine(
             view! {
                 <div class="download">
                     <p class="problem">{words::load_problem(what, &problem)}</p>
-                    <button class="quiet-button" data-testid="reload" on:click=move |_| desk.load()>
+                    <button class="quiet-button" data-testid="reload" on:click=move |_| retry.run(())>
                         {sentence("download.retry")}
                     </button>
                 </div>

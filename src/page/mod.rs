@@ -128,6 +128,12 @@ fn App() -> impl IntoView {
         app::take_from_system(desk);
     });
     let listening = Memo::new(move |_| router.view.get() == View::Listen);
+    let wants_papers = Memo::new(move |_| router.wants_papers_model());
+    Effect::new(move |_| {
+        if wants_papers.get() {
+            desk.load_papers_model();
+        }
+    });
     view! {
         <Shell />
         <main class:hovering=move || hovering.get()>

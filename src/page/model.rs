@@ -11,7 +11,8 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{File, HtmlInputElement, HtmlSelectElement};
 
-use super::desk::Desk;
+use super::desk::{Desk, Download};
+use super::engine_status::DownloadLine;
 use super::words::{self, sentence, t};
 use super::{browser, colors};
 use crate::engine::protocol::ModelId;
@@ -128,6 +129,7 @@ pub(crate) fn ModelPanel() -> impl IntoView {
                 </select>
             </label>
             <div class="card-place">{move || card.get().map(|card| view! { <Card card /> })}</div>
+            <PapersModel />
             <p class="quiet small">{sentence("model.own")}</p>
             <label class="button secondary">
                 <input
@@ -140,6 +142,24 @@ pub(crate) fn ModelPanel() -> impl IntoView {
                 {sentence("model.choose")}
             </label>
         </section>
+    }
+}
+
+/// The paper's network, for who wants it: a button, then how far it has come.
+#[component]
+fn PapersModel() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let download = desk.papers_download;
+    let is_waiting = Memo::new(move |_| download.get() == Download::Waiting);
+    let retry = Callback::new(move |()| desk.load_papers_model());
+    view! {
+        <Show when=move || is_waiting.get()>
+            <p class="quiet small">{sentence("model.papers_why")}</p>
+            <button class="quiet-button" data-testid="papers-model" on:click=move |_| desk.load_papers_model()>
+                {sentence("model.papers")}
+            </button>
+        </Show>
+        <DownloadLine what="download.papers_model" download tag="needledrop-papers-bytes" retry />
     }
 }
 

@@ -15,6 +15,8 @@ use super::later;
 
 /// The parameter that says that the page is being presented.
 const PRESENT: &str = "present";
+/// The parameter that says which model is used, and its value for the paper's network.
+const MODEL: (&str, &str) = ("model", "paper");
 
 /// A side of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -282,6 +284,11 @@ impl Router {
             history.replace_state_with_url(&JsValue::NULL, "", Some(&place.write(encode)))
         });
         self.arrive(place);
+    }
+
+    /// Whether the address asks for the paper's network.
+    pub(crate) fn wants_papers_model(self) -> bool {
+        self.parameters.with(|all| all.get(MODEL.0) == Some(MODEL.1))
     }
 
     /// Begins or ends the presentation.

@@ -44,7 +44,7 @@ fn a_link_opens_the_example_at_a_step_and_a_filter() {
     browser.open(&format!("{}#inside?stage=conv2&filter=7", server.url()));
     browser.wait_until(SHOWN, LIMIT);
     assert_eq!(step(&browser), "conv2");
-    browser.wait_for_text("[data-testid=inside-shape]", "128 × 32 × 32", LIMIT);
+    browser.wait_for_text("[data-testid=inside-shape]", "48 × 32 × 17", LIMIT);
     browser.wait_until(DRAWN, LIMIT);
     assert_eq!(browser.eval("document.querySelector('[data-testid=inside-filter]').value"), "7");
 

@@ -99,10 +99,38 @@ pub(crate) fn songs(folder: &Path) -> Vec<PathBuf> {
         .to_vec()
 }
 
+/// What the page calls the paper's network.
+const PAPERS_NAME: &str = "Experiment 8 (Keras reference)";
+
+/// Which model the page uses, by name.
+const CHOSEN: &str =
+    "document.querySelector('[data-testid=model-choice]').selectedOptions[0]?.textContent.trim()";
+
+/// The paper's network, whose verdicts take their time.
+fn papers_network() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("www/model/row8.safetensors")
+}
+
+/// Has the page use the paper's network.
+pub(crate) fn choose_papers_network(browser: &Browser) {
+    browser.wait_until(&format!("{CHOSEN} !== undefined"), LIMIT);
+    browser.click("[data-testid=papers-model]");
+    browser.wait_until(&format!("{CHOSEN} === '{PAPERS_NAME}'"), LIMIT);
+}
+
 /// What the command line says of files, in their order.
 pub(crate) fn heard(files: &[PathBuf]) -> Vec<Value> {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_needledrop")).args(["classify", "--json"]).args(files).output();
+    heard_by(None, files)
+}
+
+/// The same by another model than the shipped one.
+fn heard_by(model: Option<&Path>, files: &[PathBuf]) -> Vec<Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_needledrop"));
+    command.args(["classify", "--json"]);
+    if let Some(model) = model {
+        command.arg("--model").arg(model);
+    }
+    let output = command.args(files).output();
     let text = String::from_utf8(output.unwrap().stdout).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -268,6 +296,8 @@ fn a_song_goes_on_when_the_gpu_crashes() {
     let song = excerpt("crash", "24");
     let server = Server::start(&build::folder(), "/");
     let browser = on_software_gpu(&server);
+    // It leaves the time for a crash.
+    choose_papers_network(&browser);
     browser.drop_files("[data-testid=drop-zone]", &[&song]);
     browser.wait_until("JSON.parse(window.needledrop.results())[0].clips.length > 0", SOFTWARE_LIMIT);
     let before = results(&browser)[0]["clips"].as_array().unwrap().clone();
@@ -279,7 +309,7 @@ fn a_song_goes_on_when_the_gpu_crashes() {
     let clips = after["clips"].as_array().unwrap();
     assert!(before.len() < clips.len(), "the song was over before the crash");
     assert_eq!(&clips[..before.len()], before);
-    assert_same_verdicts(after, &heard(&[song])[0]);
+    assert_same_verdicts(after, &heard_by(Some(&papers_network()), &[song])[0]);
     browser.wait_until(&format!("{ENGINE_STATE} === 'gpu'"), SOFTWARE_LIMIT);
 }
 
@@ -408,7 +438,7 @@ fn two_hundred_files_at_once_are_all_heard() {
 fn a_cancelled_song_is_silent_at_once() {
     let folder = folder("cancel");
     let long = folder.join("long.wav");
-    ffmpeg(&["-f", "lavfi", "-i", "anoisesrc=d=1800:r=22050:a=0.3:seed=1"], &long);
+    ffmpeg(&["-f", "lavfi", "-i", "anoisesrc=d=3600:r=22050:a=0.3:seed=1"], &long);
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options::default());
     browser.drop_files("[data-testid=drop-zone]", &[&long]);
@@ -509,11 +539,33 @@ fn a_denied_microphone_and_an_absent_one_are_explained_each_in_its_words() {
 }
 
 #[test]
+fn the_papers_network_is_one_click_away_and_kept_for_offline() {
+    let mut server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
+    browser.wait_until(KEPT, LIMIT);
+    let is_row8 = |path: &String| path.contains("/row8");
+    assert!(!server.requests().iter().any(is_row8), "nobody asked for it");
+    choose_papers_network(&browser);
+    assert!(server.requests().iter().any(is_row8));
+    browser.assert_content();
+
+    let song = excerpt("papers", "5");
+    browser.drop_files("[data-testid=drop-zone]", &[&song]);
+    browser.wait_until(AT_REST, LIMIT);
+    assert_same_verdicts(&results(&browser)[0], &heard_by(Some(&papers_network()), &[song])[0]);
+
+    // A link asks for it, too, and there is no server any more.
+    server.stop();
+    browser.open(&format!("{}?again#listen?model=paper", server.url()));
+    browser.wait_until(&format!("{CHOSEN} === '{PAPERS_NAME}'"), LIMIT);
+}
+
+#[test]
 fn weights_of_ones_own_become_a_model_and_bad_ones_are_refused() {
     let folder = folder("weights");
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/model/row8.safetensors");
     let mine = folder.join("mine.safetensors");
-    fs::copy(shipped, &mine).unwrap();
+    fs::copy(papers_network(), &mine).unwrap();
     let broken = folder.join("broken.safetensors");
     fs::write(&broken, &fs::read(&mine).unwrap()[..100_000]).unwrap();
 
@@ -523,12 +575,12 @@ fn weights_of_ones_own_become_a_model_and_bad_ones_are_refused() {
     let models = "document.querySelectorAll('[data-testid=model-choice] option').length";
     assert_eq!(browser.eval(models), 1);
     browser.drop_files("[data-testid=drop-zone]", &[&mine]);
-    browser.wait_until(&format!("{models} === 2"), LIMIT);
+    browser.wait_until(&format!("{models} === 2 && {CHOSEN} === '{PAPERS_NAME}'"), LIMIT);
     browser.drop_files("[data-testid=drop-zone]", &[&broken]);
     browser.wait_for_text("[data-testid=notes]", "broken.safetensors", LIMIT);
     assert_eq!(browser.eval(models), 2);
     let song = excerpt("own", "5");
     browser.drop_files("[data-testid=drop-zone]", &[&song]);
     browser.wait_until(AT_REST, LIMIT);
-    assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
+    assert_same_verdicts(&results(&browser)[0], &heard_by(Some(&mine), &[song])[0]);
 }

@@ -10,7 +10,7 @@ use crate::{
     page::{Browser, Options},
     server::Server,
     shell::KEPT,
-    songs::{AT_REST, LIMIT, excerpt, ffmpeg, folder, open},
+    songs::{AT_REST, LIMIT, choose_papers_network, excerpt, ffmpeg, folder, open},
 };
 
 const IN_SPANISH: &str = "document.documentElement.lang === 'es' && document.querySelector('#songs-heading').innerText === 'Canciones'";
@@ -251,6 +251,8 @@ fn narrow(server: &Server, folder_name: &str) -> (Browser, &'static str) {
     fs::copy(excerpt("views-short", "7"), &short).unwrap();
     browser.drop_files("[data-testid=drop-zone]", &[&short]);
     browser.wait_until(AT_REST, LIMIT);
+    // Else the long song would be over before every view was looked at.
+    choose_papers_network(&browser);
     browser.drop_files("[data-testid=drop-zone]", &[&long]);
     browser.wait_for("[data-testid=song][data-state=busy]", LIMIT);
     (browser, name)

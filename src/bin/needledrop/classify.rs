@@ -27,7 +27,7 @@ use serde::Serialize;
 use crate::run;
 
 /// The model that the page ships.
-static SHIPPED: &[u8] = include_bytes!("../../../www/model/row8.safetensors");
+static SHIPPED: &[u8] = include_bytes!("../../../www/model/ears.safetensors");
 
 #[derive(Args)]
 pub(crate) struct Arguments {

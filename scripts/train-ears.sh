@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Trains the page's own network by the settled recipe (docs/experiments.md): three small
+# teachers, which hear clips in different ways, and the pupil that they teach.
+#
+#   scripts/train-ears.sh ARCHIVE FOLDER [SPLIT [SEED [OPTION ...]]]
+#
+# ARCHIVE is the shared log-mel archive or one like it (hop 1920, frames not centred).
+# FOLDER gets a run's folder for each of the four, SPLIT (default: filtered) and SEED
+# (default: 0) say how; but for `filtered`, which is fixed, SEED draws the split too.
+# More options go to `needledrop train`: --refit, --device cuda. What was interrupted
+# goes on where it was by the same command. Twenty minutes on 2 cores.
+set -euo pipefail
+usage="usage: scripts/train-ears.sh ARCHIVE FOLDER [SPLIT [SEED [OPTION ...]]]"
+archive=$(realpath "${1:?$usage}")
+runs=$(realpath -m "${2:?$usage}")
+split=${3:-filtered}
+seed=${4:-0}
+options=("${@:5}")
+cd "$(dirname "$0")/.."
+source scripts/sounds.sh
+program=$(needledrop_program)
+[ "$split" = filtered ] || options+=(--split-seed "$seed")
+
+# train DESIGN [OPTION ...]: into the folder of that name, or on from its checkpoint.
+train() {
+  local run=$runs/$1 resume=()
+  [ ! -e "$run/checkpoint.safetensors" ] || resume=(--resume)
+  "$program" train "$archive" --design "docs/designs/$1.json" --split "$split" --seed "$seed" \
+    "${options[@]}" "${@:2}" "${resume[@]}" -o "$run"
+}
+
+for teacher in small centred centred-late-pools; do
+  train "$teacher"
+done
+train ears --teachers "$runs"/{small,centred,centred-late-pools}
