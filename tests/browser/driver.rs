@@ -24,25 +24,32 @@ struct Driver {
     url: String,
 }
 
+/// How often a driver is started until one listens.
+const STARTS: usize = 3;
+
 impl Driver {
+    /// A driver at a port of its own choice, which now and then somebody else takes
+    /// before it does; then it ends without a word.
     fn start() -> Self {
-        let mut process = Command::new("chromedriver")
+        (0..STARTS).find_map(|_| Self::try_start()).expect("chromedriver says on which port it listens")
+    }
+
+    fn try_start() -> Option<Self> {
+        let process = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver: run `make test`, which installs it");
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').to_owned())
-            })
-            .expect("chromedriver says on which port it listens");
+        let mut driver = Self { process, url: String::new() };
+        let mut lines = BufReader::new(driver.process.stdout.take()?).lines();
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').to_owned())
+        });
+        driver.url = format!("http://127.0.0.1:{}", port?);
         // A full pipe would stop it.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url: format!("http://127.0.0.1:{port}") }
+        Some(driver)
     }
 }
 
