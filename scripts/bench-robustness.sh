@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # How often the verdict on a song stays what it was, once the song has been an MP3,
-# an Ogg Vorbis file, or a telephone has heard it in a room.
+# an Ogg Vorbis file, or a telephone has heard it in a room; and how often through each
+# part of that telephone alone.
 #
 #   scripts/bench-robustness.sh [MODEL [MUSIC [SPLITS]]]
 #
@@ -9,8 +10,8 @@
 # (default: ../shared/data/splits), to say which of the songs the model was trained
 # on.
 #
-# The telephone: an echo that is 60 dB down after 0.4 s, 150 to 7000 Hz, pink noise
-# 20 dB below, 16 kHz, AAC at 32 kbit/s.
+# The telephone: an echo that is 60 dB down after 0.4 s (room), 150 to 7000 Hz (band),
+# pink noise 20 dB below (noise), 16 kHz, AAC at 32 kbit/s (codec).
 set -euo pipefail
 model=$(realpath "${1:-$(dirname "$0")/../www/model/ears.safetensors}")
 music=$(realpath -m "${2:-$(dirname "$0")/../../shared/data/audio}")
@@ -25,23 +26,30 @@ trap 'rm -rf "$work"' EXIT
 
 room_response "$work/room.wav" 0.4 1
 quiet_ffmpeg -f lavfi -i "anoisesrc=c=pink:d=10:r=22050:a=0.5:seed=2" "$work/noise.wav"
-mkdir "$work/mp3" "$work/ogg" "$work/telephone"
+ways=(mp3 ogg telephone room band noise codec)
+mkdir "${ways[@]/#/$work/}"
+band='highpass=f=150,lowpass=f=7000'
+codec=(-ar 16000 -c:a aac -b:a 32k)
 while IFS= read -r -d '' song; do
   name=$(basename "${song%.*}")
   quiet_ffmpeg -i "$song" -ar 44100 -c:a libmp3lame -b:a 128k "$work/mp3/$name.mp3"
   quiet_ffmpeg -i "$song" -ar 44100 -c:a libvorbis -b:a 64k "$work/ogg/$name.ogg"
-  in_room "$song" "$work/room.wav" "$work/room-song.wav" 'highpass=f=150,lowpass=f=7000'
-  add_noise "$work/room-song.wav" "$work/noise.wav" 20 "$work/telephone/$name.m4a" -ar 16000 -c:a aac -b:a 32k
+  in_room "$song" "$work/room.wav" "$work/room-song.wav" "$band"
+  add_noise "$work/room-song.wav" "$work/noise.wav" 20 "$work/telephone/$name.m4a" "${codec[@]}"
+  in_room "$song" "$work/room.wav" "$work/room/$name.wav"
+  quiet_ffmpeg -i "$song" -af "$band" "$work/band/$name.wav"
+  add_noise "$song" "$work/noise.wav" 20 "$work/noise/$name.wav"
+  quiet_ffmpeg -i "$song" "${codec[@]}" "$work/codec/$name.m4a"
 done < <(find "$music" -type f -print0 | sort -z)
 
 verdicts "$program" "$model" "$music" >"$work/as_is.json"
-for way in mp3 ogg telephone; do
+for way in "${ways[@]}"; do
   verdicts "$program" "$model" "$work/$way" >"$work/$way.json"
 done
-python3 - "$model" "$work" "$splits/train_filtered.txt" <<'PYTHON'
+python3 - "$model" "$work" "$splits/train_filtered.txt" "${ways[@]}" <<'PYTHON'
 import json, pathlib, struct, sys
 
-model, work, trained = sys.argv[1:]
+model, work, trained, *ways = sys.argv[1:]
 with open(model, "rb") as file:
     (length,) = struct.unpack("<Q", file.read(8))
     card = json.loads(json.loads(file.read(length))["__metadata__"]["card"])
@@ -71,7 +79,7 @@ elif split == "clips":
     print(f"clips of all {len(as_is)} songs may be in its training part")
 else:
     print(f"whether the {len(as_is)} songs are in its training part is not known")
-for way in ("mp3", "ogg", "telephone"):
+for way in ways:
     songs = read(way)
     both = sorted(as_is.keys() & songs.keys())
     count = lambda same: sum(same(as_is[name], songs[name]) for name in both)

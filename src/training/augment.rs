@@ -14,7 +14,7 @@ use std::{f32::consts::PI, ops::Range};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Beta, Distribution};
+use rand_distr::{Beta, Distribution, Normal};
 use rayon::prelude::*;
 
 use super::recipe::Augmentation;
@@ -216,30 +216,41 @@ impl<'a> Augmenter<'a> {
     }
 
     /// An equaliser, the end of a loudspeaker's range, the echo of a room and the
-    /// noise in it.
+    /// noise in it, and what a codec leaves of it all.
     fn through_a_room(&self, cells: &mut [f32], rng: &mut ChaCha8Rng) {
-        let Augmentation { equaliser, room, noise, telephone, .. } = self.strength;
+        let Augmentation { equaliser, room, colour, noise, telephone, codec, phone, .. } = self.strength;
         let bands = self.archive.spectrogram.n_mels;
+        let place = |band: usize| band as f32 / bands as f32;
         // A slow curve: three cosines over the bands, each with its own height.
         let heights: [f32; 3] = std::array::from_fn(|_| symmetric(rng, equaliser));
-        let curve = |band: usize| {
-            let place = band as f32 / bands as f32;
-            (1..).zip(heights).map(|(waves, height)| height * (PI * waves as f32 * place).cos()).sum::<f32>()
+        let curve = |band| {
+            let wave = |(waves, height): (i32, f32)| height * (PI * waves as f32 * place(band)).cos();
+            (1..).zip(heights).map(wave).sum::<f32>()
         };
         let mut gains: Vec<f32> = (0..bands).map(curve).collect();
-        if rng.random::<f64>() < telephone {
+        let phone = phone > 0.0 && rng.random::<f64>() < phone;
+        if happens(rng, telephone) || phone {
             // Decibels a band beyond the ends of what a small loudspeaker or microphone has.
             let (low, high) = (rng.random_range(0.0..0.2), rng.random_range(0.6..1.0));
             let slope = rng.random_range(0.5..3.0);
             for (band, gain) in gains.iter_mut().enumerate() {
-                let place = band as f32 / bands as f32;
+                let place = place(band);
                 *gain -= slope * bands as f32 * ((low - place).max(0.0) + (place - high).max(0.0));
             }
         }
-        for (row, gain) in cells.chunks_exact_mut(self.frames).zip(gains) {
-            row.iter_mut().for_each(|cell| *cell += gain);
+        let echoes = happens(rng, room) || phone;
+        // A room is louder at some frequencies than at others, and so at what is played on them.
+        let colour = if echoes && colour > 0.0 { colour * rng.random::<f32>() } else { 0.0 };
+        let uneven = Normal::new(0.0, colour).ok().filter(|_| colour > 0.0);
+        if let Some(uneven) = uneven {
+            gains.iter_mut().for_each(|gain| *gain += uneven.sample(rng));
         }
-        let echo = if rng.random::<f64>() < room {
+        for (row, gain) in cells.chunks_exact_mut(self.frames).zip(gains) {
+            for cell in row {
+                *cell += gain + uneven.map_or(0.0, |uneven| 0.5 * uneven.sample(rng));
+            }
+        }
+        let echo = if echoes {
             // What is left after a frame of what takes this long to fall by 60 dB.
             let reverberation_time: f32 = rng.random_range(0.3..1.5);
             let spectrogram = &self.archive.spectrogram;
@@ -248,24 +259,32 @@ impl<'a> Augmenter<'a> {
         } else {
             0.0
         };
-        let noisy = rng.random::<f64>() < noise;
-        if echo == 0.0 && !noisy {
-            return;
-        }
-        let loudest = cells.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let floor = loudest - rng.random_range(25.0..70.0);
-        let tilt = rng.random_range(-20.0..10.0) / bands as f32;
-        for (band, row) in cells.chunks_exact_mut(self.frames).enumerate() {
-            let of_noise = power(floor + tilt * band as f32);
-            let mut reverberation = 0.0;
-            for cell in row {
-                let mut sum = power(*cell) + echo * reverberation;
-                reverberation = sum;
-                if noisy {
-                    // The power of Gaussian noise in a band is about exponential.
-                    sum -= of_noise * (1.0 - rng.random::<f32>()).ln();
+        let noisy = happens(rng, noise) || phone;
+        if echo > 0.0 || noisy {
+            let loudest = cells.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let floor = loudest - rng.random_range(25.0..70.0);
+            let tilt = rng.random_range(-20.0..10.0) / bands as f32;
+            for (band, row) in cells.chunks_exact_mut(self.frames).enumerate() {
+                let of_noise = power(floor + tilt * band as f32);
+                let mut reverberation = 0.0;
+                for cell in row {
+                    let mut sum = power(*cell) + echo * reverberation;
+                    reverberation = sum;
+                    if noisy {
+                        // The power of Gaussian noise in a band is about exponential.
+                        sum -= of_noise * (1.0 - rng.random::<f32>()).ln();
+                    }
+                    *cell = 10.0 * sum.max(1e-20).log10();
                 }
-                *cell = 10.0 * sum.max(1e-20).log10();
+            }
+        }
+        if phone || (codec > 0.0 && happens(rng, codec)) {
+            // Nothing at all is left above half of its rate.
+            let cut = rng.random_range(0.7..1.0);
+            for (band, row) in cells.chunks_exact_mut(self.frames).enumerate() {
+                if place(band) > cut {
+                    row.fill(-200.0);
+                }
             }
         }
     }
@@ -293,6 +312,10 @@ impl<'a> Augmenter<'a> {
 
 fn power(decibels: f32) -> f32 {
     10.0_f32.powf(decibels / 10.0)
+}
+
+fn happens(rng: &mut ChaCha8Rng, share: f64) -> bool {
+    rng.random::<f64>() < share
 }
 
 fn symmetric(rng: &mut ChaCha8Rng, most: f32) -> f32 {
@@ -375,7 +398,10 @@ mod tests {
             equaliser: 10.0,
             room: 1.0,
             noise: 1.0,
+            colour: 5.0,
             telephone: 1.0,
+            codec: 1.0,
+            phone: 0.5,
             masks: 2,
             blank: 0.5,
         }
@@ -572,6 +598,55 @@ mod tests {
                 assert!(rows.windows(2).skip(11).all(|pair| pair[0] >= pair[1] - 1e-3), "{rows:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_codec_leaves_nothing_above_a_frequency_not_even_noise() {
+        let archive = archive(10, |_, _, _| 255);
+        let strength = Augmentation { codec: 1.0, noise: 1.0, ..Augmentation::default() };
+        let (mut cut, mut clips) = (0, 0);
+        for rows in drawn(&archive, strength, 5).iter().flat_map(rows) {
+            let heard = rows.iter().take_while(|decibels| **decibels > -70.0).count();
+            assert!((BANDS * 7 / 10..=BANDS).contains(&heard), "{rows:?}");
+            assert!(rows[heard..].iter().all(|decibels| *decibels == -80.0), "{rows:?}");
+            cut += usize::from(heard < BANDS);
+            clips += 1;
+        }
+        assert!(cut * 10 >= clips * 7, "{cut} of {clips}");
+    }
+
+    #[test]
+    fn a_room_is_uneven_only_where_there_is_one() {
+        let archive = archive(10, |_, _, _| 255);
+        let spread = |strength| {
+            let batches = drawn(&archive, strength, 3);
+            let differences = batches
+                .iter()
+                .flat_map(rows)
+                .flat_map(|rows| rows.windows(2).map(|pair| (pair[0] - pair[1]).abs()).collect::<Vec<_>>());
+            differences.fold(0.0, f32::max)
+        };
+        let even = Augmentation { room: 1.0, ..Augmentation::default() };
+        assert!(spread(Augmentation { colour: 6.0, ..Augmentation::default() }) < 1e-3);
+        assert!(spread(even) < 1e-3);
+        let uneven = spread(Augmentation { colour: 6.0, ..even });
+        assert!((3.0..60.0).contains(&uneven), "{uneven}");
+    }
+
+    #[test]
+    fn a_phone_is_a_room_its_noise_a_loudspeaker_and_a_codec_at_once() {
+        // Silence between clicks is filled, and above and below there is less or nothing.
+        let archive = archive(10, |_, _, frame| if frame % 10 == 0 { 255 } else { 0 });
+        let phones = Augmentation { phone: 1.0, ..Augmentation::default() };
+        let apart = Augmentation { room: 1.0, noise: 1.0, telephone: 1.0, codec: 1.0, ..phones };
+        assert_eq!(drawn(&archive, phones, 3), drawn(&archive, apart, 3));
+        let (mut cut, mut clips) = (0, 0);
+        for rows in drawn(&archive, phones, 5).iter().flat_map(rows) {
+            assert!(rows[5..12].iter().all(|decibels| *decibels > -75.0), "{rows:?}");
+            cut += usize::from(rows[BANDS - 1] == -80.0);
+            clips += 1;
+        }
+        assert!(cut * 10 >= clips * 8, "{cut} of {clips}");
     }
 
     #[test]

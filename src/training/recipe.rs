@@ -70,7 +70,7 @@ pub struct Beyond {
     /// consistent", CVPR 2022), but for `clear_teachers`. 0 for none.
     pub distillation: f64,
     /// Whether teachers are shown the clip before equaliser, room, noise, telephone,
-    /// masks and blanks, so that the network learns to say through them what they say
+    /// codec, masks and blanks, so that the network learns to say through them what they say
     /// without (after Q. Xie et al., "Self-training with Noisy Student improves
     /// `ImageNet` classification", CVPR 2020).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -103,10 +103,20 @@ pub struct Augmentation {
     pub equaliser: f32,
     /// How often there is the echo of a room.
     pub room: f64,
+    /// How uneven a room is at most: the standard deviation, in decibels, of what it
+    /// adds to each band; half as much to each cell, for what is played on one
+    /// frequency and then on another.
+    pub colour: f32,
     /// How often there is noise.
     pub noise: f64,
     /// How often the ends of the spectrum are lost.
     pub telephone: f64,
+    /// How often nothing is left above a frequency, as where a codec sampled more
+    /// slowly.
+    pub codec: f64,
+    /// How often all of this is done to one clip, room, noise, telephone and codec,
+    /// as by a phone that records what is played.
+    pub phone: f64,
     /// How many bands and stretches of time are masked.
     pub masks: usize,
     /// How often one of an input's two channels is blank, the other alone to be
@@ -217,8 +227,20 @@ impl Recipe {
                 "0 where kernels are standardised: weight_decay is for them",
             );
         }
-        let Augmentation { mixup, stretch, shift, equaliser, room, noise, telephone, masks, blank } =
-            augmentation.unwrap_or_default();
+        let Augmentation {
+            mixup,
+            stretch,
+            shift,
+            equaliser,
+            room,
+            colour,
+            noise,
+            telephone,
+            codec,
+            phone,
+            masks,
+            blank,
+        } = augmentation.unwrap_or_default();
         for (setting, value, most) in [
             ("weight decay", weight_decay, 10.0),
             ("averaging", averaging, 0.999_999),
@@ -229,8 +251,11 @@ impl Recipe {
             ("shift", f64::from(shift), 64.0),
             ("equaliser", f64::from(equaliser), 60.0),
             ("share of rooms", room, 1.0),
+            ("colour of rooms", f64::from(colour), 20.0),
             ("share of noise", noise, 1.0),
             ("share of telephones", telephone, 1.0),
+            ("share of codecs", codec, 1.0),
+            ("share of phones", phone, 1.0),
             ("number of masks", masks as f64, 16.0),
             ("share of blank channels", blank, 1.0),
         ] {
@@ -297,14 +322,34 @@ impl fmt::Display for Recipe {
             }
         }
         if let Some(augmentation) = beyond.augmentation {
-            let Augmentation { mixup, stretch, shift, equaliser, room, noise, telephone, masks, blank } =
-                augmentation;
+            let Augmentation {
+                mixup,
+                stretch,
+                shift,
+                equaliser,
+                room,
+                colour,
+                noise,
+                telephone,
+                codec,
+                phone,
+                masks,
+                blank,
+            } = augmentation;
             write!(
                 formatter,
                 ", clips from elsewhere in the song, mixup {mixup}, speed ±{stretch}, shift ±{shift} bands, \
                  equaliser ±{equaliser} dB, room {room}, noise {noise}, telephone {telephone}, {masks} masks"
             )?;
-
+            if colour > 0.0 {
+                write!(formatter, ", rooms uneven by {colour} dB")?;
+            }
+            if codec > 0.0 {
+                write!(formatter, ", codec {codec}")?;
+            }
+            if phone > 0.0 {
+                write!(formatter, ", all of a phone {phone}")?;
+            }
             if blank > 0.0 {
                 write!(formatter, ", a channel blank {blank}")?;
             }
