@@ -9,7 +9,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use needledrop::sound::wav;
@@ -42,6 +42,26 @@ fn sound(name: &str, seconds: u32, loudness: f32) -> PathBuf {
     wav::append(&samples, &mut bytes);
     fs::write(&path, bytes).unwrap();
     path
+}
+
+/// As `needledrop … | head -0` has it: ended as every other program is.
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_gone_is_no_panic() {
+    use std::os::unix::process::ExitStatusExt;
+    const SIGPIPE: i32 = 13;
+    let chord = sound("unread chord.wav", 4, 0.5);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_needledrop"))
+        .args(["classify".as_ref(), chord.as_path()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.signal(), Some(SIGPIPE), "{said}");
+    assert!(said.is_empty(), "{said}");
 }
 
 #[test]

@@ -52,6 +52,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Who reads no further, as `head`, ends us quietly and not by a panic.
+    sigpipe::reset();
     let outcome = match Arguments::parse().command {
         Command::Classify(arguments) => classify::run(&arguments),
         Command::Prepare(arguments) => prepare::run(&arguments),
