@@ -22,7 +22,11 @@ use needledrop::{
         card::{Combine, RejectionScore},
         weights::Weights,
     },
-    report::{embeddings::Embeddings, experiments::Experiments, result::RunResult},
+    report::{
+        embeddings::Embeddings,
+        experiments::Experiments,
+        result::{Estimate, RunResult},
+    },
     sound::wav,
     spectrogram::config::SpectrogramConfig,
 };
@@ -208,6 +212,35 @@ fn a_report_has_figures_and_a_row_for_every_experiment() {
         ),
         "{table}"
     );
+}
+
+#[test]
+fn trainings_that_differ_in_their_seed_alone_have_a_mean() {
+    let trained = Trained::get();
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("results");
+    fs::create_dir(&output).unwrap();
+    let table = || {
+        succeeds(&["report", "-o", text(&output)]);
+        fs::read_to_string(output.join("table.md")).unwrap()
+    };
+    let keep = |name: &str, seed: u64, of_tracks: f64| {
+        let mut result = trained.result();
+        result.training.as_mut().unwrap().seed = seed;
+        let (low, high) = (of_tracks - 0.1, of_tracks + 0.1);
+        result.parts.test.as_mut().unwrap().track_accuracy = Estimate { value: of_tracks, low, high };
+        fs::write(output.join(name), result.to_json().unwrap()).unwrap();
+    };
+    keep("one.json", 3, 0.5);
+    assert!(!table().contains("Means"));
+    keep("two.json", 4, 0.7);
+    let table = table();
+    // sqrt(0.1² + (1.96 · 0.1)²) to either side of 0.6.
+    assert!(
+        table.contains("| tracks | 2 | ") && table.contains("| 60.0 (38.0 to 82.0) | 50.0 to 70.0 |"),
+        "{table}"
+    );
+    assert_eq!(table.matches("seed 3").count() + table.matches("seed 4").count(), 4);
 }
 
 #[test]

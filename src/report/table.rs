@@ -41,6 +41,7 @@ pub fn table(results: &[RunResult]) -> String {
         others.iter().for_each(|result| text += &line(&escaped(&result.name), result));
     }
     text += &on_test(results);
+    text += &over_seeds(results);
     text
 }
 
@@ -123,6 +124,61 @@ fn on_test(results: &[RunResult]) -> String {
          | model | who | split | clips | tracks | accuracy per track | ECE per clip | debiased ECE per \
          track |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n{rows}"
+    )
+}
+
+/// Whether two trainings differ in their seeds alone, as far as a result tells.
+fn are_alike(one: &RunResult, other: &RunResult) -> bool {
+    let recipe = |result: &RunResult| result.training.as_ref().map(|training| training.recipe.clone());
+    recipe(one).is_some()
+        && recipe(one) == recipe(other)
+        && (&one.name, one.parameters) == (&other.name, other.parameters)
+        && (&one.split.name, one.split.refitted) == (&other.split.name, other.split.refitted)
+}
+
+/// What a recipe scores that was followed with several seeds: means over them.
+fn over_seeds(results: &[RunResult]) -> String {
+    let mut rows = String::new();
+    for (at, first) in results.iter().enumerate() {
+        let alike = |other: &&RunResult| are_alike(first, other);
+        if results[..at].iter().any(|earlier| alike(&earlier)) {
+            continue;
+        }
+        let tests: Vec<&Scores> =
+            results.iter().filter(alike).filter_map(|result| result.parts.test.as_ref()).collect();
+        if tests.len() < 2 {
+            continue;
+        }
+        let mean = |of: fn(&Scores) -> Estimate| {
+            Estimate::mean(&tests.iter().map(|scores| of(scores)).collect::<Vec<_>>())
+        };
+        let debiased = tests.iter().map(|scores| scores.track_ece_debiased).sum::<f64>() / tests.len() as f64;
+        let tracks = tests.iter().map(|scores| 100.0 * scores.track_accuracy.value);
+        let (least, most) = (tracks.clone().fold(f64::MAX, f64::min), tracks.fold(0.0, f64::max));
+        let _ = writeln!(
+            rows,
+            "| {} | recipe {}{} | {} | {} | {} | {} | {least:.1} to {most:.1} | {} | {debiased:.3} |",
+            escaped(&first.name),
+            first.training.as_ref().map_or_else(String::new, |training| escaped(&training.recipe.name)),
+            if first.split.refitted { ", validation learned from" } else { "" },
+            first.split.name,
+            tests.len(),
+            percent(&mean(|scores| scores.accuracy)),
+            percent(&mean(|scores| scores.track_accuracy)),
+            thousandths(&mean(|scores| scores.ece)),
+        );
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    format!(
+        "\n## Means over several trainings, on the test part\n\n\
+         In brackets the 95 % interval over tracks and seeds (`Estimate::mean` in \
+         [`src/report/result.rs`](../../src/report/result.rs)). Where the seed draws the split too, \
+         as in `clips` and `tracks`, each training has tracks of its own to be judged by.\n\n\
+         | model | who | split | trainings | accuracy per clip | per track | of the single ones | ECE per \
+         clip | debiased ECE per track |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{rows}"
     )
 }
 
