@@ -11,12 +11,13 @@
 use burn::tensor::Device;
 use needledrop::{
     classify::{
-        classifier::Classifier,
+        classifier::{Classifier, ClassifierError, ClipAnalysis},
         inspection::Inspection,
         occlusion::{Patch, log_odds},
         stage::{Stage, StageKind, Values, WAVEFORM_COLUMNS},
     },
     network::weights::Weights,
+    spectrogram::{MelSpectrogram, decibel::power_to_db},
 };
 
 static SHIPPED: &[u8] = include_bytes!("../www/model/row8.safetensors");
@@ -125,6 +126,31 @@ fn what_is_shown_is_what_is_computed() {
             assert!((last.value(*byte) - feature).abs() <= (most - least) / 509.0, "{name}");
         }
     }
+}
+
+#[test]
+fn decibels_and_inputs_are_judged_as_the_samples_they_are_of() {
+    let mut classifier = Classifier::on_processor(
+        &Weights::from_bytes(include_bytes!("../www/model/ears.safetensors")).unwrap(),
+    )
+    .unwrap();
+    let card = classifier.card().clone();
+    let whole = pollster::block_on(classifier.classify(&[clip()])).unwrap().remove(0);
+    let mut decibels = MelSpectrogram::new(&card.spectrogram).unwrap().power(&clip()).to_vec();
+    power_to_db(&mut decibels, card.spectrogram.top_db);
+    let of_decibels = pollster::block_on(classifier.classify_decibels(&decibels)).unwrap();
+    assert_eq!(of_decibels, ClipAnalysis { columns: Vec::new(), ..whole.clone() });
+    let mut inputs = Vec::new();
+    card.input.normalise(&decibels, card.spectrogram.clip_frames(), &mut inputs);
+    let inference = pollster::block_on(classifier.infer_inputs(inputs.clone())).unwrap();
+    assert_eq!((inference.logits, inference.embedding), (whole.logits, whole.embedding));
+
+    let silence = pollster::block_on(classifier.classify_decibels(&vec![0.0; decibels.len()])).unwrap();
+    assert_eq!(silence, ClipAnalysis::default());
+    let short = pollster::block_on(classifier.classify_decibels(&decibels[1..]));
+    assert!(matches!(short, Err(ClassifierError::Size { .. })));
+    let short = pollster::block_on(classifier.infer_inputs(inputs[1..].to_vec()));
+    assert!(matches!(short, Err(ClassifierError::Size { .. })));
 }
 
 #[test]

@@ -162,6 +162,35 @@ impl Classifier {
             let texture = sounding.then(|| texture(&self.db, self.card.spectrogram.n_mels));
             seen.push((columns, texture));
         }
+        self.analyse(inputs, seen).await
+    }
+
+    /// Classifies one clip whose decibels are known, `[n_mels, frames]`, as of an
+    /// archive. There are no columns to display.
+    ///
+    /// # Errors
+    /// [`ClassifierError`] where there are more or fewer or the device fails.
+    pub async fn classify_decibels(&mut self, decibels: &[f32]) -> Result<ClipAnalysis, ClassifierError> {
+        let expected = self.card.spectrogram.n_mels * self.card.spectrogram.clip_frames();
+        if decibels.len() != expected {
+            return Err(ClassifierError::Size { found: decibels.len(), expected });
+        }
+        self.db.clear();
+        self.db.extend_from_slice(decibels);
+        let mut inputs = Vec::new();
+        let sounding = self.show(&mut inputs)?;
+        let texture = sounding.then(|| texture(&self.db, self.card.spectrogram.n_mels));
+        let analyses = self.analyse(inputs, vec![(Vec::new(), texture)]).await?;
+        Ok(analyses.into_iter().next().unwrap_or_default())
+    }
+
+    /// Runs the network on the inputs of those clips that have a texture, and says of
+    /// all, with their columns, what was found.
+    async fn analyse(
+        &mut self,
+        inputs: Vec<f32>,
+        seen: Vec<(Vec<u8>, Option<[f32; TEXTURE_LENGTH]>)>,
+    ) -> Result<Vec<ClipAnalysis>, ClassifierError> {
         let sounding = seen.iter().filter(|(_, texture)| texture.is_some()).count();
         let Inference { logits, embedding } = self.run(inputs, sounding).await?;
         let mut outputs =
@@ -239,6 +268,23 @@ impl Classifier {
         self.run(inputs, pictures.len() / pixels).await
     }
 
+    /// Runs the network on what it is shown of clips, whatever the card's input:
+    /// `[clips, channels, height, width]`.
+    ///
+    /// # Errors
+    /// [`ClassifierError::Size`] where no number of clips has as many values, and
+    /// as [`Self::classify`].
+    pub async fn infer_inputs(&mut self, inputs: Vec<f32>) -> Result<Inference, ClassifierError> {
+        let [channels, height, width] = self.card.network.input;
+        let size = channels * height * width;
+        if !inputs.len().is_multiple_of(size) {
+            let expected = inputs.len().next_multiple_of(size);
+            return Err(ClassifierError::Size { found: inputs.len(), expected });
+        }
+        let clips = inputs.len() / size;
+        self.run(inputs, clips).await
+    }
+
     /// Appends the network's input for a clip, unless the clip is silent; says
     /// whether it was appended.
     pub(super) fn prepare(
@@ -255,6 +301,12 @@ impl Classifier {
         self.db.extend_from_slice(self.spectrogram.power(clip));
         self.spectrogram.columns(columns);
         power_to_db(&mut self.db, self.card.spectrogram.top_db);
+        self.show(inputs)
+    }
+
+    /// Appends the network's input for the decibels of the last clip, as
+    /// [`Self::prepare`].
+    fn show(&mut self, inputs: &mut Vec<f32>) -> Result<bool, ClassifierError> {
         match (self.card.input, &mut self.picture) {
             (Input::Viridis { .. }, Some(picture)) => match picture.indices(&self.db, &mut self.indices) {
                 Ok(()) => colour(&self.indices, inputs),
@@ -269,7 +321,7 @@ impl Classifier {
                 if self.db.iter().all(|cell| *cell == first) {
                     return Ok(false);
                 }
-                input.normalise(&self.db, self.spectrogram.frames(), inputs);
+                input.normalise(&self.db, self.card.spectrogram.clip_frames(), inputs);
             }
         }
         Ok(true)

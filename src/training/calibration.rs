@@ -24,7 +24,7 @@ use crate::{
         rejection::{Evidence, Gaussians, Probe, Scorer},
         verdict::{ClipVerdict, Rule, song_verdict},
     },
-    network::card::{Combine, RejectionScore},
+    network::card::{Combine, Rejection, RejectionScore},
     training::evaluate::{Answer, by_track},
 };
 
@@ -143,13 +143,15 @@ pub struct Candidate {
 }
 
 /// Every score, fitted and judged on clips of music and others; the best comes
-/// first. Of the music, at most a share of `most_refused` is refused. Nothing, where
+/// first. Of the music, at most a share of `most_refused` is refused; or, where a
+/// rejection is given, there is its score alone, with its threshold. Nothing, where
 /// one of the two has no clips.
 pub fn candidates(
     music: &[Observation],
     others: &[Observation],
     classes: usize,
     most_refused: f64,
+    given: Option<Rejection>,
 ) -> Vec<Candidate> {
     let candidate = |score: RejectionScore| {
         let (mut of_music, mut of_others) = (vec![0.0; music.len()], vec![0.0; others.len()]);
@@ -163,7 +165,8 @@ pub fn candidates(
                 own.for_each(|(clip, of_clip)| *of_clip = scorer.of(clip.evidence()));
             }
         }
-        let threshold = threshold(&of_music, &of_others, most_refused)?;
+        let chosen = threshold(&of_music, &of_others, most_refused)?;
+        let threshold = given.map_or(chosen, |given| given.threshold);
         let music_refused = of_music.iter().filter(|score| **score < threshold).count();
         Some(Candidate {
             scorer: fit(score, music, others, classes)?,
@@ -173,7 +176,9 @@ pub fn candidates(
             refused: of_others.iter().map(|score| *score < threshold).collect(),
         })
     };
-    let mut candidates: Vec<_> = RejectionScore::ALL.into_iter().filter_map(candidate).collect();
+    let wanted = |score: &RejectionScore| given.is_none_or(|given| given.score == *score);
+    let mut candidates: Vec<_> =
+        RejectionScore::ALL.into_iter().filter(wanted).filter_map(candidate).collect();
     candidates.sort_by(|a, b| b.auroc.total_cmp(&a.auroc));
     candidates
 }
@@ -515,20 +520,24 @@ mod tests {
         // texture, but not of the logits.
         let music = plane(1000, |genre| if genre == 0 { [-4.0, 0.0] } else { [4.0, 0.0] });
         let others = plane(200, |_| [-4.0, 3.0]);
-        let candidates = candidates(&music, &others, 2, 0.02);
-        assert_eq!(candidates.len(), RejectionScore::ALL.len());
-        let [first, second, rest @ ..] = &candidates[..] else { panic!("{candidates:?}") };
+        let all = candidates(&music, &others, 2, 0.02, None);
+        assert_eq!(all.len(), RejectionScore::ALL.len());
+        let [first, second, rest @ ..] = &all[..] else { panic!("{all:?}") };
         let mut best = [first, second].map(|candidate| candidate.scorer.score());
         best.sort();
         assert_eq!(best, [RejectionScore::Mahalanobis, RejectionScore::Probe]);
         assert!(second.auroc > 0.999 && second.refused.iter().all(|refused| *refused));
         assert!(rest.iter().all(|candidate| candidate.auroc < 0.7));
-        assert!(candidates.iter().all(|candidate| candidate.music_refused <= 0.02));
+        assert!(all.iter().all(|candidate| candidate.music_refused <= 0.02));
+        // What another model was given is taken as it is, whatever it refuses.
+        let given = Rejection { score: RejectionScore::Probe, threshold: 1e9 };
+        let [only] = &candidates(&music, &others, 2, 0.02, Some(given))[..] else { panic!("not one") };
+        assert_eq!((only.scorer.score(), only.threshold, only.music_refused), (given.score, 1e9, 1.0));
     }
 
     #[test]
     fn without_others_there_is_no_candidate() {
-        assert_eq!(candidates(&plane(20, |_| [0.0, 0.0]), &[], 2, 0.05), []);
+        assert_eq!(candidates(&plane(20, |_| [0.0, 0.0]), &[], 2, 0.05, None), []);
     }
 
     #[test]
