@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Times the paper's network of the built page on one thread in headless Chromium beside
-# onnxruntime-web and TF.js: the same weights, the same pictures, in turns.
+# Times the built page's networks, its own and the paper's, on one thread in headless
+# Chromium beside onnxruntime-web and TF.js: the same weights, the same input, in turns.
 #
 #   scripts/bench-peers.sh [DIST [FOLDER]]
 #

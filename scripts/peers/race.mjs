@@ -1,20 +1,19 @@
 // The race, in the browser: the page's own engine by both its kernels,
-// onnxruntime-web and TF.js run the paper's network with the shipped weights,
-// picture by picture, in turns.
+// onnxruntime-web and TF.js run the page's own network and the paper's with the
+// shipped weights, clip by clip, in turns.
 //
 // In: the built page under /needledrop/, the peers under /packages/, TF.js as
-// the global tf. Out: a POST of { racers: [{ name, times, difference }], rounds },
-// milliseconds of each round and the largest difference of a logit from the
-// first racer's, or of { error }.
+// the global tf. Out: a POST of { networks: [{ name, racers: [{ name, times,
+// difference }] }], rounds }, milliseconds of each round and the largest
+// difference of a logit from the first racer's, or of { error }.
 
 import * as ort from "/packages/onnxruntime-web/dist/ort.wasm.min.mjs";
 
 const ROUNDS = 30;
 /** Rounds that count for nothing: the browser optimises code that it sees run. */
 const WARM_UP = 5;
-const SIDE = 128;
-/** Colours of three indices of viridis, src/spectrogram/viridis.rs. */
-const PALETTE = { 0: [68, 1, 84], 128: [32, 144, 140], 255: [253, 231, 36] };
+/** Added under the root of a deviation over time, src/network/cnn.rs. */
+const LEAST_VARIANCE = 1e-5;
 
 const dist = new URL("/needledrop/", location);
 
@@ -23,39 +22,47 @@ async function built() {
   const text = await (await fetch(new URL("index.html", dist))).text();
   const page = new DOMParser().parseFromString(text, "text/html");
   const named = (name) => new URL(page.querySelector(`meta[name=needledrop-${name}]`).content, dist);
-  return { engine: named("engine"), model: named("papers") };
+  return { engine: named("engine"), models: [named("model"), named("papers")] };
 }
 
-/** The tensors of a safetensors file, as { shape, values }, in f32. */
-function tensors(file) {
-  const length = Number(new DataView(file).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(file, 8, length)));
-  delete header.__metadata__;
-  const read = ({ dtype, shape, data_offsets: [from, to] }) => {
-    const bytes = file.slice(8 + length + from, 8 + length + to);
-    const values = dtype === "F16" ? Float32Array.from(new Float16Array(bytes)) : new Float32Array(bytes);
+/** A weights file: its bytes, its card, and its network's tensors as { shape, values } in f32. */
+async function read(address) {
+  const bytes = await (await fetch(address)).arrayBuffer();
+  const length = Number(new DataView(bytes).getBigUint64(0, true));
+  const { __metadata__, ...header } = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, length)));
+  const tensor = ({ dtype, shape, data_offsets: [from, to] }) => {
+    const content = bytes.slice(8 + length + from, 8 + length + to);
+    const values = dtype === "F16" ? Float32Array.from(new Float16Array(content)) : new Float32Array(content);
     return { shape, values };
   };
-  return Object.fromEntries(Object.entries(header).map(([name, tensor]) => [name, read(tensor)]));
+  const ofNetwork = Object.entries(header).filter(([name]) => /^(conv|dense|logits)/.test(name));
+  const card = JSON.parse(__metadata__.card);
+  return { bytes, card, tensors: Object.fromEntries(ofNetwork.map(([name, found]) => [name, tensor(found)])) };
 }
 
-/** How many convolutions there are. */
-function depth(weights) {
-  return Object.keys(weights).filter((name) => /^conv\d+\.weight$/.test(name)).length;
+/** The blocks of a card, with what it leaves out where it is as the paper has it. */
+function blocks({ network }) {
+  return network.blocks.map(({ kernel, padding, pool = [2, 2] }) => {
+    if (padding !== "same") throw new Error(`padding ${padding} is not raced`);
+    return { padding: Math.floor(kernel / 2), pool };
+  });
 }
 
-/** A picture of three colours: as indices, [3, side, side] and [side, side, 3]. */
-function picture() {
-  const colours = Object.keys(PALETTE).map(Number);
-  const indices = Uint8Array.from({ length: SIDE * SIDE }, () => colours[Math.floor(Math.random() * colours.length)]);
-  const value = (pixel, channel) => PALETTE[indices[pixel]][channel] / 255;
-  const planes = Float32Array.from({ length: 3 * indices.length }, (_, at) => value(at % indices.length, Math.floor(at / indices.length)));
-  const pixels = Float32Array.from({ length: 3 * indices.length }, (_, at) => value(Math.floor(at / 3), at % 3));
-  return { indices, planes, pixels };
+/** Names of the dense layers, the logits last. */
+function dense({ network }) {
+  return [...network.dense.map((_, at) => `dense${at}`), "logits"];
+}
+
+/** What a network may be shown: [channels, height, width] and [height, width, channels]. */
+function shown({ network: { input: [channels, height, width] } }) {
+  const cells = height * width;
+  const planes = Float32Array.from({ length: channels * cells }, Math.random);
+  const pixels = Float32Array.from(planes, (_, at) => planes[(at % channels) * cells + Math.floor(at / channels)]);
+  return { planes, pixels };
 }
 
 /** A worker of the engine that was asked to load the model. */
-async function needledrop({ engine, model }, flex) {
+async function needledrop(engine, { bytes }, flex) {
   const module = await WebAssembly.compileStreaming(fetch(new URL("engine_bg.wasm", engine)));
   const worker = new Worker(new URL("engine-loader.js", engine), { type: "module" });
   const ask = (body, attachments) => new Promise((resolve, reject) => {
@@ -71,9 +78,9 @@ async function needledrop({ engine, model }, flex) {
   worker.postMessage({ module });
   const protocol = Number(new URLSearchParams(location.search).get("protocol"));
   await expect("ready", { start: { protocol, role: "cpu", flex } });
-  await expect("model", { model: { model: 0 } }, [await (await fetch(model)).arrayBuffer()]);
-  return async ({ indices }) =>
-    (await expect("logits", { infer: { ticket: 0, model: 0, pictures: 1 } }, [indices])).attachments[0];
+  await expect("model", { model: { model: 0 } }, [bytes]);
+  const run = async ({ planes }) => (await expect("logits", { infer: { ticket: 0, model: 0 } }, [planes])).attachments[0];
+  return { run, end: () => worker.terminate() };
 }
 
 /** Protocol Buffers: a message of [field, value] pairs; a value is a number, a
@@ -106,7 +113,7 @@ function message(fields) {
 
 /** The network as an ONNX file; the numbers are those of onnx.proto
  *  (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). */
-function onnx(weights) {
+function onnx({ card, tensors }) {
   const FLOAT = 1, INT = 2, INTS = 7;
   const attribute = ([name, value]) =>
     message(Array.isArray(value) ? [[1, name], [8, value], [20, INTS]] : [[1, name], [3, value], [20, INT]]);
@@ -117,21 +124,33 @@ function onnx(weights) {
     return output;
   };
   const both = (name) => [`${name}.weight`, `${name}.bias`];
-  let value = "picture";
-  for (let layer = 0; layer < depth(weights); layer++) {
-    const padding = Math.floor(weights[`conv${layer}.weight`].shape[2] / 2);
+  const constants = { ...tensors, least: { shape: [1], values: Float32Array.of(LEAST_VARIANCE) } };
+  let value = "input";
+  blocks(card).forEach(({ padding, pool }, layer) => {
     value = node("Conv", [value, ...both(`conv${layer}`)], { pads: Array(4).fill(padding) });
-    value = node("MaxPool", [node("Relu", [value])], { kernel_shape: [2, 2], strides: [2, 2] });
+    value = node("MaxPool", [node("Relu", [value])], { kernel_shape: pool, strides: pool });
+  });
+  if (card.network.pooling === "statistics") {
+    const over = { axes: [3] };
+    const mean = node("ReduceMean", [value], over);
+    const centred = node("Sub", [value, mean]);
+    const variance = node("ReduceMean", [node("Mul", [centred, centred])], over);
+    const deviation = node("Sqrt", [node("Add", [variance, "least"])]);
+    const flat = [mean, node("ReduceMax", [value], over), deviation].map((values) => node("Flatten", [values]));
+    value = node("Concat", flat, { axis: 1 });
+  } else {
+    value = node("Flatten", [value]);
   }
-  value = node("Gemm", [node("Flatten", [value]), ...both("dense0")], { transB: 1 });
-  value = node("Gemm", [node("Relu", [value]), ...both("logits")], { transB: 1 });
-  const initializers = Object.entries(weights).map(([name, { shape, values }]) =>
+  dense(card).forEach((name, at) => {
+    value = node("Gemm", [at === 0 ? value : node("Relu", [value]), ...both(name)], { transB: 1 });
+  });
+  const initializers = Object.entries(constants).map(([name, { shape, values }]) =>
     message([[1, shape], [2, FLOAT], [8, name], [9, new Uint8Array(values.buffer)]]));
   const tensor = (name, shape) =>
     message([[1, name], [2, message([[1, message([[1, FLOAT], [2, message([[1, shape.map((size) => message([[1, size]]))]])]])]])]]);
   const graph = message([
-    [1, nodes], [2, "network"], [5, initializers], [11, tensor("picture", [1, 3, SIDE, SIDE])],
-    [12, tensor(value, [1, weights["logits.bias"].shape[0]])],
+    [1, nodes], [2, "network"], [5, initializers], [11, tensor("input", [1, ...card.network.input])],
+    [12, tensor(value, [1, card.network.classes])],
   ]);
   return message([[1, 9], [7, graph], [8, message([[1, ""], [2, 17]])]]);
 }
@@ -140,68 +159,87 @@ async function onnxruntime(weights) {
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = "/packages/onnxruntime-web/dist/";
   const session = await ort.InferenceSession.create(onnx(weights), { executionProviders: ["wasm"] });
-  return async ({ planes }) => {
-    const outputs = await session.run({ picture: new ort.Tensor("float32", planes, [1, 3, SIDE, SIDE]) });
+  const shape = [1, ...weights.card.network.input];
+  const run = async ({ planes }) => {
+    const outputs = await session.run({ input: new ort.Tensor("float32", planes, shape) });
     return outputs[session.outputNames[0]].data;
   };
+  return { run, end: () => session.release() };
 }
 
-/** TF.js keeps channels last, in weights and in what is flattened. */
-async function tfjs(weights) {
+/** TF.js keeps channels last, in kernels and maps. */
+async function tfjs({ card, tensors }) {
   tf.wasm.setWasmPaths("/packages/@tensorflow/tfjs-backend-wasm/dist/");
   tf.wasm.setThreadsCount(1);
   await tf.setBackend("wasm");
-  const { layers } = tf;
-  const tensor = (name, shape, order) => tf.transpose(tf.tensor(weights[name].values, shape ?? weights[name].shape), order);
-  const model = tf.sequential();
-  const values = [];
-  for (let layer = 0; layer < depth(weights); layer++) {
-    const [filters, , kernelSize] = weights[`conv${layer}.weight`].shape;
-    const inputShape = layer === 0 ? { inputShape: [SIDE, SIDE, 3] } : {};
-    model.add(layers.conv2d({ filters, kernelSize, padding: "same", activation: "relu", ...inputShape }));
-    model.add(layers.maxPooling2d({ poolSize: 2 }));
-    values.push(tensor(`conv${layer}.weight`, null, [2, 3, 1, 0]), tensor(`conv${layer}.bias`));
-  }
-  const [, rows, columns, channels] = model.outputShape;
-  const units = (name) => weights[`${name}.bias`].shape[0];
-  model.add(layers.flatten());
-  model.add(layers.dense({ units: units("dense0"), activation: "relu" }));
-  model.add(layers.dense({ units: units("logits") }));
-  const dense = tensor("dense0.weight", [units("dense0"), channels, rows, columns], [2, 3, 1, 0]);
-  values.push(dense.reshape([-1, units("dense0")]), tensor("dense0.bias"), tensor("logits.weight"), tensor("logits.bias"));
-  model.setWeights(values);
-  return async ({ pixels }) => {
-    const input = tf.tensor(pixels, [1, SIDE, SIDE, 3]);
-    const output = model.predict(input);
+  const { values, layers, head } = tf.tidy(() => {
+    const named = (name) => tf.tensor(tensors[name].values, tensors[name].shape);
+    const layers = blocks(card).map((block, at) => ({
+      pool: block.pool, filter: tf.transpose(named(`conv${at}.weight`), [2, 3, 1, 0]), bias: named(`conv${at}.bias`),
+    }));
+    const head = dense(card).map((name) => ({ weight: tf.transpose(named(`${name}.weight`)), bias: named(`${name}.bias`) }));
+    return { values: [...layers, ...head].map(({ pool, ...kept }) => kept), layers, head };
+  });
+  const [channels, height, width] = card.network.input;
+  const network = (pixels) => {
+    let maps = tf.tensor(pixels, [1, height, width, channels]);
+    for (const { filter, bias, pool } of layers) {
+      const convolved = tf.fused.conv2d({ x: maps, filter, bias, strides: 1, pad: "same", activation: "relu" });
+      maps = tf.maxPool(convolved, pool, pool, "valid");
+    }
+    const flat = (values) => tf.reshape(tf.transpose(values, [0, 3, 1, 2]), [1, -1]);
+    let features = maps;
+    if (card.network.pooling === "statistics") {
+      const { mean, variance } = tf.moments(maps, 2, true);
+      const deviation = tf.sqrt(tf.add(variance, LEAST_VARIANCE));
+      features = tf.concat([mean, tf.max(maps, 2, true), deviation].map(flat), 1);
+    } else {
+      features = flat(maps);
+    }
+    return head.reduce((a, { weight, bias }, at) => {
+      const activation = at + 1 < head.length ? "relu" : "linear";
+      return tf.fused.matMul({ a, b: weight, bias, activation });
+    }, features);
+  };
+  const run = async ({ pixels }) => {
+    const output = tf.tidy(() => network(pixels));
     const logits = await output.data();
-    tf.dispose([input, output]);
+    output.dispose();
     return logits;
   };
+  return { run, end: () => tf.dispose(values) };
 }
 
-async function race() {
-  const page = await built();
-  const weights = tensors(await (await fetch(page.model)).arrayBuffer());
+/** All of them on the network of one weights file. */
+async function race(engine, weights) {
   const racers = [
-    { name: "needledrop, own kernel", run: await needledrop(page, false) },
-    { name: "needledrop, burn's Flex", run: await needledrop(page, true) },
-    { name: "onnxruntime-web, wasm", run: await onnxruntime(weights) },
-    { name: "TF.js, wasm", run: await tfjs(weights) },
+    { name: "needledrop, own kernel", ...await needledrop(engine, weights, false) },
+    { name: "needledrop, burn's Flex", ...await needledrop(engine, weights, true) },
+    { name: "onnxruntime-web, wasm", ...await onnxruntime(weights) },
+    { name: "TF.js, wasm", ...await tfjs(weights) },
   ].map((racer) => ({ ...racer, times: [], difference: 0 }));
   for (let round = -WARM_UP; round < ROUNDS; round++) {
-    const shown = picture();
+    const clip = shown(weights.card);
     let first = null;
     for (const racer of racers) {
       const start = performance.now();
-      const logits = await racer.run(shown);
+      const logits = await racer.run(clip);
       if (round >= 0) racer.times.push(performance.now() - start);
       first ??= logits;
       const differences = [...logits].map((logit, at) => Math.abs(logit - first[at]));
       racer.difference = Math.max(racer.difference, ...differences);
     }
   }
-  return { racers: racers.map(({ name, times, difference }) => ({ name, times, difference })), rounds: ROUNDS };
+  racers.forEach(({ end }) => end());
+  return { name: weights.card.name, racers: racers.map(({ name, times, difference }) => ({ name, times, difference })) };
+}
+
+async function races() {
+  const { engine, models } = await built();
+  const networks = [];
+  for (const model of models) networks.push(await race(engine, await read(model)));
+  return { networks, rounds: ROUNDS };
 }
 
 const report = (result) => fetch("/", { method: "POST", body: JSON.stringify(result) });
-race().then(report, (error) => report({ error: `${error.message}\n${error.stack}` }));
+races().then(report, (error) => report({ error: `${error.message}\n${error.stack}` }));

@@ -88,17 +88,19 @@ function version(name) {
   return JSON.parse(readFileSync(join(packages, name, "package.json"), "utf8")).version;
 }
 
-function print({ racers, rounds }, load, chromium) {
-  const judge = racers.find(({ name }) => name.startsWith("onnxruntime-web"));
+function print({ networks, rounds }, load, chromium) {
   console.log(`${new Date().toISOString().slice(0, 10)}, ${cpus()[0].model}, ${cpus().length} cores, load before ${load.toFixed(1)};`);
   console.log(`Chromium ${chromium}, onnxruntime-web ${version("onnxruntime-web")}, TF.js ${version("@tensorflow/tfjs")}; one thread each,`);
-  console.log(`milliseconds a picture, ${rounds} rounds in turns\n`);
-  console.log(`${"network of the page, batch 1".padEnd(30)}  median  fastest  slowest  of onnxruntime-web  logits within`);
-  for (const { name, times, difference } of racers) {
-    const cells = [0.5, 0, 1].map((share) => quantile(times, share).toFixed(1).padStart(7)).join("  ");
-    // A ratio of the same round has the same neighbours on the machine.
-    const ratio = quantile(times.map((time, round) => time / judge.times[round]), 0.5).toFixed(2);
-    console.log(`${name.padEnd(30)} ${cells}  ${ratio.padStart(18)}  ${difference.toExponential(1).padStart(13)}`);
+  console.log(`milliseconds a clip, ${rounds} rounds in turns, batch 1`);
+  for (const { name, racers } of networks) {
+    const judge = racers.find(({ name }) => name.startsWith("onnxruntime-web"));
+    console.log(`\n${name.padEnd(30)}  median  fastest  slowest  of onnxruntime-web  logits within`);
+    for (const { name, times, difference } of racers) {
+      const cells = [0.5, 0, 1].map((share) => quantile(times, share).toFixed(1).padStart(7)).join("  ");
+      // A ratio of the same round has the same neighbours on the machine.
+      const ratio = quantile(times.map((time, round) => time / judge.times[round]), 0.5).toFixed(2);
+      console.log(`${name.padEnd(30)} ${cells}  ${ratio.padStart(18)}  ${difference.toExponential(1).padStart(13)}`);
+    }
   }
 }
 
@@ -107,5 +109,5 @@ const load = loadavg()[0];
 const result = await race(program);
 if (result.error) throw new Error(result.error);
 print(result, load, chromium);
-const strangers = result.racers.filter(({ difference }) => !(difference < TOLERANCE));
+const strangers = result.networks.flatMap(({ racers }) => racers).filter(({ difference }) => !(difference < TOLERANCE));
 if (strangers.length > 0) throw new Error(`another network: ${strangers.map(({ name }) => name)}`);

@@ -180,16 +180,17 @@ impl Classifying {
         Ok(())
     }
 
-    async fn infer(
-        &mut self,
-        ticket: Ticket,
-        model: ModelId,
-        pictures: Option<JsValue>,
-    ) -> Result<(), String> {
+    async fn infer(&mut self, ticket: Ticket, model: ModelId, shown: Option<JsValue>) -> Result<(), String> {
         let classifier = self.models.get_mut(&model).ok_or("the model is not loaded")?;
-        let pictures = pictures.and_then(|pictures| pictures.dyn_into::<Uint8Array>().ok());
-        let pictures = pictures.ok_or("no pictures came with it")?.to_vec();
-        let inference = classifier.infer(&pictures).await.map_err(|error| error.to_string())?;
+        let shown = shown.ok_or("nothing to show the network came with it")?;
+        let inference = match shown.dyn_into::<Uint8Array>() {
+            Ok(pictures) => classifier.infer(&pictures.to_vec()).await,
+            Err(other) => {
+                let inputs = samples(&other).ok_or("neither pictures nor inputs came with it")?;
+                classifier.infer_inputs(inputs).await
+            }
+        };
+        let inference = inference.map_err(|error| error.to_string())?;
         let logits = Float32Array::from(inference.logits.as_slice());
         let embedding = Float32Array::from(inference.embedding.as_slice());
         post(&Reply::Logits { ticket }, &[logits.into(), embedding.into()]);

@@ -90,17 +90,15 @@ pub enum Request {
         /// Which model.
         model: ModelId,
     },
-    /// To a classifying worker: pictures to run the network on, for checks
-    /// against a reference. Attachment: `Uint8Array`
-    /// `[pictures, height, width]` of viridis indices. Answered by
-    /// [`Reply::Logits`].
+    /// To a classifying worker: what to show the network, for checks against a
+    /// reference. Attachment: `Uint8Array` `[clips, height, width]` of viridis
+    /// indices, or of any model `Float32Array` `[clips, channels, height, width]`.
+    /// Answered by [`Reply::Logits`].
     Infer {
         /// Comes back with the answer.
         ticket: Ticket,
         /// Which model.
         model: ModelId,
-        /// How many pictures.
-        pictures: usize,
     },
     /// To a classifying worker: every stage of one clip's way. Attachment:
     /// `Float32Array` of its samples. Answered by [`Reply::Inspected`].
@@ -258,7 +256,7 @@ pub enum Reply {
         reason: String,
     },
     /// Answer to [`Request::Infer`]. Attachments: `Float32Array`
-    /// `[pictures, classes]` and `Float32Array` `[pictures, embedding_length]`.
+    /// `[clips, classes]` and `Float32Array` `[clips, embedding_length]`.
     Logits {
         /// The work.
         ticket: Ticket,

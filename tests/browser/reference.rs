@@ -41,7 +41,7 @@ const INFER: &str = r#"
   const all = new Uint8Array(await bytes('reference/pictures'));
   const pictures = new Uint8Array(clips.length * 16384);
   clips.forEach((clip, at) => pictures.set(all.subarray(clip * 16384, (clip + 1) * 16384), at * 16384));
-  const answer = await ask({ infer: { ticket: 0, model: 0, pictures: clips.length } }, [pictures]);
+  const answer = await ask({ infer: { ticket: 0, model: 0 } }, [pictures]);
   window.outcome = 'logits' in answer
     ? { logits: [...answer.attachments[0]], embedding: [...answer.attachments[1]] }
     : JSON.stringify([...steps, answer]).slice(0, 2000);
