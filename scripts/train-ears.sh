@@ -8,7 +8,7 @@
 # FOLDER gets a run's folder for each of the four, SPLIT (default: filtered) and SEED
 # (default: 0) say how; but for `filtered`, which is fixed, SEED draws the split too.
 # More options go to `needledrop train`: --refit, --device cuda. What was interrupted
-# goes on where it was by the same command. Twenty minutes on 2 cores.
+# goes on where it was by the same command. Half an hour on 2 cores.
 set -euo pipefail
 usage="usage: scripts/train-ears.sh ARCHIVE FOLDER [SPLIT [SEED [OPTION ...]]]"
 archive=$(realpath "${1:?$usage}")
