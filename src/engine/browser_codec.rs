@@ -89,6 +89,8 @@ pub(super) struct BrowserCodec {
 
 impl Drop for BrowserCodec {
     fn drop(&mut self) {
+        // It may have said already that there is room, to what is gone by the time it is heard.
+        let _ = Reflect::set(&self.decoder, &"ondequeue".into(), &JsValue::NULL);
         // Already closed where it failed.
         let _ = self.decoder.close();
     }

@@ -867,12 +867,14 @@ impl<P: Clone> Pool<P> {
         *self.deaths(role) += 1;
         let given_up = *self.deaths(role) > MAX_RESTARTS;
         match role {
-            Role::Gpu => self.gpu = if given_up { GpuStatus::Unused(problem) } else { GpuStatus::Off },
+            Role::Gpu => {
+                self.gpu = if given_up { GpuStatus::Unused(problem.clone()) } else { GpuStatus::Off }
+            }
             Role::Decoder => self.reopen(&detail),
             Role::Cpu | Role::Microphone => {}
         }
         if given_up && role != Role::Gpu && self.of_role(role).is_empty() {
-            self.give_up(EngineProblem::Failed { detail });
+            self.give_up(problem);
         }
     }
 

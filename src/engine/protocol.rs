@@ -403,8 +403,8 @@ pub enum EngineProblem {
     /// The engine with the GPU's part would not come.
     #[error("the GPU's engine could not be loaded")]
     Unreachable,
-    /// The adapter would not start, or its answers were wrong.
-    #[error("the GPU failed: {detail}")]
+    /// It would not start, stopped, or gave wrong answers.
+    #[error("{detail}")]
     Failed {
         /// What it said, in English.
         detail: String,

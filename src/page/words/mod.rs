@@ -280,8 +280,8 @@ pub(crate) fn engine_problem(problem: &EngineProblem) -> String {
         EngineProblem::NoAdapter => t!("engine.no_adapter"),
         EngineProblem::Software { adapter } => t!("engine.software", adapter = adapter),
         EngineProblem::Unreachable => t!("engine.unreachable"),
-        EngineProblem::Failed { detail } => t!("engine.gpu_failed", detail = detail),
-        EngineProblem::Silent { seconds } => t!("engine.gpu_silent", time = duration(seconds * 1000.0)),
+        EngineProblem::Failed { detail } => t!("engine.failed", detail = detail),
+        EngineProblem::Silent { seconds } => t!("engine.silent", time = duration(seconds * 1000.0)),
         EngineProblem::Slower { gpu, cpu } => {
             t!("engine.slower", gpu = decimal(*gpu, 1), cpu = decimal(*cpu, 1))
         }
