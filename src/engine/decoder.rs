@@ -4,6 +4,8 @@
 //! many are in memory. What symphonia cannot decode goes packet by packet to
 //! WebCodecs; what that cannot either, the page may decode.
 
+use std::iter::repeat_n;
+
 use js_sys::{Array, Float32Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, BlobPropertyBag, File, FilePropertyBag};
@@ -16,7 +18,7 @@ use super::{
 };
 use crate::sound::{
     clips::{Clip, ClipStream, SongReader},
-    decode::{Decoder, Opened, open},
+    decode::{Block, Opened, open},
     wav,
 };
 
@@ -45,9 +47,8 @@ struct Stream {
     ended: bool,
 }
 
-/// Mono blocks of whatever kind.
+/// Mono blocks of what the browser decodes, packet by packet or at once.
 enum Blocks {
-    File(Box<Decoder>),
     Codec(Box<BrowserCodec>),
     Samples { channels: Vec<Float32Array>, sample_rate: u32, position: u32 },
 }
@@ -226,7 +227,6 @@ impl Stream {
 
     fn notices(&self) -> Vec<SongNotice> {
         let mut notices = match &self.blocks {
-            Blocks::File(decoder) => decoder.notices(),
             Blocks::Codec(codec) => codec.notices(self.seconds()),
             Blocks::Samples { .. } => Vec::new(),
         };
@@ -240,10 +240,6 @@ impl Blocks {
     async fn next(&mut self, block: &mut Vec<f32>) -> Result<Option<u32>, SongProblem> {
         block.clear();
         match self {
-            Self::File(decoder) => Ok(decoder.next_block()?.map(|decoded| {
-                block.extend_from_slice(decoded.samples);
-                decoded.sample_rate
-            })),
             Self::Codec(codec) => codec.next(block).await,
             Self::Samples { channels, sample_rate, position } => {
                 let end = channels.iter().map(Float32Array::length).min().unwrap_or(0);
@@ -260,7 +256,6 @@ impl Blocks {
 
     fn progress(&self) -> Option<f32> {
         match self {
-            Self::File(decoder) => decoder.progress(),
             Self::Codec(codec) => codec.progress(),
             Self::Samples { channels, position, .. } => {
                 channels.first().map(|channel| *position as f32 / channel.length().max(1) as f32)
@@ -287,38 +282,59 @@ fn read(attachment: Option<JsValue>) -> Result<FileSource, SongProblem> {
     FileSource::new(file).map_err(|error| unreadable(error.to_string()))
 }
 
-/// A whole song as a WAV file, and its length in seconds.
+/// A whole song as a WAV file, and its length in seconds. It keeps its two channels
+/// where it has two; more, and what the browser decodes, become one.
 async fn transcode(attachment: Option<JsValue>) -> Result<(File, f64), SongProblem> {
-    let mut blocks = match open(Box::new(read(attachment)?))? {
-        Opened::Ours(decoder) => Blocks::File(decoder),
+    match open(Box::new(read(attachment)?))? {
+        Opened::Ours(mut decoder) => {
+            let channels = if decoder.info().channels == 2 { 2 } else { 1 };
+            let mut recording = Recording::new(channels);
+            // A file whose rate changes is played at its first one.
+            let sample_rate = decoder.sample_rate();
+            while let Some(Block { samples, interleaved, .. }) = decoder.next_block()? {
+                let channels = usize::from(channels);
+                if interleaved.len() == channels * samples.len() {
+                    recording.push(interleaved)?;
+                } else {
+                    let each: Vec<f32> =
+                        samples.iter().flat_map(|sample| repeat_n(*sample, channels)).collect();
+                    recording.push(&each)?;
+                }
+            }
+            recording.finish(sample_rate)
+        }
         Opened::Packets(reader) => {
             let codec = reader.info().codec.clone();
-            let decoder = BrowserCodec::new(*reader).await.ok_or(SongProblem::Codec { codec })?;
-            Blocks::Codec(Box::new(decoder))
+            let mut decoder = BrowserCodec::new(*reader).await.ok_or(SongProblem::Codec { codec })?;
+            let mut recording = Recording::new(1);
+            let mut block = Vec::new();
+            let mut rate = None;
+            while let Some(sample_rate) = decoder.next(&mut block).await? {
+                rate.get_or_insert(sample_rate);
+                recording.push(&block)?;
+                block.clear();
+            }
+            recording.finish(rate.unwrap_or(44_100))
         }
-    };
-    let mut recording = Recording::default();
-    let mut block = Vec::new();
-    let mut rate = None;
-    while let Some(sample_rate) = blocks.next(&mut block).await? {
-        // A file whose rate changes is played at its first one.
-        rate.get_or_insert(sample_rate);
-        recording.push(&block)?;
     }
-    recording.finish(rate.unwrap_or(44_100))
 }
 
 /// A WAV file in the making. Finished pieces are the browser's to keep, on disk
 /// if it likes.
-#[derive(Default)]
 pub(super) struct Recording {
+    channels: u16,
     pieces: Vec<Blob>,
     bytes: Vec<u8>,
     samples: u64,
 }
 
 impl Recording {
-    /// Takes mono samples in.
+    /// Nothing yet, in this many channels.
+    pub(super) fn new(channels: u16) -> Self {
+        Self { channels, pieces: Vec::new(), bytes: Vec::new(), samples: 0 }
+    }
+
+    /// Takes samples in, one of each channel after the other.
     pub(super) fn push(&mut self, samples: &[f32]) -> Result<(), SongProblem> {
         wav::append(samples, &mut self.bytes);
         self.samples += samples.len() as u64;
@@ -328,14 +344,15 @@ impl Recording {
     /// The file, and its length in seconds.
     pub(super) fn finish(mut self, sample_rate: u32) -> Result<(File, f64), SongProblem> {
         self.put_away()?;
-        let header = Uint8Array::from(wav::header(sample_rate, 1, self.samples).as_slice());
+        let frames = self.samples / u64::from(self.channels);
+        let header = Uint8Array::from(wav::header(sample_rate, self.channels, frames).as_slice());
         let parts: Array =
             [JsValue::from(header)].into_iter().chain(self.pieces.into_iter().map(Into::into)).collect();
         let options = FilePropertyBag::new();
         options.set_type("audio/wav");
         let file =
             File::new_with_blob_sequence_and_options(&parts, "recording.wav", &options).map_err(refused)?;
-        Ok((file, self.samples as f64 / f64::from(sample_rate.max(1))))
+        Ok((file, frames as f64 / f64::from(sample_rate.max(1))))
     }
 
     fn put_away(&mut self) -> Result<(), SongProblem> {

@@ -103,7 +103,7 @@ impl Ear {
             song,
             sample_rate,
             clips: ClipStream::with_hop(format, sample_rate, hop)?,
-            recording: Recording::default(),
+            recording: Recording::new(1),
             display: Display::new(format.sample_rate, sample_rate)?,
             seconds: 0.0,
             failed: false,

@@ -96,6 +96,8 @@ fn make_codec(demuxer: &Demuxer) -> Result<Box<dyn AudioDecoder>, Error> {
 pub struct Block<'a> {
     /// The mean of the channels, 1 being full scale.
     pub samples: &'a [f32],
+    /// The same as decoded, `[frames, channels]`.
+    pub interleaved: &'a [f32],
     /// Their rate, in Hz. It may change where one song follows another in a
     /// file.
     pub sample_rate: u32,
@@ -176,9 +178,9 @@ impl Decoder {
         if !has_block {
             return Ok(None);
         }
-        let (samples, sample_rate) = (&self.mixer.mono[..], self.sample_rate);
-        self.tally.played.add(samples.len(), sample_rate);
-        Ok(Some(Block { samples, sample_rate }))
+        let Mixer { mono: samples, interleaved, .. } = &self.mixer;
+        self.tally.played.add(samples.len(), self.sample_rate);
+        Ok(Some(Block { samples, interleaved, sample_rate: self.sample_rate }))
     }
 
     /// What was not as it should be up to here.

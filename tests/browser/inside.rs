@@ -1,8 +1,9 @@
 //! Inside the network: the example that every link finds, and a song's clips
 //! whose values are those of its verdicts.
 
-use std::{thread, time::Duration};
+use std::{fs, path::Path, thread, time::Duration};
 
+use needledrop::network::weights::Weights;
 use serde_json::json;
 
 use crate::{
@@ -44,7 +45,10 @@ fn a_link_opens_the_example_at_a_step_and_a_filter() {
     browser.open(&format!("{}#inside?stage=conv2&filter=7", server.url()));
     browser.wait_until(SHOWN, LIMIT);
     assert_eq!(step(&browser), "conv2");
-    browser.wait_for_text("[data-testid=inside-shape]", "48 × 32 × 17", LIMIT);
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/model/ears.safetensors");
+    let shipped = Weights::from_bytes(&fs::read(shipped).unwrap()).unwrap();
+    let shape = format!("{} × 32 × 17", shipped.card().network.blocks[1].filters);
+    browser.wait_for_text("[data-testid=inside-shape]", &shape, LIMIT);
     browser.wait_until(DRAWN, LIMIT);
     assert_eq!(browser.eval("document.querySelector('[data-testid=inside-filter]').value"), "7");
 

@@ -170,12 +170,21 @@ fn every_format_has_the_command_lines_verdicts() {
             ffmpeg(&[&input[..], &["-c:a", codec]].concat(), &file);
             pairs.push((file.clone(), file));
         }
-        // WebCodecs decodes Opus for the page; ffmpeg for the command line.
-        let opus = album.join("side b").join(format!("{stem}.opus"));
-        let decoded = folder.join(format!("{stem}.opus.wav"));
-        encode_opus(original, &opus);
-        ffmpeg(&["-i", opus.to_str().unwrap()], &decoded);
-        pairs.push((opus, decoded));
+        // WebCodecs decodes Opus and surround AAC for the page; ffmpeg for the command line.
+        let mut browsers = |extension: &str, encode: &dyn Fn(&Path)| {
+            let file = album.join("side b").join(format!("{stem}.{extension}"));
+            let decoded = folder.join(format!("{stem}.{extension}.wav"));
+            encode(&file);
+            // symphonia reads no edit list: what an encoder puts before the sound is heard.
+            let whole: &[&str] = if extension.ends_with("m4a") { &["-ignore_editlist", "1"] } else { &[] };
+            ffmpeg(&[whole, &["-i", file.to_str().unwrap()]].concat(), &decoded);
+            pairs.push((file, decoded));
+        };
+        browsers("opus", &|file| encode_opus(original, file));
+        browsers("webm", &|file| encode_opus(original, file));
+        browsers("surround.m4a", &|file| {
+            ffmpeg(&[&input[..4], &["-ac", "6", "-c:a", "aac", "-b:a", "320k"]].concat(), file);
+        });
         pairs.push((original.clone(), original.clone()));
         dropped.push(original.as_path());
     }
@@ -473,15 +482,33 @@ fn assert_seeks_to_the_middle(browser: &Browser, song: &Value) {
     browser.wait_until(&format!("{playhead} > {middle}"), SOON);
 }
 
+/// Keeps the files that the page gives addresses to.
+const KEEP_FILES: &str = "window.files = [];
+const create = URL.createObjectURL;
+URL.createObjectURL = (file) => { files.push(file); return create.call(URL, file); };";
+
+/// The loudest sample of each channel of the last of them.
+const HEARD_OF_BOTH_SIDES: &str = "void (async () => {
+  const context = new OfflineAudioContext(2, 1, 44100);
+  const sound = await context.decodeAudioData(await files.at(-1).arrayBuffer());
+  const channels = [...Array(sound.numberOfChannels).keys()].map((channel) => sound.getChannelData(channel));
+  window.sides = channels.map((samples) => samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0));
+})()";
+
 #[test]
 fn what_no_browser_plays_is_played_and_a_click_in_the_picture_goes_there() {
     let folder = folder("playback");
     let (aiff, wav) = (folder.join("song.aiff"), folder.join("song.wav"));
     for file in [&aiff, &wav] {
-        ffmpeg(&["-i", songs(&folder)[1].to_str().unwrap(), "-t", "29"], file);
+        // Its left channel alone sounds.
+        let left = ["-t", "29", "-af", "pan=stereo|FL=c0"];
+        ffmpeg(&[&["-i", songs(&folder)[1].to_str().unwrap()], &left[..]].concat(), file);
     }
     let server = Server::start(&build::folder(), "/");
-    let browser = open(&server, &Options::default());
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page(KEEP_FILES);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
     assert_eq!(browser.eval("new Audio().canPlayType('audio/aiff')"), "");
     browser.drop_files("[data-testid=drop-zone]", &[&aiff, &wav]);
     browser.wait_until(AT_REST, LIMIT);
@@ -491,6 +518,10 @@ fn what_no_browser_plays_is_played_and_a_click_in_the_picture_goes_there() {
     browser.click(&control(aiff, "play"));
     let moved = browser.wait_until(&playhead(aiff), LIMIT);
     browser.wait_until(&format!("{} > {moved}", playhead(aiff)), LIMIT);
+    browser.eval(HEARD_OF_BOTH_SIDES);
+    let heard = browser.wait_until("window.sides", LIMIT);
+    let [left, right] = [0, 1].map(|side| heard[side].as_f64().unwrap());
+    assert!(left > 0.05 && right == 0.0, "{heard}");
     assert_seeks_to_the_middle(&browser, aiff);
     assert_seeks_to_the_middle(&browser, result(&results, "song.wav"));
     browser.assert_content();
