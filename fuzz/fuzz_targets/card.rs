@@ -2,8 +2,5 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use needledrop::network::card::ModelCard;
 
-fuzz_target!(|text: &str| {
-    let _ = ModelCard::from_json(text);
-});
+fuzz_target!(|text: &str| needledrop_fuzz::card(text));

@@ -1,18 +1,6 @@
-//! Any text as a message; one that is understood comes back as it was.
+//! Any text as a message between the page and its workers.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use needledrop::engine::protocol::{Reply, Request, read, write};
-use serde::{Serialize, de::DeserializeOwned};
 
-fn there_and_back<T: Serialize + DeserializeOwned>(text: &str) {
-    let Ok(message) = read::<T>(text) else { return };
-    let Ok(written) = write(&message) else { return };
-    let again = read::<T>(&written).and_then(|message| write(&message));
-    assert_eq!(again.ok(), Some(written));
-}
-
-fuzz_target!(|text: &str| {
-    there_and_back::<Request>(text);
-    there_and_back::<Reply>(text);
-});
+fuzz_target!(|text: &str| needledrop_fuzz::protocol(text));
