@@ -58,6 +58,16 @@ pub enum Doubt {
     NotMusic,
 }
 
+impl Doubt {
+    /// Its name in exports.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotSure => "not_sure",
+            Self::NotMusic => "not_music",
+        }
+    }
+}
+
 /// What is said about a whole song.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "verdict")]

@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::record::{Ending, Record};
+use crate::classify::verdict::Doubt;
 
 /// Version of the JSON that [`json`] writes.
 pub const JSON_VERSION: u32 = 1;
@@ -49,7 +50,8 @@ pub fn csv(records: &[Record]) -> String {
             genres.push(genre);
         }
     }
-    let head = ["file", "title", "artist", "album", "seconds", "state", "model", "genre", "confidence"];
+    let head =
+        ["file", "title", "artist", "album", "seconds", "state", "model", "genre", "confidence", "doubt"];
     let mut text = String::from("\u{feff}");
     let mut line = |cells: Vec<String>| {
         text.push_str(&cells.join(","));
@@ -70,6 +72,7 @@ pub fn csv(records: &[Record]) -> String {
             by.map(|by| cell(&by.name)).unwrap_or_default(),
             top.map(|(genre, _)| cell(genre)).unwrap_or_default(),
             top.map(|(_, share)| thousandths(f64::from(share))).unwrap_or_default(),
+            record.doubt.map(Doubt::code).unwrap_or_default().to_owned(),
         ];
         cells.extend(genres.iter().map(|genre| {
             let at = by.and_then(|by| by.genres.iter().position(|name| name == genre));
@@ -94,6 +97,8 @@ struct Song<'a> {
     model: Option<&'a str>,
     /// The most probable genre.
     genre: Option<&'a str>,
+    /// Why that is not the verdict, where it is not: `not_sure`, `not_music`.
+    doubt: Option<&'static str>,
     /// Genres in the model's order.
     genres: &'a [String],
     /// Mean probability of each over the clips that sounded.
@@ -115,8 +120,8 @@ struct Clip {
 }
 
 /// A song as a JSON object: `file`, `title`, `artist`, `album`, `seconds`,
-/// `state`, `model`, `genre`, `genres`, `probabilities`, `clips` (`start`, `end`,
-/// `probabilities`) and `embedding`.
+/// `state`, `model`, `genre`, `doubt`, `genres`, `probabilities`, `clips` (`start`,
+/// `end`, `probabilities`) and `embedding`.
 ///
 /// # Errors
 /// None for records: all their values have a JSON form.
@@ -148,6 +153,7 @@ impl<'a> Song<'a> {
             state: record.ending.code(),
             model: by.map(|by| by.name.as_str()),
             genre: record.genre().map(|(genre, _)| genre),
+            doubt: record.doubt.map(Doubt::code),
             genres: by.map_or(&[], |by| &by.genres),
             probabilities: &record.probabilities,
             clips: clips.collect(),
@@ -189,13 +195,14 @@ mod tests {
         });
         other.probabilities = vec![0.1236, 0.8764];
         other.info.title = Some("=HYPERLINK(\"x\")".into());
-        let table = csv(&[record("a.mp3", 0.75, &[]), other, Record::default()]);
+        let unsure = Record { doubt: Some(Doubt::NotSure), ..record("a.mp3", 0.75, &[]) };
+        let table = csv(&[unsure, other, Record::default()]);
         assert_eq!(
             table,
-            "\u{feff}file,title,artist,album,seconds,state,model,genre,confidence,blues,jazz,polka\r\n\
-             a.mp3,,,,9.400,done,row 8,blues,0.750,0.750,0.250,\r\n\
-             b.mp3,\"'=HYPERLINK(\"\"x\"\")\",,,9.400,done,\"own, \"\"new\"\"\",polka,0.876,,0.124,0.876\r\n\
-             ,,,,,unheard,,,,,,\r\n"
+            "\u{feff}file,title,artist,album,seconds,state,model,genre,confidence,doubt,blues,jazz,polka\r\n\
+             a.mp3,,,,9.400,done,row 8,blues,0.750,not_sure,0.750,0.250,\r\n\
+             b.mp3,\"'=HYPERLINK(\"\"x\"\")\",,,9.400,done,\"own, \"\"new\"\"\",polka,0.876,,,0.124,0.876\r\n\
+             ,,,,,unheard,,,,,,,\r\n"
         );
     }
 
@@ -218,6 +225,7 @@ mod tests {
         assert_eq!(song["clips"][0]["end"], 3.0);
         assert_eq!(song["clips"][1]["probabilities"], serde_json::json!([]));
         assert_eq!(song["embedding"][0], 0.5);
+        assert_eq!(song["doubt"], serde_json::Value::Null);
     }
 
     #[test]

@@ -13,8 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::record::{KeptClip, Record, Shares};
 use crate::classify::verdict::{ClipVerdict, Doubt, Rule, song_verdict};
 
-/// Version of the link that this build writes and reads.
-pub const SHARE_VERSION: u8 = 1;
+/// Version of the link that this build writes; it reads those before too.
+pub const SHARE_VERSION: u8 = 2;
+
+/// The first version: as [`SHARE_VERSION`], without [`Wire::not_sure`].
+const FIRST_VERSION: u8 = 1;
 
 /// Shares of genres in a link: clips times genres, at most.
 const MOST_SHARES: usize = 1000;
@@ -48,6 +51,8 @@ pub struct Shared {
     pub genres: Vec<String>,
     /// Mean probability of each genre over the song; empty for silence.
     pub probabilities: Vec<f32>,
+    /// Whether none of them is probable enough to be the verdict.
+    pub not_sure: bool,
     /// Length of a stretch, in seconds; the last may be shorter.
     pub stretch_seconds: f32,
     /// Verdicts on the stretches of the song, in its order.
@@ -81,6 +86,7 @@ struct Wire {
     song: Vec<u16>,
     /// 255ths of the stretches, `[stretches, genres]`; zeros for silence.
     stretches: Vec<u8>,
+    not_sure: bool,
 }
 
 fn shortened(text: &str) -> String {
@@ -130,6 +136,7 @@ impl Shared {
             stretch_seconds: ((last.end - last.start) * clips_each as f64) as f32,
             genres: by.genres.iter().map(|genre| shortened(genre)).collect(),
             probabilities: record.probabilities.clone(),
+            not_sure: record.doubt == Some(Doubt::NotSure),
             stretches: stretches.collect(),
         })
     }
@@ -159,6 +166,7 @@ impl Shared {
                 .iter()
                 .flat_map(|stretch| bytes_of(&stretch.probabilities, genres))
                 .collect(),
+            not_sure: self.not_sure,
         };
         let mut bytes = vec![SHARE_VERSION];
         // Texts, numbers and lists of them all have bytes.
@@ -182,10 +190,12 @@ impl Shared {
         if CHECKSUM.checksum(bytes) != u32::from_le_bytes(*checksum) {
             return Err(ShareError::Damaged);
         }
+        let read = |wire: &[u8]| {
+            postcard::from_bytes(wire).ok().and_then(Self::from_wire).ok_or(ShareError::Damaged)
+        };
         match bytes.split_first() {
-            Some((&SHARE_VERSION, wire)) => {
-                postcard::from_bytes(wire).ok().and_then(Self::from_wire).ok_or(ShareError::Damaged)
-            }
+            Some((&SHARE_VERSION, wire)) => read(wire),
+            Some((&FIRST_VERSION, wire)) => read(&[wire, &[u8::from(false)]].concat()),
             Some((&found, _)) => Err(ShareError::Version { found }),
             None => Err(ShareError::Damaged),
         }
@@ -214,6 +224,7 @@ impl Shared {
             model: shortened(&wire.model),
             seconds: wire.seconds,
             stretch_seconds: wire.stretch_seconds,
+            not_sure: wire.not_sure,
             probabilities: if wire.song.iter().all(|share| *share == 0) {
                 Vec::new()
             } else {
@@ -306,6 +317,17 @@ mod tests {
         song.probabilities.clear();
         let read = Shared::decode(&Shared::of(&song).unwrap().encode()).unwrap();
         assert_eq!(read.probabilities, [0.0; 0]);
+    }
+
+    #[test]
+    fn a_link_says_where_nobody_is_sure_and_one_of_the_first_version_did_not() {
+        let unsure = Record { doubt: Some(Doubt::NotSure), ..long(20) };
+        let text = Shared::of(&unsure).unwrap().encode();
+        let read = Shared::decode(&text).unwrap();
+        assert!(read.not_sure);
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).unwrap();
+        let first = sealed(FIRST_VERSION, &bytes[1..bytes.len() - 5]);
+        assert_eq!(Shared::decode(&first), Ok(Shared { not_sure: false, ..read }));
     }
 
     #[test]

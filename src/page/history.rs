@@ -117,7 +117,7 @@ impl History {
             let together = end - before <= self.seconds * TOGETHER;
             let start = if together { before } else { end - self.seconds };
             before = *end;
-            Moment { start, end: *end, probabilities: &verdict.probabilities }
+            Moment { start, end: *end, probabilities: &verdict.probabilities, refused: verdict.refused }
         })
     }
 }

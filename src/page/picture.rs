@@ -66,6 +66,9 @@ fn draw(context: &CanvasRenderingContext2d, shared: &Shared) -> Result<(), JsVal
     let ranking = SongVerdict::Genre { probabilities: shared.probabilities.clone() }.ranking();
     let name = |index: usize| shared.genres.get(index).map(|name| words::genre(name)).unwrap_or_default();
     match ranking.first() {
+        Some(_) if shared.not_sure => {
+            write(&words::t!("song.not_sure"), &format!("600 76px {SERIF}"), TEXT, MARGIN, 290.0, inner)?;
+        }
         Some(&(index, share)) => {
             let verdict = format!("{}  {}", name(index), words::percent(share));
             write(&verdict, &format!("600 76px {SERIF}"), TEXT, MARGIN, 290.0, inner)?;

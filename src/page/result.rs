@@ -71,7 +71,13 @@ fn Sent(
     let ranking = verdict.ranking();
     let top = ranking.first().copied();
     let name = top.and_then(|(index, _)| shared.genres.get(index).cloned());
-    let word = move || name.as_ref().map_or_else(|| t!("song.silence"), |name| words::genre(name));
+    let not_sure = shared.not_sure;
+    let word = move || match &name {
+        Some(_) if not_sure => t!("song.not_sure"),
+        Some(name) => words::genre(name),
+        None => t!("song.silence"),
+    };
+    let share = move || top.filter(|_| !not_sure).map(|(_, share)| words::percent(share));
     let facts = [shared.artist, words::clock(f64::from(shared.seconds)), shared.model];
     let facts = facts.into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(" · ");
     let band = NodeRef::<Canvas>::new();
@@ -95,8 +101,9 @@ fn Sent(
         <p class="result-verdict">
             <span class="verdict-word" data-testid="result-word">{word}</span>
             " "
-            <span class="verdict-share tabular">{move || top.map(|(_, share)| words::percent(share))}</span>
+            <span class="verdict-share tabular">{share}</span>
         </p>
+        {not_sure.then(|| view! { <p class="quiet">{sentence("song.not_sure_means")}</p> })}
         <canvas node_ref=band class="band result-band" width="1" height="1" aria-hidden="true"></canvas>
         <Bars ranking genres all=Signal::stored(true) />
         <p class="quiet">{sentence("result.without_song")}</p>

@@ -163,6 +163,7 @@ impl Song {
     pub(crate) fn done(&self, seconds: f64, notices: Vec<SongNotice>) {
         self.seconds.set(Some(seconds));
         self.notices.set(notices);
+        self.track.update_value(|track| track.read = 1.0);
         self.refresh();
         self.go_on(SongState::Done);
     }

@@ -3,18 +3,21 @@
 //!
 //! In: clips with their probabilities, and the stretch of time that a canvas
 //! stands for. Out: the layers in the genres' colours, a hairline between them,
-//! letters where there is room.
+//! letters where there is room; stripes over what was refused as not music.
 
 use wasm_bindgen::JsValue;
 use web_sys::HtmlCanvasElement;
 
-use super::{browser, canvas, colors};
+use super::{browser, canvas, colors, timeline};
 
 /// Least width of a layer that has its letters in it, in CSS pixels.
 const ROOM_ACROSS: f64 = 22.0;
 
 /// Least height of one.
 const ROOM_UP: f64 = 15.0;
+
+/// How strong the colours of what was refused are, under its stripes.
+const REFUSED: f64 = 0.25;
 
 /// What was said of one stretch of time.
 pub(crate) struct Moment<'a> {
@@ -24,6 +27,8 @@ pub(crate) struct Moment<'a> {
     pub(crate) end: f64,
     /// Probability of each genre, summing to 1; empty for silence.
     pub(crate) probabilities: &'a [f32],
+    /// Whether it was refused as not music.
+    pub(crate) refused: bool,
 }
 
 /// The moments that share some columns of the canvas.
@@ -36,18 +41,26 @@ struct Step {
     /// Probability of each genre, the mean over the moments.
     shares: Vec<f32>,
     moments: f32,
+    /// How many of them were refused.
+    refused: f32,
 }
 
 impl Step {
     /// Takes in a moment too short for columns of its own.
-    fn take_in(&mut self, probabilities: &[f32]) {
-        if probabilities.len() != self.shares.len() {
+    fn take_in(&mut self, moment: &Moment<'_>) {
+        if moment.probabilities.len() != self.shares.len() {
             return;
         }
         self.moments += 1.0;
-        for (share, probability) in self.shares.iter_mut().zip(probabilities) {
+        self.refused += f32::from(moment.refused);
+        for (share, probability) in self.shares.iter_mut().zip(moment.probabilities) {
             *share += (probability - *share) / self.moments;
         }
+    }
+
+    /// Whether most of it was refused.
+    fn is_refused(&self) -> bool {
+        self.refused > self.moments / 2.0
     }
 
     /// Top and bottom of a genre's layer on a canvas of `height`; the first
@@ -70,10 +83,11 @@ fn steps<'a>(moments: impl Iterator<Item = Moment<'a>>, from: f64, to: f64, widt
         let left = column(moment.start).min((width - 1.0).max(0.0));
         let right = column(moment.end).max(left + 1.0);
         match steps.last_mut() {
-            Some(last) if right <= last.right => last.take_in(moment.probabilities),
+            Some(last) if right <= last.right => last.take_in(&moment),
             last => {
                 let left = last.map_or(left, |last| left.max(last.right));
-                steps.push(Step { left, right, shares: moment.probabilities.to_vec(), moments: 1.0 });
+                let (shares, refused) = (moment.probabilities.to_vec(), f32::from(moment.refused));
+                steps.push(Step { left, right, shares, moments: 1.0, refused });
             }
         }
     }
@@ -88,20 +102,23 @@ struct Label {
     y: f64,
 }
 
-/// A rectangle that lies in one genre's layer over some neighbouring steps.
+/// A rectangle that lies in one genre's layer: over one step that is wide enough for
+/// letters, or over neighbours that are so together.
 #[derive(Clone, Copy)]
 struct Room {
     left: f64,
     right: f64,
     top: f64,
     bottom: f64,
-    /// Left and right of the widest of its steps.
-    widest: (f64, f64),
 }
 
 impl Room {
     fn is_tall(&self) -> bool {
         self.bottom - self.top >= ROOM_UP
+    }
+
+    fn is_wide(&self) -> bool {
+        self.right - self.left >= ROOM_ACROSS
     }
 
     /// What stays of it when the next step belongs to it too.
@@ -111,23 +128,16 @@ impl Room {
             right: next.right,
             top: self.top.max(next.top),
             bottom: self.bottom.min(next.bottom),
-            widest: if width(next.widest) > width(self.widest) { next.widest } else { self.widest },
         };
-        (next.left - self.right < 1.0 && both.is_tall()).then_some(both)
+        // Letters that fit into a step have no hairline through them.
+        let apart = next.is_wide() || next.left - self.right >= 1.0;
+        (!apart && both.is_tall()).then_some(both)
     }
 
-    /// In the middle of the widest step where the letters fit into it, so that no
-    /// hairline runs through them.
     fn label(self, genre: usize) -> Option<Label> {
-        let all = (self.left, self.right);
-        let (left, right) = if width(self.widest) >= ROOM_ACROSS { self.widest } else { all };
-        let y = (self.top + self.bottom) / 2.0;
-        (width(all) >= ROOM_ACROSS).then(|| Label { genre, x: (left + right) / 2.0, y })
+        let (x, y) = ((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0);
+        self.is_wide().then_some(Label { genre, x, y })
     }
-}
-
-fn width((left, right): (f64, f64)) -> f64 {
-    right - left
 }
 
 /// The letters that find room in the layers.
@@ -137,8 +147,7 @@ fn labels(steps: &[Step], genres: usize, height: f64) -> Vec<Label> {
         let mut room: Option<Room> = None;
         for step in steps {
             let (top, bottom) = step.layer(genre, height);
-            let own =
-                Room { left: step.left, right: step.right, top, bottom, widest: (step.left, step.right) };
+            let own = Room { left: step.left, right: step.right, top, bottom };
             let joined = room.and_then(|room| room.with(own));
             if joined.is_none() {
                 labels.extend(room.and_then(|room| room.label(genre)));
@@ -171,12 +180,19 @@ pub(crate) fn draw<'a>(
         context.set_fill_style_str(&colors::css(colors::genre(genre, dark)));
         for step in &steps {
             let (top, bottom) = step.layer(genre, height);
+            context.set_global_alpha(if step.is_refused() { REFUSED } else { 1.0 });
             let (across, up) = (step.right - step.left, bottom - top);
             // A hairline between neighbours, where they are not narrower than it.
             let gap = |extent: f64, least: f64| if extent > least { 1.0 } else { 0.0 };
             context.fill_rect(step.left, top, across - gap(across, 6.0), up - gap(up, 3.0));
         }
     }
+    context.set_global_alpha(1.0);
+    context.set_stroke_style_str(&colors::css(colors::quiet(dark)));
+    for step in steps.iter().filter(|step| step.is_refused()) {
+        timeline::hatch(&context, step.left, step.right, height);
+    }
+    let steps: Vec<Step> = steps.into_iter().filter(|step| !step.is_refused()).collect();
     canvas::letter(&context, "600 12px system-ui, sans-serif");
     for Label { genre, x, y } in labels(&steps, genres.len(), height) {
         context.set_fill_style_str(&colors::css(colors::ink(colors::genre(genre, dark))));
@@ -190,7 +206,7 @@ mod tests {
     use super::*;
 
     fn moment(start: f64, probabilities: &[f32]) -> Moment<'_> {
-        Moment { start, end: start + 3.0, probabilities }
+        Moment { start, end: start + 3.0, probabilities, refused: false }
     }
 
     #[test]
@@ -222,6 +238,17 @@ mod tests {
     }
 
     #[test]
+    fn a_column_is_striped_where_most_of_it_was_refused() {
+        let refused = |start| Moment { refused: true, ..moment(start, &[1.0]) };
+        let moments = [moment(0.0, &[1.0]), refused(3.0), refused(6.0), moment(9.0, &[1.0])];
+        let steps = steps(moments.into_iter(), 0.0, 12.0, 4.0);
+        assert_eq!(steps.iter().map(Step::is_refused).collect::<Vec<_>>(), [false, true, true, false]);
+        let moments = [refused(0.0), refused(1.0), moment(2.0, &[1.0])];
+        let together = super::steps(moments.into_iter(), 0.0, 100.0, 1.0);
+        assert_eq!(together.iter().map(Step::is_refused).collect::<Vec<_>>(), [true]);
+    }
+
+    #[test]
     fn letters_stand_where_one_genre_has_room_over_its_neighbours() {
         // Each step is too narrow alone; two neighbours are not, the last has none.
         let moments = [
@@ -236,9 +263,10 @@ mod tests {
     }
 
     #[test]
-    fn no_hairline_runs_through_letters_that_fit_into_a_step() {
+    fn each_step_that_has_room_for_letters_has_them() {
         let moments = [moment(0.0, &[1.0]), moment(3.0, &[1.0])];
         let steps = steps(moments.into_iter(), 0.0, 6.0, 100.0);
-        assert_eq!(labels(&steps, 1, 100.0), [Label { genre: 0, x: 25.0, y: 50.0 }]);
+        let expected = [25.0, 75.0].map(|x| Label { genre: 0, x, y: 50.0 });
+        assert_eq!(labels(&steps, 1, 100.0), expected);
     }
 }

@@ -140,7 +140,7 @@ fn runs(clips: &[HeardClip]) -> Vec<(Option<usize>, f64, f64)> {
 }
 
 /// Draws the stripes of what is not music.
-fn hatch(context: &CanvasRenderingContext2d, left: f64, right: f64, height: f64) {
+pub(crate) fn hatch(context: &CanvasRenderingContext2d, left: f64, right: f64, height: f64) {
     context.save();
     context.begin_path();
     context.rect(left, 0.0, right - left, height);

@@ -75,6 +75,14 @@ impl Track {
         self.clips[..next].last().filter(|clip| seconds <= clip.end)
     }
 
+    /// The same; what is left of a song after its last clip, less than another one,
+    /// counts to that.
+    pub(crate) fn at_or_before_the_end(&self, seconds: f64) -> Option<&HeardClip> {
+        let last = || self.clips.last().filter(|_| self.read >= 1.0);
+        let near = |clip: &&HeardClip| (clip.end..2.0 * clip.end - clip.start).contains(&seconds);
+        self.at(seconds).or_else(|| last().filter(near))
+    }
+
     /// The spectrogram.
     pub(crate) fn columns(&self) -> &Columns {
         &self.columns
@@ -168,6 +176,11 @@ mod tests {
         track.add(heard(2, &[]), 1.0, &[], &[]);
         let clip_at = |seconds| track.at(seconds).map(|clip| clip.verdict.clip);
         assert_eq!([clip_at(1.0), clip_at(4.0), clip_at(7.0), clip_at(20.0)], [Some(0), None, Some(2), None]);
+        // Its end is shorter than a clip, and known only once all of it has been read.
+        assert!(track.at_or_before_the_end(10.0).is_none());
+        track.read = 1.0;
+        let clip_at = |seconds| track.at_or_before_the_end(seconds).map(|clip| clip.verdict.clip);
+        assert_eq!([clip_at(10.0), clip_at(4.0), clip_at(12.1)], [Some(2), None, None]);
     }
 
     #[test]

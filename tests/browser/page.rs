@@ -120,6 +120,12 @@ impl Browser {
         let turn = turn();
         let profile = tempfile::tempdir().unwrap();
         let session = Session::start(&options.arguments(profile.path()), &options.preferences());
+        // A window cannot be as narrow as a phone, and has its frame within its size.
+        let (width, height) = options.size;
+        session.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
+        );
         let scheme = if options.dark { "dark" } else { "light" };
         session.devtools(
             "Emulation.setEmulatedMedia",

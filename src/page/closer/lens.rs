@@ -72,6 +72,12 @@ impl Lens {
         Self { zoom, start: second - share * length / zoom }.settled(length)
     }
 
+    /// The stretch that is three times as long as the one from `start` to `end`, with
+    /// that in its middle.
+    pub(super) fn around(self, start: f64, end: f64, length: f64) -> Self {
+        Self { zoom: length / (3.0 * (end - start)), ..self }.moved_to(start - (end - start), length)
+    }
+
     /// The stretch as long, beginning at `start` seconds.
     pub(super) fn moved_to(self, start: f64, length: f64) -> Self {
         Self { start, ..self }.settled(length)

@@ -17,6 +17,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, KeyboardEvent};
 
 use super::desk::Desk;
+use super::library::TakeSong;
 use super::player::{Playing, Repeat};
 use super::song::{Headline, PlayButton, Song, SongState};
 use super::track::HeardClip;
@@ -52,13 +53,16 @@ struct ClipHere {
     end: f64,
     /// Genres as (index, probability), most probable first; empty for silence.
     ranking: Vec<(usize, f32)>,
+    /// Whether it was refused as not music.
+    refused: bool,
 }
 
 impl ClipHere {
     fn of(heard: &HeardClip) -> Self {
         let mut ranking: Vec<_> = heard.verdict.probabilities.iter().copied().enumerate().collect();
         ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
-        Self { clip: heard.verdict.clip, start: heard.start, end: heard.end, ranking }
+        let refused = heard.verdict.refused;
+        Self { clip: heard.verdict.clip, start: heard.start, end: heard.end, ranking, refused }
     }
 }
 
@@ -107,7 +111,7 @@ impl Closer {
             let song = song.clone();
             move |_| {
                 song.hearing.track();
-                song.track.with_value(|track| track.at(at.get()).map(ClipHere::of))
+                song.track.with_value(|track| track.at_or_before_the_end(at.get()).map(ClipHere::of))
             }
         });
         Self {
@@ -319,6 +323,20 @@ fn Large(
         let song = song.clone();
         move |_| song.is_mute()
     });
+    // Nothing was heard, and nothing will be.
+    let barren = Memo::new(move |_| {
+        state.with(|state| matches!(state, SongState::Failed(_)))
+            && hearing.with(|hearing| hearing.clips == 0)
+    });
+    let problem = move || {
+        state.with(|state| match state {
+            SongState::Failed(problem) => Some(words::problem(problem)),
+            _ => None,
+        })
+    };
+    let has_file = RwSignal::from(song.has_file.clone());
+    let without_file = move || !has_file.get() && state.with(|state| !matches!(state, SongState::Failed(_)));
+    let taken = song.clone();
     desk.bring_file(&song);
     let closer = Closer::new(desk, song, at, zoom);
     follow(closer);
@@ -361,16 +379,25 @@ fn Large(
                 </div>
                 <Headline state hearing genres=closer.genres />
             </header>
-            <Overview closer />
-            <Stage closer mute />
-            <Clock closer />
-            <div class="closer-controls">
-                <ZoomControls closer />
-                <LoopControls closer />
-            </div>
-            <Reading closer />
-            <ClipTable closer />
-            <p class="quiet small closer-keys">{sentence("closer.keys")}</p>
+            {move || problem().map(|problem| view! { <p class="problem" data-testid="closer-problem">{problem}</p> })}
+            <Show when=without_file>
+                <p class="quiet" data-testid="closer-no-file">{sentence("closer.no_file")}</p>
+            </Show>
+            <Show when=move || !barren.get()>
+                <Overview closer />
+                <Stage closer mute />
+                <Clock closer />
+                <div class="closer-controls">
+                    <ZoomControls closer />
+                    <LoopControls closer />
+                    <div class="closer-group">
+                        <TakeSong song=taken.clone() />
+                    </div>
+                </div>
+                <Reading closer />
+                <ClipTable closer />
+                <p class="quiet small closer-keys">{sentence("closer.keys")}</p>
+            </Show>
         </section>
     }
 }
@@ -448,6 +475,9 @@ fn Reading(
     let is_silent = Memo::new(move |_| {
         closer.clip.with(|clip| clip.as_ref().is_some_and(|clip| clip.ranking.is_empty()))
     });
+    let is_refused = Memo::new(move |_| {
+        closer.clip.with(|clip| clip.as_ref().is_some_and(|clip| clip.refused && !clip.ranking.is_empty()))
+    });
     let ranking = Signal::derive(move || {
         closer.clip.with(|clip| clip.as_ref().map(|clip| clip.ranking.clone()).unwrap_or_default())
     });
@@ -461,6 +491,9 @@ fn Reading(
             <h2 id="closer-reading" class="tabular">{heading}</h2>
             <Show when=move || is_silent.get()>
                 <p>{sentence("closer.silent")}</p>
+            </Show>
+            <Show when=move || is_refused.get()>
+                <p data-testid="refused">{sentence("closer.refused")}</p>
             </Show>
             <Bars ranking genres=closer.genres all=Signal::stored(true) />
             <WhyPanel closer />
@@ -486,5 +519,6 @@ mod tests {
         let verdict = ClipVerdict { clip: 2, probabilities: vec![0.1, 0.6, 0.3], ..ClipVerdict::default() };
         let here = ClipHere::of(&HeardClip { verdict, start: 6.0, end: 9.0 });
         assert_eq!(here.ranking, [(1, 0.6), (2, 0.3), (0, 0.1)]);
+        assert!(!here.refused);
     }
 }

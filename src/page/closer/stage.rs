@@ -14,6 +14,7 @@ use super::super::words::{self, t};
 use super::Closer;
 use super::lens::{self, Lens};
 use super::why::Veil;
+use crate::classify::verdict::ClipVerdict;
 
 /// Zoom for each pixel that the wheel turns, as a power of e.
 const ZOOM_A_PIXEL: f64 = 0.0025;
@@ -32,7 +33,8 @@ fn share_of(element: NodeRef<Div>, client_x: f64) -> Option<f64> {
 
 /// What the drawing of a song's clips takes.
 fn moment(clip: &HeardClip) -> Moment<'_> {
-    Moment { start: clip.start, end: clip.end, probabilities: &clip.verdict.probabilities }
+    let ClipVerdict { probabilities, refused, .. } = &clip.verdict;
+    Moment { start: clip.start, end: clip.end, probabilities, refused: *refused }
 }
 
 /// The whole song in a strip, with a frame around what is on the screen. The

@@ -17,6 +17,9 @@ use super::{ClipHere, Closer};
 use crate::classify::occlusion::CELLS;
 use crate::engine::pool::{ClipSource, Event, QueryId, Update};
 
+/// The least share of the screen that a clip has whose parts are looked at.
+const LEAST_SHARE: f64 = 0.2;
+
 /// How dark the veil is over what said nothing for the genre, of 255.
 const DARKEST: f32 = 208.0;
 
@@ -64,12 +67,22 @@ impl Closer {
     /// Asks what in the clip spoke for a genre, and nothing else any more.
     fn ask_why(self, clip: usize, start: f64, end: f64, genre: usize) {
         self.forget_why();
+        self.show_large(start, end);
         let answer = ArcRwSignal::new(Answer::Waiting);
         let query = self.explain(clip, genre, answer.clone());
         if query.is_none() {
             answer.set(Answer::NoFile);
         }
         self.why.set(Some(Asked { clip, start, end, genre, answer, query }));
+    }
+
+    /// Zooms in where the clip is too narrow to see parts of it.
+    fn show_large(self, start: f64, end: f64) {
+        let length = self.length.get_untracked();
+        let lens = self.lens.get_untracked();
+        if (end - start) / length * lens.zoom(length) < LEAST_SHARE {
+            self.lens.set(lens.around(start, end, length));
+        }
     }
 
     /// Has the engine explain a clip; `None` where its file is not at hand.

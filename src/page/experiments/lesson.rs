@@ -44,10 +44,21 @@ pub(super) fn Leakage(
         let [leaking, tracks, filtered] = splits;
         let honest =
             filtered.map(|learned| ("filtered", learned)).or(tracks.map(|learned| ("tracks", learned)));
+        let points = |more: f64, less: f64| words::decimal(100.0 * (more - less), 0);
+        if let [Some(leaking), Some(tracks), Some(filtered)] = splits {
+            return t!(
+                "leakage.steps",
+                pieces = points(leaking.of_clips, tracks.of_clips),
+                rest = points(tracks.of_clips, filtered.of_clips),
+                leaking = percent(leaking.of_clips),
+                honest = percent(tracks.of_clips),
+                least = percent(filtered.of_clips)
+            );
+        }
         match (leaking, honest) {
             (Some(leaking), Some((split, honest))) => t!(
                 "leakage.worth",
-                points = words::decimal(100.0 * (leaking.of_clips - honest.of_clips), 0),
+                points = points(leaking.of_clips, honest.of_clips),
                 leaking = percent(leaking.of_clips),
                 honest = percent(honest.of_clips),
                 split = split

@@ -170,6 +170,7 @@ pub(super) fn Others(
             <section aria-labelledby="experiments-others" data-testid="experiments-others">
                 <h2 id="experiments-others">{sentence("experiments.others")}</h2>
                 <ul class="runs">{others}</ul>
+                <p class="quiet small">{sentence("experiments.pages_own")}</p>
             </section>
         }
     })

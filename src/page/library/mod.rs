@@ -29,6 +29,7 @@ use alike::Alike;
 use order::{Line, Query, arrange};
 use table::Table;
 use take_along::Export;
+pub(super) use take_along::TakeSong;
 
 /// How often the table looks whether songs have changed places.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);

@@ -348,36 +348,39 @@ struct Heard {
     /// Index, letters, name and share of the most probable genre.
     top: Option<(usize, String, String, f32)>,
     silent: bool,
-    not_music: bool,
+    doubt: Option<Doubt>,
     length: f64,
     strip: String,
 }
 
 impl Heard {
     fn of(song: &Song) -> Self {
-        let (top, silent, not_music) = song.hearing.with(|hearing| {
-            let not_music = hearing.doubt == Some(Doubt::NotMusic);
-            (hearing.ranking.first().copied(), hearing.silent, not_music)
-        });
-        let top = top.filter(|_| !not_music).and_then(|(index, share)| {
+        let (top, silent, doubt) =
+            song.hearing.with(|hearing| (hearing.ranking.first().copied(), hearing.silent, hearing.doubt));
+        let top = top.filter(|_| doubt != Some(Doubt::NotMusic)).and_then(|(index, share)| {
             song.genres.with(|genres| {
                 Some((index, colors::letters(genres, index), genres.get(index)?.clone(), share))
             })
         });
         let length = song.length();
-        Self { top, silent, not_music, length, strip: song.track.with_value(|track| strip_of(track, length)) }
+        Self { top, silent, doubt, length, strip: song.track.with_value(|track| strip_of(track, length)) }
     }
 
     fn cells(self) -> impl IntoView {
         let genre = match &self.top {
             Some((index, letters, name, _)) => {
                 let class = format!("chip genre-{}", index % colors::COUNT);
+                let genre = words::genre(name);
+                let said = match self.doubt {
+                    Some(_) => t!("library.perhaps", genre = genre),
+                    None => genre,
+                };
                 Some((
                     Some(view! { <span class=class aria-hidden="true">{letters.clone()}</span> }),
-                    format!(" {}", words::genre(name)),
+                    format!(" {said}"),
                 ))
             }
-            None if self.not_music => Some((None, t!("song.not_music"))),
+            None if self.doubt == Some(Doubt::NotMusic) => Some((None, t!("song.not_music"))),
             None => self.silent.then(|| (None, t!("song.silence"))),
         };
         let share = self.top.map(|(.., share)| words::percent(share));

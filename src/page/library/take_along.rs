@@ -110,7 +110,7 @@ fn link_to(shared: &Shared) -> String {
 
 /// One result as a link and as a picture.
 #[component]
-pub(super) fn TakeSong(
+pub(crate) fn TakeSong(
     /// The song.
     song: Song,
 ) -> impl IntoView {
