@@ -240,7 +240,10 @@ fn what_is_shown_can_be_taken_along() {
     let csv = saved_by(&browser, "export-csv");
     let json: Value = serde_json::from_str(&saved_by(&browser, "export-json")).unwrap();
     let m3u = saved_by(&browser, "export-m3u");
-    assert!(csv.contains("file,title,artist,album,seconds,state,model,genre,confidence,doubt,blues,"), "{csv}");
+    assert!(
+        csv.contains("file,title,artist,album,seconds,state,model,genre,confidence,doubt,blues,"),
+        "{csv}"
+    );
     assert_eq!(json["songs"].as_array().unwrap().len(), 2);
     for file in &files[..2] {
         let name = name_of(file);
