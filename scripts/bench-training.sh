@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Times a training step of row 8 (batch 64) on the processor: our own convolutions,
-# burn's Flex, and Keras, one after the other.
+# Times a training step of row 8 (batch 64) on the processor: our own convolutions, the
+# same on its matrix unit where it has one, burn's Flex, and Keras, one after the other.
 #
 #   scripts/bench-training.sh ARCHIVE [FOLDER]
 #
@@ -24,7 +24,9 @@ trap 'rm -rf "$run"' EXIT
 
 grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | sed "s/^ */$(date +%F), /; s/\$/, $(nproc) cores/"
 echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
-for device in cpu flex; do
+devices=(cpu flex)
+if grep -qw amx_bf16 /proc/cpuinfo; then devices=(cpu amx flex); fi
+for device in "${devices[@]}"; do
     step=$("$needledrop" train "$archive" --row 8 --device "$device" --max-steps 8 -o "$run/$device" | grep 'a step')
     printf 'needledrop --device %-5s %s\n' "$device" "$step"
 done

@@ -486,6 +486,18 @@ fn a_refitted_run_is_calibrated_like_another_and_scored_on_the_test_part() {
     assert_eq!(tests.iter().map(|score| score.trainings).collect::<Vec<_>>(), [None, Some(1)]);
     let test = trained.result().parts.test.unwrap();
     assert_eq!(tests[1].accuracy, test.accuracy.value as f32);
+    // The same recipe trained twice since: the model's file is all that is needed.
+    let again = folder.path().join("again");
+    let renew = ["export", text(&model), "-o", text(&again), "--protocol", text(&protocol), text(&protocol)];
+    succeeds(&renew);
+    let renewed = Weights::from_bytes(&fs::read(&again).unwrap()).unwrap();
+    let old = Weights::from_bytes(&fs::read(&model).unwrap()).unwrap();
+    let of = |weights: &Weights, own: bool| -> Vec<_> {
+        weights.card().scores.iter().filter(|score| score.trainings.is_none() == own).cloned().collect()
+    };
+    assert_eq!(of(&renewed, true), of(&old, true));
+    assert!(of(&renewed, false).iter().all(|score| score.trainings == Some(2)));
+    assert_eq!(renewed.clone().with_card(old.card().clone()).unwrap(), old);
     let refused = ["export", text(&other), "-o", text(&model), "--protocol"];
     let own = run.join("result.json");
     assert!(fails(&[&refused[..], &[text(&own)]].concat()).contains("learned from its validation part"));

@@ -90,6 +90,23 @@ fn done(command: &mut Command) {
     assert!(output.status.success(), "{}", told(&output));
 }
 
+/// On the processor's matrix unit, or told that there is none.
+#[test]
+fn a_matrix_unit_trains_where_there_is_one() {
+    let (folder, archive) = prepared(&[11, 11]);
+    let output = folder.path().join("run");
+    let words = "train --row 7 --device amx --epochs 1 --batch-size 2";
+    let done = needledrop(words, &archive, &output).output().unwrap();
+    let has_unit = fs::read_to_string("/proc/cpuinfo").is_ok_and(|about| about.contains("amx_bf16"));
+    if has_unit {
+        assert!(done.status.success(), "{}", told(&done));
+        let checkpoint = Checkpoint::load(&output.join("checkpoint.safetensors")).unwrap();
+        assert_eq!((checkpoint.state.epoch, checkpoint.state.sessions[0].device.as_str()), (1, "amx"));
+    } else {
+        assert!(told(&done).contains("no matrix unit"), "{}", told(&done));
+    }
+}
+
 /// Killed in its second epoch, on our own convolutions and on burn's.
 #[test]
 fn a_killed_training_ends_with_the_weights_of_one_that_was_not() {

@@ -7,6 +7,10 @@ pub mod problem;
 
 #[cfg(feature = "inference")]
 pub mod cnn;
+#[cfg(feature = "training")]
+pub(crate) mod stack;
+#[cfg(feature = "training")]
+pub mod tiles;
 #[cfg(feature = "inference")]
 pub mod weights;
 #[cfg(feature = "inference")]

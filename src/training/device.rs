@@ -5,6 +5,9 @@
 
 use burn::tensor::{Device, Tensor};
 
+use super::fit::Convolutions;
+use crate::network::tiles::MatrixUnit;
+
 /// A kind of device, chosen at run time among those that were built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
@@ -13,6 +16,8 @@ pub enum DeviceKind {
     Cpu,
     /// The processor, burn's Flex for everything.
     Flex,
+    /// As [`Cpu`](Self::Cpu), on the processor's matrix unit, from numbers of 16 bits.
+    Amx,
     /// An NVIDIA GPU.
     #[cfg(feature = "cuda")]
     Cuda,
@@ -49,6 +54,7 @@ impl DeviceKind {
     pub const ALL: &[Self] = &[
         Self::Cpu,
         Self::Flex,
+        Self::Amx,
         #[cfg(feature = "cuda")]
         Self::Cuda,
         #[cfg(feature = "wgpu")]
@@ -60,10 +66,25 @@ impl DeviceKind {
         match self {
             Self::Cpu => "cpu",
             Self::Flex => "flex",
+            Self::Amx => "amx",
             #[cfg(feature = "cuda")]
             Self::Cuda => "cuda",
             #[cfg(feature = "wgpu")]
             Self::Wgpu => "wgpu",
+        }
+    }
+
+    /// Whether it is the processor.
+    pub fn is_processor(self) -> bool {
+        matches!(self, Self::Cpu | Self::Flex | Self::Amx)
+    }
+
+    /// What computes convolutions on it.
+    pub fn convolutions(self) -> Convolutions {
+        match self {
+            Self::Cpu => Convolutions::Filtering,
+            Self::Amx => MatrixUnit::new().map_or(Convolutions::Burn, Convolutions::Tiles),
+            _ => Convolutions::Burn,
         }
     }
 
@@ -74,7 +95,12 @@ impl DeviceKind {
     pub fn open(self) -> Result<Device, DeviceError> {
         let open = || -> Result<Device, String> {
             let device = match self {
-                Self::Cpu | Self::Flex => Device::flex(),
+                Self::Amx if MatrixUnit::new().is_none() => {
+                    return Err(
+                        "this processor has no matrix unit (Intel AMX), or the system keeps it".into()
+                    );
+                }
+                Self::Cpu | Self::Flex | Self::Amx => Device::flex(),
                 #[cfg(feature = "cuda")]
                 Self::Cuda => Device::cuda(burn::tensor::DeviceIndex::Default),
                 #[cfg(feature = "wgpu")]

@@ -36,8 +36,10 @@ use crate::{
     network::{
         cnn::{Cnn, Output},
         experiment::{NetworkSpec, SpecError},
+        stack::{BlockGradient, ConvStack},
+        tiles::{MatrixUnit, TileStack},
         weights::{Weights, WeightsError},
-        winograd::batch::{BlockGradient, ConvStack},
+        winograd::batch::WinogradStack,
     },
 };
 
@@ -158,6 +160,17 @@ pub enum Control {
     Stop,
 }
 
+/// What computes convolutions, where it suits the network; burn does where it does not.
+#[derive(Clone, Copy, Debug)]
+pub enum Convolutions {
+    /// burn, on whatever device.
+    Burn,
+    /// Our own in 32 bits, on the processor: by minimal filtering.
+    Filtering,
+    /// Our own on the processor's matrix unit, which rounds its factors to bfloat16.
+    Tiles(MatrixUnit),
+}
+
 /// What is trained on, where, and for how long.
 pub struct Job<'a> {
     /// The data, on the device without autodiff.
@@ -166,9 +179,8 @@ pub struct Job<'a> {
     pub split: &'a Split,
     /// The device, without autodiff.
     pub device: &'a Device,
-    /// Whether our own convolutions may compute on it, which is then the
-    /// processor.
-    pub own_convolutions: bool,
+    /// What computes the convolutions.
+    pub convolutions: Convolutions,
     /// What shows the network clips as they might have been, if the recipe says so.
     pub augmenter: Option<Augmenter<'a>>,
     /// Networks whose answers are learned from, if the recipe says so: of the same
@@ -187,8 +199,13 @@ pub struct Predictions {
 
 impl<'a> Job<'a> {
     /// What judges clips as they are and trains nothing.
-    pub fn judging(inputs: &'a Inputs, split: &'a Split, device: &'a Device, own_convolutions: bool) -> Self {
-        Self { inputs, split, device, own_convolutions, augmenter: None, teachers: &[] }
+    pub fn judging(
+        inputs: &'a Inputs,
+        split: &'a Split,
+        device: &'a Device,
+        convolutions: Convolutions,
+    ) -> Self {
+        Self { inputs, split, device, convolutions, augmenter: None, teachers: &[] }
     }
 }
 
@@ -246,7 +263,9 @@ impl Job<'_> {
                 let draw = mix([state.seed, state.epoch as u64, state.step as u64]);
                 let shown = self.show(batch, draw, &recipe, &mut teachers)?;
                 let Step { loss, logits, gradients } = match &mut stack {
-                    Some(stack) => self.step_with_own_convolutions(&network, stack, shown, draw, &recipe)?,
+                    Some(stack) => {
+                        self.step_with_own_convolutions(&network, &mut **stack, shown, draw, &recipe)?
+                    }
                     None => {
                         device.seed(draw);
                         let used = used(&network, &recipe);
@@ -451,13 +470,7 @@ impl Job<'_> {
     }
 
     /// Loss and accuracy on a part, without dropout.
-    fn judge(
-        &self,
-        network: &Cnn,
-        stack: &mut Option<ConvStack>,
-        part: Part,
-        l2: f64,
-    ) -> Result<Running, TrainingError> {
+    fn judge(&self, network: &Cnn, stack: &mut Stack, part: Part, l2: f64) -> Result<Running, TrainingError> {
         let mut look = Look::new(self.device);
         for batch in self.split.part(part).chunks(JUDGED_TOGETHER) {
             let genres = self.inputs.genres(batch);
@@ -468,19 +481,18 @@ impl Job<'_> {
         look.read(Running::default())
     }
 
-    fn stack(&self, network: &NetworkSpec) -> Option<ConvStack> {
-        if self.own_convolutions { ConvStack::new(network) } else { None }
+    fn stack(&self, network: &NetworkSpec) -> Stack {
+        match self.convolutions {
+            Convolutions::Burn => None,
+            Convolutions::Filtering => Some(Box::new(WinogradStack::new(network)?)),
+            Convolutions::Tiles(unit) => Some(Box::new(TileStack::new(unit, network)?)),
+        }
     }
 
     /// Runs the network on what it sees, without dropout.
-    fn forward(
-        &self,
-        network: &Cnn,
-        stack: &mut Option<ConvStack>,
-        seen: &Seen<'_>,
-    ) -> Result<Output, TrainingError> {
+    fn forward(&self, network: &Cnn, stack: &mut Stack, seen: &Seen<'_>) -> Result<Output, TrainingError> {
         let Some(stack) = stack else { return Ok(network.forward(self.on_device(seen))) };
-        give_weights(stack, network)?;
+        give_weights(&mut **stack, network)?;
         let clips = seen.batch.len();
         let maps = stack.forward(clips, &self.on_host(seen), None);
         let [channels, height, width] = stack.shape();
@@ -493,7 +505,7 @@ impl Job<'_> {
     fn step_with_own_convolutions(
         &self,
         network: &Cnn,
-        stack: &mut ConvStack,
+        stack: &mut dyn ConvStack,
         shown: Shown<'_>,
         draw: u64,
         recipe: &Recipe,
@@ -539,6 +551,9 @@ impl Job<'_> {
     }
 }
 
+/// Our own convolutions, where they compute.
+type Stack = Option<Box<dyn ConvStack>>;
+
 /// What a step learns from.
 struct Shown<'a> {
     seen: Seen<'a>,
@@ -554,7 +569,7 @@ struct Seen<'a> {
 /// A network that is listened to while another learns.
 struct Teacher<'a> {
     network: Cnn,
-    stack: Option<ConvStack>,
+    stack: Stack,
     temperature: f32,
     /// What shows it the clips, and the shape of its input, where it is shown anything
     /// else than the network that learns.
@@ -628,7 +643,7 @@ fn loss_of(network: &Cnn, logits: Tensor<2>, truth: Truth, l2: f64) -> Tensor<1>
 }
 
 /// Gives our own convolutions the network's weights of the moment.
-fn give_weights(stack: &mut ConvStack, network: &Cnn) -> Result<(), TrainingError> {
+fn give_weights(stack: &mut dyn ConvStack, network: &Cnn) -> Result<(), TrainingError> {
     let weights = network.convolutions().iter().map(|conv| {
         let bias = conv.bias.as_ref().map_or_else(|| Ok(Vec::new()), |bias| read(bias.val().inner()))?;
         Ok((read(conv.weight.val().inner())?, bias))
@@ -944,7 +959,7 @@ mod tests {
     fn with_job<R>(
         dropout: f64,
         kind: Kind,
-        own: bool,
+        convolutions: Convolutions,
         run: impl FnOnce(&Job<'_>, ModelCard, &[Clip]) -> R,
     ) -> R {
         let archive = archive(20);
@@ -957,21 +972,22 @@ mod tests {
             .augmentation
             .filter(|_| kind == Kind::Beyond)
             .map(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
-        let job = Job {
-            inputs: &inputs,
-            split: &split,
-            device: &device,
-            own_convolutions: own,
-            augmenter,
-            teachers: &[],
-        };
+        let job =
+            Job { inputs: &inputs, split: &split, device: &device, convolutions, augmenter, teachers: &[] };
         run(&job, card, &clips)
     }
 
     #[test]
     fn our_own_convolutions_have_the_gradients_of_burns() {
-        for kind in [Kind::Paper, Kind::Large, Kind::Beyond] {
-            with_job(0.0, kind, true, |job, card, _| {
+        let kinds = [Kind::Paper, Kind::Large, Kind::Beyond];
+        // What is left to a factor of 8 bits, for which another cell may win a pool.
+        let tiles = |unit| (Convolutions::Tiles(unit), 1e-2, 0.15);
+        let units = MatrixUnit::new().into_iter().chain([MatrixUnit::Plain]).map(tiles);
+        let ways: Vec<_> = [(Convolutions::Filtering, 1e-5, 1e-4)].into_iter().chain(units).collect();
+        for (kind, &(convolutions, of_loss, of_gradient)) in
+            kinds.into_iter().flat_map(|kind| ways.iter().map(move |way| (kind, way)))
+        {
+            with_job(0.0, kind, convolutions, |job, card, _| {
                 let weights = glorot_uniform(card.clone(), 5).unwrap();
                 let device = job.device.clone().autodiff();
                 let network = number(card.network.init(&device).unwrap().load(&weights, &device).unwrap());
@@ -979,33 +995,31 @@ mod tests {
                 let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
                 for l2 in [0.0, 0.01] {
                     let recipe = Recipe { l2, beyond, ..recipe(1) };
-                    let mut stack = ConvStack::new(&card.network).unwrap();
+                    let mut stack = job.stack(&card.network).unwrap();
                     let shown = job.show(batch, 0, &recipe, &mut []).unwrap();
                     let mut own =
-                        job.step_with_own_convolutions(&network, &mut stack, shown, 0, &recipe).unwrap();
+                        job.step_with_own_convolutions(&network, &mut *stack, shown, 0, &recipe).unwrap();
                     let shown = job.show(batch, 0, &recipe, &mut []).unwrap();
                     let used = used(&network, &recipe);
                     let logits = used.forward(autodiff(job.on_device(&shown.seen))).logits;
                     let loss = loss_of(&used, logits.clone(), shown.truth, l2);
                     let mut burns = GradientsParams::from_grads(loss.backward(), &network);
-                    assert!((own.loss.into_scalar::<f32>() - loss.into_scalar::<f32>()).abs() < 1e-5);
+                    assert!((own.loss.into_scalar::<f32>() - loss.into_scalar::<f32>()).abs() < of_loss);
 
-                    struct Compare<'a>(&'a mut GradientsParams, &'a mut GradientsParams, usize);
+                    struct Compare<'a>(&'a mut GradientsParams, &'a mut GradientsParams, usize, f32);
                     impl ModuleVisitor for Compare<'_> {
                         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
                             let own = read(self.0.remove::<D>(param.id).unwrap()).unwrap();
                             let burns = read(self.1.remove::<D>(param.id).unwrap()).unwrap();
-                            let largest = burns.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-                            let difference =
-                                own.iter().zip(&burns).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
-                            assert!(
-                                largest > 0.0 && difference < 1e-4 * largest,
-                                "{difference} of {largest}"
-                            );
+                            let length =
+                                |of: &mut dyn Iterator<Item = f32>| of.map(|x| x * x).sum::<f32>().sqrt();
+                            let whole = length(&mut burns.iter().copied());
+                            let difference = length(&mut own.iter().zip(&burns).map(|(a, b)| a - b));
+                            assert!(whole > 0.0 && difference < self.3 * whole, "{difference} of {whole}");
                             self.2 += 1;
                         }
                     }
-                    let mut compare = Compare(&mut own.gradients, &mut burns, 0);
+                    let mut compare = Compare(&mut own.gradients, &mut burns, 0, of_gradient);
                     network.visit(&mut compare);
                     assert_eq!(compare.2, 2 * (card.network.blocks.len() + 2));
                 }
@@ -1028,7 +1042,7 @@ mod tests {
                 inputs: &inputs,
                 split: &split,
                 device: &device,
-                own_convolutions: true,
+                convolutions: Convolutions::Filtering,
                 augmenter,
                 teachers: &[],
             };
@@ -1048,13 +1062,13 @@ mod tests {
     #[test]
     fn teachers_are_heard_as_much_as_the_recipe_says() {
         let cases = [
-            (true, Kind::Beyond, false),
-            (true, Kind::Beyond, true),
-            (false, Kind::Beyond, false),
-            (true, Kind::Paper, false),
+            (Convolutions::Filtering, Kind::Beyond, false),
+            (Convolutions::Filtering, Kind::Beyond, true),
+            (Convolutions::Burn, Kind::Beyond, false),
+            (Convolutions::Filtering, Kind::Paper, false),
         ];
-        for (own, kind, clear) in cases {
-            with_job(0.3, kind, own, |job, card, _| {
+        for (convolutions, kind, clear) in cases {
+            with_job(0.3, kind, convolutions, |job, card, _| {
                 // One of them with eyes of its own, where clips are drawn anew.
                 let input = match kind {
                     Kind::Beyond => Input::LogMel { mean: -20.0, deviation: 10.0 },
@@ -1109,13 +1123,14 @@ mod tests {
     fn an_interrupted_training_ends_with_the_weights_of_one_that_was_not() {
         // burn draws a dropout from a state of the whole process, which other tests draw
         // from too: tests/training.rs has a process for it.
-        for (own, dropout, kind) in [
-            (true, 0.3, Kind::Paper),
-            (false, 0.0, Kind::Paper),
-            (true, 0.3, Kind::Beyond),
-            (false, 0.0, Kind::Beyond),
+        for (convolutions, dropout, kind) in [
+            (Convolutions::Filtering, 0.3, Kind::Paper),
+            (Convolutions::Tiles(MatrixUnit::new().unwrap_or(MatrixUnit::Plain)), 0.3, Kind::Paper),
+            (Convolutions::Burn, 0.0, Kind::Paper),
+            (Convolutions::Filtering, 0.3, Kind::Beyond),
+            (Convolutions::Burn, 0.0, Kind::Beyond),
         ] {
-            with_job(dropout, kind, own, |job, card, _| {
+            with_job(dropout, kind, convolutions, |job, card, _| {
                 let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
                 let l2 = if kind == Kind::Beyond { 0.0 } else { 1e-4 };
                 let recipe = Recipe { l2, beyond, ..recipe(3) };
@@ -1155,7 +1170,7 @@ mod tests {
 
     #[test]
     fn a_network_learns_what_can_be_learned() {
-        with_job(0.1, Kind::Paper, true, |job, card, clips| {
+        with_job(0.1, Kind::Paper, Convolutions::Filtering, |job, card, clips| {
             let start = Checkpoint {
                 state: State::new(recipe(8), 1, "test".into()),
                 now: glorot_uniform(card, 1).unwrap(),

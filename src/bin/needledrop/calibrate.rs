@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
     /// that learned from their validation part, trained by the recipe of this one.
     #[arg(long, value_name = "MODEL")]
     like: Option<PathBuf>,
-    /// Where to compute: cpu, flex, or what this build has beside them (cuda, wgpu).
+    /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
     /// The calibrated model; what was measured goes beside it as JSON. [default: in the
@@ -170,8 +170,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, &card, &device);
-    let own_convolutions = arguments.device == DeviceKind::Cpu;
-    let job = Job::judging(&inputs, &split, &device, own_convolutions);
+    let convolutions = arguments.device.convolutions();
+    let job = Job::judging(&inputs, &split, &device, convolutions);
     let part = split.part(Part::Validation);
     let progress = bar(Part::Validation, part.len());
     let predictions = predict(&job, &weights, Part::Validation, &progress)?;

@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
     /// of whom nothing was learned are scored by themselves, too.
     #[arg(long, value_name = "FILE")]
     artists: Option<PathBuf>,
-    /// Where to compute: cpu, flex, or what this build has beside them (cuda, wgpu).
+    /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
     /// Folder for result.json and embeddings.safetensors. [default: the run's own]
@@ -115,8 +115,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let l2 = state.as_ref().map_or(0.0, |state| state.recipe.l2);
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, card, &device);
-    let own_convolutions = arguments.device == DeviceKind::Cpu;
-    let job = Job::judging(&inputs, &split, &device, own_convolutions);
+    let convolutions = arguments.device.convolutions();
+    let job = Job::judging(&inputs, &split, &device, convolutions);
     let rejector = Rejector::new(&weights)?;
     let penalty = run::penalty(&weights, l2)?;
     let judge = Judge { card, rejector, archive: &archive, split: &split, clips: &clips, penalty };

@@ -1,4 +1,5 @@
-//! `needledrop export`: a run to the model that the page loads.
+//! `needledrop export`: a run to the model that the page loads; or such a model with what
+//! has been learned of its recipe since.
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
@@ -17,7 +18,7 @@ use crate::{convert::Stored, run};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The folder of the run.
+    /// The folder of the run; or a model's file, whose card keeps its own scores.
     run: PathBuf,
     /// Where to write the model.
     #[arg(long, short)]
@@ -38,9 +39,18 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (_, weights) = run::read_run(&arguments.run)?;
+    let weights = if arguments.run.is_file() {
+        run::read_model(&arguments.run)?
+    } else {
+        run::read_run(&arguments.run)?.1
+    };
     let mut card = weights.card().clone();
-    card.scores = scores(arguments, &weights)?;
+    if arguments.run.is_file() {
+        // The means of other trainings are those that are named now.
+        card.scores.retain(|score| score.trainings.is_none() || arguments.protocol.is_empty());
+    } else {
+        card.scores = scores(arguments, &weights)?;
+    }
     card.scores.extend(protocol(&arguments.protocol, &card)?);
     if let Some(name) = &arguments.name {
         card.name.clone_from(name);

@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     /// The log-mel archive that it was trained on.
     #[arg(long)]
     archive: PathBuf,
-    /// Where to compute: cpu, flex, or what this build has beside them (cuda, wgpu).
+    /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
     /// Where to write the map.
@@ -60,8 +60,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, card, &device);
-    let own_convolutions = arguments.device == DeviceKind::Cpu;
-    let job = Job::judging(&inputs, &split, &device, own_convolutions);
+    let convolutions = arguments.device.convolutions();
+    let job = Job::judging(&inputs, &split, &device, convolutions);
     let bar = bar(Part::Test, split.part(Part::Test).len());
     let Predictions { logits, embedding } = predict(&job, &weights, Part::Test, &bar)?;
     let said: Vec<usize> = logits.chunks_exact(card.network.classes).filter_map(argmax).collect();

@@ -42,7 +42,7 @@ fn machine(device: DeviceKind) -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let processor = value_of("/proc/cpuinfo", "model name").unwrap_or_else(|| env::consts::ARCH.into());
     let processor = format!("{cores} cores of {processor}");
-    let on_processor = matches!(device, DeviceKind::Cpu | DeviceKind::Flex);
+    let on_processor = device.is_processor();
     let gpu = (!on_processor).then(gpu).flatten();
     gpu.map_or(processor.clone(), |gpu| format!("{gpu}; {processor}"))
 }

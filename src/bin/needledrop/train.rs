@@ -70,8 +70,8 @@ pub(crate) struct Arguments {
     /// What first weights, order and dropout are drawn from.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where to train: cpu, flex (burn's Flex alone), or what this build has beside
-    /// them (cuda, wgpu).
+    /// Where to train: cpu, amx (its matrix unit, in 16 bits), flex (burn's Flex alone), or
+    /// what this build has beside them (cuda, wgpu).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
     /// The paper's recipe, the same with a learning rate that suits it, or our best for
@@ -270,18 +270,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         arguments.device.name(),
     );
     let inputs = Inputs::new(&archive, &clips, &card, &device);
-    let own_convolutions = arguments.device == DeviceKind::Cpu;
+    let convolutions = arguments.device.convolutions();
     let augmenter =
         recipe.beyond.augmentation.map(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
     let teachers: Vec<Weights> = others.teachers.into_iter().map(|(_, teacher)| teacher).collect();
-    let job = Job {
-        inputs: &inputs,
-        split: &split,
-        device: &device,
-        own_convolutions,
-        augmenter,
-        teachers: &teachers,
-    };
+    let job =
+        Job { inputs: &inputs, split: &split, device: &device, convolutions, augmenter, teachers: &teachers };
     let mut pace = Pace::new(arguments, &start.state)?;
     // A GPU's runtime panics where its memory is full.
     let fit = AssertUnwindSafe(|| {

@@ -1,11 +1,6 @@
-//! The convolution blocks forward and back, a batch at a time: what training on
-//! a processor spends its time on.
+//! The convolution blocks forward and back, a batch at a time, by minimal filtering.
 //!
-//! In: a batch of inputs `[batch, height, width, channels]` and the kernels.
-//! Out: the last map, flattened; then, from its gradient, those of kernels and
-//! biases. Each block is convolution, ReLU, max-pool and dropout in one:
-//! no map is ever written before it is pooled, and backwards only the cell that
-//! won its pool, whose number is kept in a byte, has a gradient to carry.
+//! In and out: as [`ConvStack`] says.
 //!
 //! The gradients are the adjoints of the same minimal filtering: with `U` the
 //! patches at the points, `M = U W` their products, a step back has
@@ -31,18 +26,15 @@ use super::{
         transform_kernel_adjoint,
     },
 };
-use crate::network::experiment::{ConvBlock, Padding};
+use crate::network::{
+    experiment::{ConvBlock, Padding},
+    stack::{BlockGradient, ConvStack, Dropout, GROUPS, LANES, win},
+};
 
-/// Channels computed side by side: a 512-bit register, or two or four smaller.
-const LANES: usize = 16;
 /// As [`LANES`], for an input of few channels.
 const FEW: usize = 4;
 /// Patches taken through all stages together.
 const STRIP: usize = 64;
-/// Groups of images whose gradients are summed apart.
-const GROUPS: usize = 8;
-/// The route of a cell whose ReLU was closed, or that was dropped.
-const CLOSED: u8 = u8::MAX;
 
 /// One block's sizes and weights.
 struct Block {
@@ -69,15 +61,8 @@ struct Block {
     of_kernel: Vec<Vec<f32>>,
 }
 
-/// The gradients of one block: kernel `[filters, channels, side, side]` and bias
-/// `[filters]`.
-pub(crate) struct BlockGradient {
-    pub(crate) kernel: Vec<f32>,
-    pub(crate) bias: Vec<f32>,
-}
-
 /// All blocks of a network, and what a step forward leaves for the step back.
-pub(crate) struct ConvStack {
+pub(crate) struct WinogradStack {
     blocks: Vec<Block>,
     /// The input of each block and the output of the last.
     maps: Vec<Vec<f32>>,
@@ -129,16 +114,7 @@ impl Scratch {
     }
 }
 
-/// What is dropped in a step: nothing, or a share by a draw.
-#[derive(Clone, Copy)]
-struct Dropout {
-    /// A cell is dropped if its hash is below.
-    threshold: u32,
-    scale: f32,
-    draw: u32,
-}
-
-impl ConvStack {
+impl WinogradStack {
     /// The blocks of a network; `None` where this cannot compute them: every
     /// kernel must be 3 x 3 or 5 x 5, and filters come in sixteens.
     pub(crate) fn new(network: &NetworkSpec) -> Option<Self> {
@@ -173,14 +149,14 @@ impl ConvStack {
         let (maps, routes) = (vec![Vec::new(); blocks.len() + 1], vec![Vec::new(); blocks.len()]);
         Some(Self { of_maps: maps.clone(), blocks, maps, routes })
     }
+}
 
-    /// `[channels, height, width]` of the last map.
-    pub(crate) fn shape(&self) -> [usize; 3] {
+impl ConvStack for WinogradStack {
+    fn shape(&self) -> [usize; 3] {
         self.blocks.last().map_or([0; 3], |last| [last.outputs, last.pooled[0], last.pooled[1]])
     }
 
-    /// Takes each block's kernel `[filters, channels, side, side]` and bias.
-    pub(crate) fn set_weights(&mut self, weights: Vec<(Vec<f32>, Vec<f32>)>) {
+    fn set_weights(&mut self, weights: Vec<(Vec<f32>, Vec<f32>)>) {
         self.blocks.par_iter_mut().zip(weights).for_each(|(block, (kernel, bias))| {
             let Block { channels, inputs, outputs, side, .. } = *block;
             block.kernel = transform_kernel(&kernel, [outputs, channels, side], [inputs, outputs]);
@@ -188,9 +164,7 @@ impl ConvStack {
         });
     }
 
-    /// Runs a batch: `inputs` is `[batch, height, width, channels]`. Dropout
-    /// acts where there is a `draw`. Returns `[batch, channels, height, width]`.
-    pub(crate) fn forward(&mut self, batch: usize, inputs: &[f32], draw: Option<u64>) -> Vec<f32> {
+    fn forward(&mut self, batch: usize, inputs: &[f32], draw: Option<u64>) -> Vec<f32> {
         let first = &self.blocks[0];
         let pixels = batch * first.size[0] * first.size[1];
         let map = &mut self.maps[0];
@@ -200,14 +174,7 @@ impl ConvStack {
         cells.with_min_len(4096).for_each(|(to, from)| to[..from.len()].copy_from_slice(from));
 
         for (index, block) in self.blocks.iter().enumerate() {
-            let dropout = match draw {
-                Some(draw) if block.dropout > 0.0 => Dropout {
-                    threshold: (block.dropout * f64::from(u32::MAX)) as u32,
-                    scale: (1.0 / (1.0 - block.dropout)) as f32,
-                    draw: hash(draw as u32 ^ hash((draw >> 32) as u32 ^ index as u32)),
-                },
-                _ => Dropout { threshold: 0, scale: 1.0, draw: 0 },
-            };
+            let dropout = Dropout::of(block.dropout, draw, index);
             let (before, after) = self.maps.split_at_mut(index + 1);
             block.forward(batch, &before[index], &mut after[0], &mut self.routes[index], dropout);
         }
@@ -222,8 +189,7 @@ impl ConvStack {
             .collect()
     }
 
-    /// The gradients of every block, from that of what [`Self::forward`] gave.
-    pub(crate) fn backward(&mut self, batch: usize, gradient: &[f32], dropped: bool) -> Vec<BlockGradient> {
+    fn backward(&mut self, batch: usize, gradient: &[f32], dropped: bool) -> Vec<BlockGradient> {
         let Some(last) = self.blocks.last() else { return Vec::new() };
         let pixels = last.pooled[0] * last.pooled[1];
         let cells = gradient.chunks_exact(pixels * last.outputs).flat_map(|image| {
@@ -712,40 +678,3 @@ transform_square!(
     /// Gradients of the first `TILE` rows and columns, brought back to the points.
     interpolate_square_adjoint, interpolate_adjoint::<1, TILE>, TILE, PATCH
 );
-
-/// The largest of a pool's cells with bias, ReLU and dropout, and which of them
-/// it was.
-#[inline(always)]
-fn win(
-    mut window: impl Iterator<Item = [f32; LANES]>,
-    bias: [f32; LANES],
-    first_lane: u32,
-    dropout: Dropout,
-) -> ([f32; LANES], [u8; LANES]) {
-    let mut largest = window.next().unwrap_or_default();
-    let mut route = [0_u32; LANES];
-    for (at, values) in (1..).zip(window) {
-        for lane in 0..LANES {
-            let wins = values[lane] > largest[lane];
-            largest[lane] = if wins { values[lane] } else { largest[lane] };
-            route[lane] = if wins { at } else { route[lane] };
-        }
-    }
-    let mut output = [0.0; LANES];
-    for lane in 0..LANES {
-        let value = largest[lane] + bias[lane];
-        let dropped = hash(first_lane.wrapping_add(lane as u32) ^ dropout.draw) < dropout.threshold;
-        let open = (value > 0.0) & !dropped;
-        output[lane] = if open { value * dropout.scale } else { 0.0 };
-        route[lane] = if open { route[lane] } else { u32::from(CLOSED) };
-    }
-    (output, route.map(|at| at as u8))
-}
-
-/// A number that looks drawn (the finaliser of A. Appleby's MurmurHash3).
-#[inline(always)]
-fn hash(mut bits: u32) -> u32 {
-    bits = (bits ^ (bits >> 16)).wrapping_mul(0x85eb_ca6b);
-    bits = (bits ^ (bits >> 13)).wrapping_mul(0xc2b2_ae35);
-    bits ^ (bits >> 16)
-}
