@@ -27,6 +27,7 @@ fn card() -> ModelCard {
         embedding_length: 128,
         combine: Combine::LogPool { correlation: 0.25 },
         temperature: 1.3,
+        bias: (0..10).map(|genre| 0.25 * genre as f32 - 1.0).collect(),
         rejection: Some(Rejection { score: RejectionScore::Probe, threshold: -0.4 }),
         least_confidence: Some(0.5),
         training: Training { seed: Some(7), ..Training::default() },
@@ -67,6 +68,7 @@ fn what_need_not_be_said_has_a_default() {
         for key in [
             "combine",
             "temperature",
+            "bias",
             "rejection",
             "least_confidence",
             "training",
@@ -81,6 +83,10 @@ fn what_need_not_be_said_has_a_default() {
     let short = short.unwrap();
     assert_eq!(short.calibration(), Calibration::default());
     assert_eq!((short.temperature, short.combine), (1.0, Combine::MeanProbability));
+    assert_eq!(short.scaled(&[2.0, -1.0]), [2.0, -1.0]);
+    let scaled = card().scaled(&[2.6, 0.0, 1.3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.3]);
+    assert_eq!(scaled, [1.0, -0.75, 0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0, 0.25]);
+    assert_eq!(card().calibration().scaled(&[1.3]), [0.0]);
     assert_eq!(short.spectrogram, SpectrogramConfig::default());
 }
 
@@ -121,7 +127,7 @@ fn another_version_is_named_before_its_fields_are_read() {
 
 #[test]
 fn a_card_that_contradicts_itself_is_refused() {
-    let changes: [fn(&mut Value); 16] = [
+    let changes: [fn(&mut Value); 18] = [
         |card| card["genres"] = json!(["one", "two"]),
         |card| card["genres"][9] = json!("genre 0"),
         |card| (card["genres"], card["network"]["classes"]) = (json!(["one"]), json!(1)),
@@ -131,6 +137,8 @@ fn a_card_that_contradicts_itself_is_refused() {
         |card| card["network"]["input"] = json!([1, 128, 128]),
         |card| card["temperature"] = json!(0.0),
         |card| card["temperature"] = json!(1e300),
+        |card| card["bias"] = json!([0.5]),
+        |card| card["bias"][3] = json!(1e300),
         |card| card["rejection"]["threshold"] = json!(1e300),
         |card| card["combine"]["log_pool"]["correlation"] = json!(1.5),
         |card| card["combine"]["log_pool"]["correlation"] = json!(-0.1),

@@ -213,8 +213,6 @@ fn odds_are_those_of_the_picture_with_a_patch_silent() {
     assert_ne!(masked, picture);
     for (picture, found) in [picture, masked].iter().zip(found) {
         let logits = pollster::block_on(classifier.infer(picture)).unwrap().logits;
-        let temperature = classifier.card().temperature;
-        let scaled: Vec<f32> = logits.iter().map(|logit| logit / temperature).collect();
-        assert_eq!(log_odds(&scaled, 3), Some(found));
+        assert_eq!(log_odds(&classifier.card().scaled(&logits), 3), Some(found));
     }
 }

@@ -496,6 +496,14 @@ fn a_refitted_run_is_calibrated_like_another_and_scored_on_the_test_part() {
         weights.card().scores.iter().filter(|score| score.trainings.is_none() == own).cloned().collect()
     };
     assert_eq!(of(&renewed, true), of(&old, true));
+    // Its own scores, once it was judged again.
+    let scores = folder.path().join("scores");
+    let judge = ["evaluate", text(&model), "--archive", text(&archive), "--split=tracks", "--refit"];
+    succeeds(&[&judge[..], &["--parts=test", "-o", text(&scores)]].concat());
+    succeeds(&[&renew[..4], &["--result", text(&scores.join("result.json"))]].concat());
+    let judged = Weights::from_bytes(&fs::read(&again).unwrap()).unwrap();
+    assert_eq!(of(&judged, false), of(&old, false));
+    assert!(of(&judged, true).iter().all(|score| score.part == "test") && of(&judged, true).len() == 2);
     assert!(of(&renewed, false).iter().all(|score| score.trainings == Some(2)));
     assert_eq!(renewed.clone().with_card(old.card().clone()).unwrap(), old);
     let refused = ["export", text(&other), "-o", text(&model), "--protocol"];

@@ -361,10 +361,9 @@ impl Classifier {
 }
 
 impl ModelCard {
-    /// Probabilities of one clip's logits, at the card's temperature.
+    /// Probabilities of one clip's logits.
     pub fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
-        let logits: Vec<f32> = logits.iter().map(|logit| logit / self.temperature).collect();
-        softmax(&logits)
+        softmax(&self.scaled(logits))
     }
 }
 

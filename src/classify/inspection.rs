@@ -51,7 +51,7 @@ impl Classifier {
         Ok(Inspection { frame, stages })
     }
 
-    /// Log-odds of the genre `class`, at the card's temperature, with each of
+    /// Log-odds of the genre `class`, as the card scales logits, with each of
     /// the patches silent in the network's input; `None` stands for the clip as
     /// it is. No odds for a silent clip.
     ///
@@ -80,10 +80,7 @@ impl Classifier {
         let unknown = || ClassifierError::Size { found: class, expected: classes };
         logits
             .chunks_exact(classes)
-            .map(|logits| {
-                let scaled: Vec<f32> = logits.iter().map(|logit| logit / self.card.temperature).collect();
-                log_odds(&scaled, class).ok_or_else(unknown)
-            })
+            .map(|logits| log_odds(&self.card.scaled(logits), class).ok_or_else(unknown))
             .collect()
     }
 

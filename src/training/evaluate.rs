@@ -63,15 +63,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Of a clip's logits, at the card's temperature.
-    pub fn new(logits: &[f32], temperature: f32, genre: usize, track: usize) -> Self {
-        let logits: Vec<f32> = logits.iter().map(|logit| logit / temperature).collect();
+    /// Of a clip's logits, as the [card](crate::network::card::ModelCard::scaled) scales them.
+    pub fn new(logits: &[f32], genre: usize, track: usize) -> Self {
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         // Of the logits: a probability too small for f32 still has a finite loss.
         let sum: f64 = logits.iter().map(|logit| f64::from(logit - max).exp()).sum();
         let own = logits.get(genre).copied().unwrap_or(f32::NEG_INFINITY);
         let loss = sum.ln() - f64::from(own - max);
-        Self { loss, probabilities: softmax(&logits), genre, track, refused: false }
+        Self { loss, probabilities: softmax(logits), genre, track, refused: false }
     }
 
     /// As page and command line have it.
@@ -304,7 +303,7 @@ mod tests {
 
     fn answer(probabilities: &[f32], genre: usize, track: usize) -> Answer {
         let logits: Vec<f32> = probabilities.iter().map(|probability| probability.ln()).collect();
-        Answer::new(&logits, 1.0, genre, track)
+        Answer::new(&logits, genre, track)
     }
 
     fn trial(confidence: f64, right: bool) -> Trial {
@@ -443,7 +442,7 @@ mod tests {
 
     #[test]
     fn a_hopeless_probability_has_a_finite_loss() {
-        let answer = Answer::new(&[0.0, 400.0], 2.0, 0, 0);
+        let answer = Answer::new(&[0.0, 200.0], 0, 0);
         assert_eq!(answer.probabilities[0], 0.0);
         near(answer.loss, 200.0);
     }

@@ -34,6 +34,7 @@ use super::{
 use crate::{
     dataset::split::{Part, Split},
     network::{
+        card::Calibration,
         cnn::{Cnn, Output},
         experiment::{NetworkSpec, SpecError},
         stack::{BlockGradient, ConvStack},
@@ -395,7 +396,7 @@ impl Job<'_> {
             None if card.input != self.inputs.input() => return Err(TrainingError::TeachersInput),
             _ => None,
         };
-        Ok(Teacher { network, stack: self.stack(&card.network), temperature: card.temperature, own_eyes })
+        Ok(Teacher { network, stack: self.stack(&card.network), calibration: card.calibration(), own_eyes })
     }
 
     /// The mean of what the teachers say of what the network sees, each shown it as
@@ -408,7 +409,7 @@ impl Job<'_> {
     ) -> Result<Option<Tensor<2>>, TrainingError> {
         let count = teachers.len();
         let mut sum: Option<Tensor<2>> = None;
-        for Teacher { network, stack, temperature, own_eyes } in teachers {
+        for Teacher { network, stack, calibration, own_eyes } in teachers {
             let logits = match own_eyes {
                 None => self.forward(network, stack, seen)?.logits,
                 Some((augmenter, shape)) => {
@@ -417,7 +418,12 @@ impl Job<'_> {
                     self.forward(network, stack, &Seen { batch: seen.batch, sight })?.logits
                 }
             };
-            let said = softmax(logits / *temperature, 1);
+            let mut scaled = logits / calibration.temperature;
+            if let classes @ 1.. = calibration.bias.len() {
+                let bias = TensorData::new(calibration.bias.clone(), [1, classes]);
+                scaled = scaled + Tensor::from_data(bias, self.device);
+            }
+            let said = softmax(scaled, 1);
             sum = Some(match sum {
                 Some(sum) => sum + said,
                 None => said,
@@ -570,7 +576,8 @@ struct Seen<'a> {
 struct Teacher<'a> {
     network: Cnn,
     stack: Stack,
-    temperature: f32,
+    /// How its logits are scaled.
+    calibration: Calibration,
     /// What shows it the clips, and the shape of its input, where it is shown anything
     /// else than the network that learns.
     own_eyes: Option<(Augmenter<'a>, [usize; 3])>,

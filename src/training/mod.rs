@@ -47,6 +47,7 @@ fn small_card(
         network,
         combine: Default::default(),
         temperature: 1.0,
+        bias: Vec::new(),
         rejection: None,
         least_confidence: None,
         training: Default::default(),

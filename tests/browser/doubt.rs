@@ -77,7 +77,7 @@ fn a_song_of_no_clear_genre_is_not_sure() {
         temperature: 20.0,
         combine: Combine::LogPool { correlation: 0.9 },
         least_confidence: Some(1.0),
-        rejection: None,
+        ..Calibration::default()
     };
     says("unsure", calibration, "not_sure", "Not sure");
 }

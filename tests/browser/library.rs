@@ -472,7 +472,7 @@ fn selected_songs_are_heard_again_with_another_model() {
         temperature: 20.0,
         combine: Combine::LogPool { correlation: 0.9 },
         least_confidence: Some(1.0),
-        rejection: None,
+        ..Calibration::default()
     };
     doubt::model(&never_sure, calibration);
     let ready = "[...document.querySelectorAll('[data-testid=model-choice] option')]";

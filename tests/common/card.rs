@@ -21,6 +21,7 @@ pub(crate) fn of(network: NetworkSpec) -> ModelCard {
         network,
         combine: Default::default(),
         temperature: 1.0,
+        bias: Vec::new(),
         rejection: None,
         least_confidence: None,
         training: Default::default(),

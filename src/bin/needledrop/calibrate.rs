@@ -24,7 +24,7 @@ use needledrop::{
     report::result::Scores,
     training::{
         augment::Augmenter,
-        calibration::{Candidate, Combinations, Observation, candidates, fit_temperature},
+        calibration::{Candidate, Combinations, Observation, Scalings, candidates},
         device::DeviceKind,
         evaluate::{Answer, score},
         fit::Job,
@@ -101,6 +101,9 @@ struct Report<'a> {
     split: SplitChoice,
     /// What was chosen.
     calibration: Calibration,
+    /// Loss of a clip in nats, all genres alike, on validation tracks that it was not fitted
+    /// on: by a temperature alone, and with biases of the genres.
+    scalings: ScalingsReport,
     /// Loss of a validation track in nats, by each way to combine clips.
     combinations: CombinationsReport,
     /// Validation, at temperature 1 and with the mean of the probabilities.
@@ -112,6 +115,12 @@ struct Report<'a> {
     /// Every score that could refuse what is not music, the best first. Their music is
     /// validation as it is and as a microphone may hear it.
     rejection: Vec<CandidateReport>,
+}
+
+#[derive(Serialize)]
+struct ScalingsReport {
+    temperature: f64,
+    with_biases: f64,
 }
 
 #[derive(Serialize)]
@@ -154,7 +163,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         (None, run::read_model(&arguments.model)?)
     };
     // What an earlier calibration chose is chosen anew.
-    let card = weights.card().clone().with_calibration(Calibration::default());
+    let mut card = weights.card().clone().with_calibration(Calibration::default());
+    // What it scored, it scored by another.
+    card.scores.clear();
     let weights = weights.with_statistics(card.clone(), [])?;
     let archive = read_archive(&arguments.archive)?;
     fits(&archive, &card).with_context(|| arguments.archive.display().to_string())?;
@@ -187,9 +198,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         None => Default::default(),
     };
 
-    let temperature = like.map_or_else(|| fit_temperature(&music), |like| like.temperature);
+    let scalings = Scalings::compare(&music, card.network.classes);
+    let scaling = like.clone().unwrap_or_else(|| scalings.better());
     let all_music: Vec<Observation> = music.iter().chain(&overheard).cloned().collect();
-    let given = like.and_then(|like| like.rejection);
+    let given = like.as_ref().and_then(|like| like.rejection);
     let candidates = candidates(&all_music, &sounds.clips, card.network.classes, arguments.refuse, given);
     if arguments.not_music.is_some() && candidates.is_empty() {
         bail!("no score can be fitted on these sounds");
@@ -203,24 +215,25 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .as_ref()
             .is_some_and(|(Rejection { threshold, .. }, scorer)| scorer.of(clip.evidence()) < *threshold)
     };
-    let answers = |temperature: f32| -> Vec<Answer> {
-        let answer = |clip: &Observation| Answer::new(&clip.logits, temperature, clip.genre, clip.track);
+    let answers = |scaling: &Calibration| -> Vec<Answer> {
+        let answer = |clip: &Observation| Answer::new(&scaling.scaled(&clip.logits), clip.genre, clip.track);
         music.iter().map(answer).collect()
     };
-    let before = answers(1.0);
-    let after: Vec<Answer> = answers(temperature)
+    let before = answers(&Calibration::default());
+    let after: Vec<Answer> = answers(&scaling)
         .into_iter()
         .zip(&music)
         .map(|(answer, clip)| Answer { refused: refused(clip), ..answer })
         .collect();
     let combinations = Combinations::compare(&after);
     let calibration = Calibration {
-        temperature,
+        temperature: scaling.temperature,
+        bias: scaling.bias,
         combine: like.map_or_else(|| combinations.better(), |like| like.combine),
         rejection: rejection.as_ref().map(|(rejection, _)| *rejection),
         least_confidence: Some(arguments.least_confidence as f32),
     };
-    let card = card.with_calibration(calibration);
+    let card = card.with_calibration(calibration.clone());
     let scores = |answers: &[Answer], card: &ModelCard| {
         score(answers, card.genres.len(), 0.0, card.rule()).context("there is nothing to score in validation")
     };
@@ -230,6 +243,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         weights: run::fingerprint(&weights)?,
         split: choice,
         calibration,
+        scalings: ScalingsReport { temperature: scalings.alone, with_biases: scalings.biased },
         combinations: CombinationsReport {
             mean_probability: combinations.mean_probability,
             log_pool: combinations.log_pool,
@@ -249,7 +263,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut json = serde_json::to_string_pretty(&report)?;
     json.push('\n');
     run::write(&output.with_extension("json"), json.as_bytes())?;
-    print(&report, &sounds);
+    print(&report, &card.genres, &sounds);
     println!("Calibrated model in {}", output.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -373,12 +387,21 @@ fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
     Ok(sounds)
 }
 
-fn print(report: &Report<'_>, sounds: &Sounds) {
+fn print(report: &Report<'_>, genres: &[String], sounds: &Sounds) {
     let Report { calibration, combinations, before, after, .. } = report;
     println!(
         "temperature {:.3}: loss {:.3} to {:.3}, ECE {:.3} to {:.3}",
         calibration.temperature, before.loss, after.loss, before.ece.value, after.ece.value
     );
+    let ScalingsReport { temperature, with_biases } = report.scalings;
+    println!(
+        "a clip's loss on tracks that nothing was fitted on: {temperature:.3} by a temperature, {with_biases:.3} with a \
+         bias for each genre{}",
+        if calibration.bias.is_empty() { ": left out" } else { "" }
+    );
+    for (genre, bias) in genres.iter().zip(&calibration.bias) {
+        println!("  {genre} {bias:+.2}");
+    }
     let CombinationsReport { mean_probability, log_pool, correlation } = combinations;
     println!(
         "a track's loss: {mean_probability:.3} by the mean of probabilities, {log_pool:.3} by the logarithmic \

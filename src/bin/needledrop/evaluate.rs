@@ -307,7 +307,7 @@ impl Judge<'_> {
                 .filter(|(at, _)| only.is_none_or(|only| only[*at]))
                 .map(|(_, clip)| Answer {
                     refused: self.rejector.as_ref().is_some_and(|rejector| rejector.judge(clip.evidence()).1),
-                    ..Answer::new(&clip.logits, self.card.temperature, clip.genre, clip.track)
+                    ..Answer::new(&self.card.scaled(&clip.logits), clip.genre, clip.track)
                 })
                 .collect();
         if answers.iter().any(|answer| !answer.loss.is_finite()) {

@@ -18,7 +18,8 @@ use crate::{convert::Stored, run};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The folder of the run; or a model's file, whose card keeps its own scores.
+    /// The folder of the run; or a model's file, whose card keeps its scores where
+    /// no others are named.
     run: PathBuf,
     /// Where to write the model.
     #[arg(long, short)]
@@ -29,6 +30,10 @@ pub(crate) struct Arguments {
     /// What people shall call the model, in place of the card's name.
     #[arg(long)]
     name: Option<String>,
+    /// The model's own scores, as `evaluate` wrote them. [default: of a run's folder, those
+    /// in it]
+    #[arg(long, value_name = "RESULT.JSON")]
+    result: Option<PathBuf>,
     /// Scores of other trainings by the same recipe, as `evaluate` wrote them: their means
     /// go into the card beside the model's own.
     #[arg(long, num_args = 1.., value_name = "RESULT.JSON")]
@@ -45,12 +50,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         run::read_run(&arguments.run)?.1
     };
     let mut card = weights.card().clone();
-    if arguments.run.is_file() {
-        // The means of other trainings are those that are named now.
-        card.scores.retain(|score| score.trainings.is_none() || arguments.protocol.is_empty());
-    } else {
-        card.scores = scores(arguments, &weights)?;
+    let own = |score: &Score| score.trainings.is_none();
+    if arguments.run.is_dir() || arguments.result.is_some() {
+        card.scores.retain(|score| !own(score));
+        card.scores.splice(..0, scores(arguments, &weights)?);
     }
+    // The means of other trainings are those that are named now.
+    card.scores.retain(|score| own(score) || arguments.protocol.is_empty());
     card.scores.extend(protocol(&arguments.protocol, &card)?);
     if let Some(name) = &arguments.name {
         card.name.clone_from(name);
@@ -74,10 +80,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the run's evaluation says, for the card.
-fn scores(Arguments { run: folder, .. }: &Arguments, weights: &Weights) -> anyhow::Result<Vec<Score>> {
-    let path = run::result(folder);
-    if !path.exists() {
+/// What the model's evaluation says, for the card.
+fn scores(
+    Arguments { run: folder, result, .. }: &Arguments,
+    weights: &Weights,
+) -> anyhow::Result<Vec<Score>> {
+    let path = result.clone().unwrap_or_else(|| run::result(folder));
+    if result.is_none() && !path.exists() {
         eprintln!("The card gets no scores: `needledrop evaluate` was not run on {}.", folder.display());
         return Ok(Vec::new());
     }

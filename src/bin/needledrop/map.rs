@@ -64,7 +64,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let job = Job::judging(&inputs, &split, &device, convolutions);
     let bar = bar(Part::Test, split.part(Part::Test).len());
     let Predictions { logits, embedding } = predict(&job, &weights, Part::Test, &bar)?;
-    let said: Vec<usize> = logits.chunks_exact(card.network.classes).filter_map(argmax).collect();
+    let said: Vec<usize> =
+        logits.chunks_exact(card.network.classes).filter_map(|logits| argmax(&card.scaled(logits))).collect();
     let truth = split.part(Part::Test).iter().map(|&at| clips[at].genre);
     let right = truth.zip(&said).filter(|(truth, said)| truth == *said).count();
     check(card, &choice, right as f32 / said.len().max(1) as f32)?;

@@ -475,6 +475,7 @@ fn card(archive: &MelArchive, design: &Design, split: &SplitChoice, recipe: &Rec
         network,
         combine: Combine::MeanProbability,
         temperature: 1.0,
+        bias: Vec::new(),
         rejection: None,
         least_confidence: None,
         training: Training {

@@ -142,11 +142,22 @@ pub(super) fn formula(step: Step, shown: &Shown) -> String {
             }
             lines.join("\n")
         }
-        Step::Softmax => format!(
-            "z = W · h + b,  W: {}\np[i] = e^(z[i] / T) / Σⱼ e^(z[j] / T),  T = {}",
-            times(&[network.classes, shown.last_hidden().len()]),
-            decimal(f64::from(shown.card.temperature), 2)
-        ),
+        Step::Softmax => {
+            let scaled = |at| {
+                if shown.card.bias.is_empty() {
+                    format!("z[{at}] / T")
+                } else {
+                    format!("z[{at}] / T + c[{at}]")
+                }
+            };
+            format!(
+                "z = W · h + b,  W: {}\np[i] = e^({}) / Σⱼ e^({}),  T = {}",
+                times(&[network.classes, shown.last_hidden().len()]),
+                scaled('i'),
+                scaled('j'),
+                decimal(f64::from(shown.card.temperature), 2)
+            )
+        }
     }
 }
 

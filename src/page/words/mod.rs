@@ -374,8 +374,15 @@ pub(crate) fn limits(genres: &[String], refuses: bool) -> String {
     }
 }
 
-/// How clips become the song's verdict.
+/// How clips are scored and become the song's verdict.
 pub(crate) fn combined(card: &ModelCard) -> String {
+    let named = || card.genres.iter().zip(&card.bias);
+    let least = named().min_by(|a, b| a.1.total_cmp(b.1));
+    let most = named().max_by(|a, b| a.1.total_cmp(b.1));
+    let biased = least.zip(most).map(|((low, least), (high, most))| {
+        let shift = |bias: &f32| decimal(f64::from(*bias), 2);
+        t!("model.biased", least = shift(least), low = genre(low), most = shift(most), high = genre(high))
+    });
     let combined = match card.combine {
         Combine::MeanProbability => t!("model.mean_probability"),
         Combine::LogPool { correlation } => {
@@ -383,7 +390,7 @@ pub(crate) fn combined(card: &ModelCard) -> String {
         }
     };
     let sure = card.least_confidence.map(|least| t!("model.not_sure_below", share = percent(least)));
-    [Some(combined), sure].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    [biased, Some(combined), sure].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// What is refused as not music.

@@ -173,6 +173,12 @@ fn a_card_says_how_it_combines_and_what_it_refuses() {
         "geometric mean of the clips' probabilities, clips of one song correlated by 0.71 · not sure below 50 %"
     );
     assert_eq!(refused(&card), "clips whose energy of the logits is below −1.25");
+    card.bias = vec![0.0; card.genres.len()];
+    (card.bias[8], card.bias[9]) = (-0.5, 0.25);
+    assert_eq!(
+        combined(&card).split_once(" · ").unwrap().0,
+        "scores shifted by −0.50 (Reggae) to 0.25 (Rock)"
+    );
 }
 
 #[test]
