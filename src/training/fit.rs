@@ -842,6 +842,7 @@ fn squared_kernels(network: &Cnn, device: &Device) -> Tensor<1> {
 mod tests {
     use super::*;
     use crate::{
+        classify::verdict,
         dataset::archive::{Clip, Item, MelArchive, Track},
         network::{
             card::{Input, ModelCard},
@@ -1081,7 +1082,7 @@ mod tests {
                     Kind::Beyond => Input::LogMel { mean: -20.0, deviation: 10.0 },
                     _ => card.input,
                 };
-                let other = ModelCard { input, ..card.clone() };
+                let other = ModelCard { input, bias: vec![0.5, -0.25], ..card.clone() };
                 let taught =
                     [(card.clone(), 3), (other, 4)].map(|(card, seed)| glorot_uniform(card, seed).unwrap());
                 let mut teachers = taught.each_ref().map(|weights| job.teacher(weights, clear).unwrap());
@@ -1106,7 +1107,8 @@ mod tests {
                         };
                         let network = card.network.init(job.device).unwrap().load(weights, job.device);
                         let logits = network.unwrap().forward(job.on_device(&seen)).logits;
-                        read(softmax(logits, 1)).unwrap()
+                        let scaled = |logits: &[f32]| verdict::softmax(&weights.card().scaled(logits));
+                        read(logits).unwrap().chunks_exact(2).flat_map(scaled).collect()
                     })
                     .collect();
                 for (at, (share, alone)) in shares(truth).iter().zip(alone).enumerate() {

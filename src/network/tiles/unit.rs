@@ -114,8 +114,7 @@ impl MatrixUnit {
             "left factor"
         );
         let Sums { cells, row, add } = sums;
-        let mut squares = cells.chunks_mut(SQUARE * row);
-        let squares: Vec<&mut [f32]> = squares.by_ref().take(starts.len()).collect();
+        let squares: Vec<&mut [f32]> = cells.chunks_mut(SQUARE * row).take(starts.len()).collect();
         assert!(squares.len() == starts.len(), "sums");
         assert!(squares.iter().all(|cells| ends(0, square, cells.len())), "sums");
         let squares = starts.iter().copied().zip(squares);
