@@ -36,8 +36,11 @@ use super::{
 /// Pixels taken through convolution and pool together: what is between the two stays
 /// in the cache.
 const STRIP: usize = 1024;
-/// Pixels over which a kernel's gradient is summed without a rest.
-const STRETCH: usize = 512;
+/// Pixels over which a kernel's gradient is summed without a rest: both factors of two
+/// tiles' channels then fit the first cache, where each is used again and again.
+const STRETCH: usize = 256;
+/// Tiles deep that a right factor is used at a time, for the same reason.
+const DEEP: usize = 16;
 
 /// Above this, borders that are computed in vain would outweigh the map.
 const LARGEST_SIDE: usize = 11;
@@ -66,8 +69,9 @@ struct Block {
     turned: Lines<u16>,
     /// `[filters]`.
     bias: Vec<f32>,
-    /// Of each group of images `[row, column, channel; filters in whole squares]`: kept,
-    /// because they are large.
+    /// Of each group of images `[tile of channels, row, column, channel; filters in whole
+    /// squares]`, or without tiles where channels are no whole ones: kept, because they are
+    /// large.
     of_kernel: Vec<Lines<f32>>,
 }
 
@@ -411,14 +415,16 @@ impl Backward<'_> {
         let planes = planes.of(channels * stride);
         let from = &self.map[(self.first + images.start) * self.block.cells()..][..seen * channels];
         transpose(from, channels, planes, stride);
-        // Where the tiles of the left factor begin.
-        let shifts = (0..side * side).map(|place| place / side * width + place % side);
-        let (left, mut starts): (&[u16], Vec<usize>) = if channels.is_multiple_of(ROWS) {
-            let tiles = |shift| (0..channels / ROWS).map(move |tile| tile * ROWS * stride + shift);
-            (planes, shifts.flat_map(tiles).collect())
+        // Where the tiles of the left factor begin: of each all places of the kernel one
+        // after another, which see nearly the same pixels.
+        let places = side * side;
+        let shifts = (0..places).map(|place| place / side * width + place % side);
+        let (left, mut starts): (&[u16], Vec<usize>) = if self.block.in_tiles() {
+            let tiles = (0..channels / ROWS).map(|tile| tile * ROWS * stride);
+            (planes, tiles.flat_map(|tile| shifts.clone().map(move |shift| tile + shift)).collect())
         } else {
             // No tile has channels of one place alone: each row is written out.
-            let rows = (side * side * channels).next_multiple_of(ROWS);
+            let rows = (places * channels).next_multiple_of(ROWS);
             let columns = columns.of(rows * stride);
             let places = shifts.flat_map(|shift| (0..channels).map(move |channel| channel * stride + shift));
             let mut to = columns.chunks_exact_mut(stride);
@@ -433,23 +439,22 @@ impl Backward<'_> {
             starts.extend(starts.last().copied());
         }
         let (starts, row) = (starts.as_chunks::<2>().0, filters.next_multiple_of(SQUARE));
-        for stretch in (0..pixels).step_by(STRETCH) {
-            let steps = STRETCH.min(pixels - stretch) / DEPTH;
-            let starts: Vec<[usize; 2]> =
-                starts.iter().map(|pair| pair.map(|start| start + stretch)).collect();
-            for group in 0..row / SQUARE {
-                let tiles = |group: usize| (group.min(groups - 1) * pixels + stretch) * LANES;
-                self.unit.multiply(
-                    Left { cells: left, row: stride, segment: 0 },
-                    &starts,
-                    Right { cells: packed, starts: [tiles(2 * group), tiles(2 * group + 1)] },
-                    Sums {
-                        cells: &mut self.of_kernel[group * SQUARE..],
-                        row,
-                        add: images.start > 0 || stretch > 0,
-                    },
-                    Depth { segments: 1, steps },
-                );
+        for group in 0..row / SQUARE {
+            let tiles = |group: usize| group.min(groups - 1) * pixels * LANES;
+            let right = [tiles(2 * group), tiles(2 * group + 1)];
+            for (pair, starts) in starts.chunks(places).enumerate() {
+                let of_tiles = &mut self.of_kernel[pair * places * SQUARE * row + group * SQUARE..];
+                for stretch in (0..pixels).step_by(STRETCH) {
+                    let starts: Vec<[usize; 2]> =
+                        starts.iter().map(|pair| pair.map(|start| start + stretch)).collect();
+                    self.unit.multiply(
+                        Left { cells: left, row: stride, segment: 0 },
+                        &starts,
+                        Right { cells: packed, starts: right.map(|start| start + stretch * LANES) },
+                        Sums { cells: of_tiles, row, add: images.start > 0 || stretch > 0 },
+                        Depth { segments: 1, steps: STRETCH.min(pixels - stretch) / DEPTH },
+                    );
+                }
             }
         }
     }
@@ -506,6 +511,11 @@ impl Block {
     /// Pixels from the first that a kernel sees to the last.
     fn halo(&self) -> usize {
         (self.side - 1) * (self.grid[1] + 1)
+    }
+
+    /// Whether the gradient of the kernel is summed a tile of channels at a time.
+    fn in_tiles(&self) -> bool {
+        self.channels.is_multiple_of(ROWS)
     }
 
     /// Cells that may be read behind the last image: whole squares of pixels, the
@@ -573,15 +583,30 @@ impl Block {
         let steps = (self.side * channels).div_ceil(DEPTH);
         let of_tiles = self.side * steps * TILE;
         let cells = sums.of(pixels.len().next_multiple_of(SQUARE) * SQUARE);
-        let corners = pixels.step_by(SQUARE).map(|pixel| [pixel, pixel + ROWS].map(|pixel| pixel * channels));
-        let starts: Vec<[usize; 2]> = corners.collect();
-        unit.multiply(
-            Left { cells: map, row: channels, segment: self.grid[1] * channels },
-            &starts,
-            Right { cells: packed, starts: [2 * group, 2 * group + 1].map(|tiles| tiles * of_tiles) },
-            Sums { cells, row: SQUARE, add: false },
-            Depth { segments: self.side, steps },
-        );
+        let segment = self.grid[1] * channels;
+        // Some rows of the kernel at a time, or a part of one.
+        let rows = (DEEP / steps).max(1);
+        let part = steps.div_ceil(steps.div_ceil(DEEP));
+        for row in (0..self.side).step_by(rows) {
+            for step in (0..steps).step_by(part) {
+                let first = row * segment + step * DEPTH;
+                let corners = pixels.clone().step_by(SQUARE);
+                let starts: Vec<[usize; 2]> = corners
+                    .map(|pixel| [pixel, pixel + ROWS].map(|pixel| pixel * channels + first))
+                    .collect();
+                let tiles = (row * steps + step) * TILE;
+                unit.multiply(
+                    Left { cells: map, row: channels, segment },
+                    &starts,
+                    Right {
+                        cells: packed,
+                        starts: [2 * group, 2 * group + 1].map(|columns| columns * of_tiles + tiles),
+                    },
+                    Sums { cells: &mut *cells, row: SQUARE, add: row + step > 0 },
+                    Depth { segments: rows.min(self.side - row), steps: part.min(steps - step) },
+                );
+            }
+        }
     }
 
     fn backward(
@@ -647,8 +672,12 @@ impl Block {
         kernel.par_chunks_mut(self.channels * places).enumerate().for_each(|(filter, kernel)| {
             for (at, sum) in kernel.iter_mut().enumerate() {
                 let (channel, place) = (at / places, at % places);
-                let from = (place * self.channels + channel) * row + filter;
-                *sum = of_kernel.iter().map(|part| part.cells()[from]).sum();
+                let from = if self.in_tiles() {
+                    (channel / ROWS * places + place) * ROWS + channel % ROWS
+                } else {
+                    place * self.channels + channel
+                };
+                *sum = of_kernel.iter().map(|part| part.cells()[from * row + filter]).sum();
             }
         });
         let bias = (0..self.filters).map(|filter| of_bias.iter().map(|part| part[filter]).sum()).collect();

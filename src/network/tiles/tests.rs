@@ -198,6 +198,9 @@ fn blocks_and_their_gradients_are_those_of_the_definition() {
         network([16, 9, 8], &[(16, 2, Valid, [2, 2]), (32, 3, Valid, [2, 1])]),
         // More pixels than are taken together.
         network([2, 48, 40], &[(32, 3, Same, [2, 2]), (16, 4, Valid, [2, 3])]),
+        // A row of a kernel in parts, and some rows at a time.
+        network([1, 6, 5], &[(112, 2, Same, [2, 2]), (16, 5, Same, [1, 1])]),
+        network([1, 6, 5], &[(64, 2, Same, [1, 1]), (32, 3, Same, [3, 2])]),
     ];
     let units = MatrixUnit::new().into_iter().chain([MatrixUnit::Plain]);
     for (unit, network) in units.flat_map(|unit| networks.iter().map(move |network| (unit, network))) {
