@@ -73,8 +73,10 @@ as_is = read("as_is")
 split = card.get("training", {}).get("split", "")
 print(f"{card['name']}, split {split or 'not said'}: ", end="")
 if split == "filtered" and pathlib.Path(trained).exists():
-    names = {pathlib.Path(line.strip()).stem for line in open(trained) if line.strip()}
-    print(f"{len(names & as_is.keys())} of the {len(as_is)} songs are in its training part")
+    names = lambda path: {pathlib.Path(line.strip()).stem for line in open(path) if line.strip()}
+    learned = len(names(trained) & as_is.keys())
+    chosen = len(names(trained.replace("train_", "valid_")) & as_is.keys())
+    print(f"{learned} of the {len(as_is)} songs are in its training part, {chosen} in its validation part")
 elif split == "clips":
     print(f"clips of all {len(as_is)} songs may be in its training part")
 else:

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Times a training step of row 8 (batch 64) on the processor: our own convolutions, the
-# same on its matrix unit where it has one, burn's Flex, and Keras, one after the other.
+# same on its matrix unit where it has one, burn's Flex (the one of burn's own backends
+# for processors that this crate builds), and Keras, one after the other, on clips as they
+# are; then a step of the page's network before it has teachers.
 #
 #   scripts/bench-training.sh ARCHIVE [FOLDER]
 #
@@ -26,9 +28,22 @@ grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | sed "s/^ */$(date +%F), /; s
 echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
 devices=(cpu flex)
 if grep -qw amx_bf16 /proc/cpuinfo; then devices=(cpu amx flex); fi
+# pace DEVICE STEPS OPTION ...: seconds a step. The first eight of a process are slower, as
+# the first step of Keras is, and are left out.
+pace() {
+    local device=$1 steps=$2 out=$run/$1
+    shift 2
+    rm -rf "$out"
+    "$needledrop" train "$archive" "$@" --device "$device" --max-steps 8 -o "$out" >"$run/first"
+    "$needledrop" train "$archive" "$@" --device "$device" --max-steps "$steps" --resume -o "$out" >"$run/all"
+    cat "$run/first" "$run/all" | awk -v n="$steps" '/a step/ { s[++i] = $1 }
+        END { printf "%.3f s a step (%.3f in the first eight)\n", (s[2] * (8 + n) - s[1] * 8) / n, s[1] }'
+}
 for device in "${devices[@]}"; do
-    step=$("$needledrop" train "$archive" --row 8 --device "$device" --max-steps 8 -o "$run/$device" | grep 'a step')
-    printf 'needledrop --device %-5s %s\n' "$device" "$step"
+    printf 'row 8, --device %-5s %s\n' "$device" "$(pace "$device" 16 --row 8 --recipe plain)"
+done
+for device in "${devices[@]}"; do
+    printf 'small, --device %-5s %s\n' "$device" "$(pace "$device" 48 --design docs/designs/small.json)"
 done
 
 TF_CPP_MIN_LOG_LEVEL=3 "$python_home/bin/python" - <<'PYTHON'
@@ -62,5 +77,5 @@ for policy in ("float32", "mixed_bfloat16"):
     start = time.perf_counter()
     for _ in range(STEPS):
         network.train_on_batch(pictures, genres)
-    print(f"Keras {keras.__version__}, {policy:<15} {(time.perf_counter() - start) / STEPS:.2f} s a step")
+    print(f"row 8, Keras {keras.__version__}, {policy:<15} {(time.perf_counter() - start) / STEPS:.2f} s a step")
 PYTHON

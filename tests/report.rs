@@ -19,7 +19,7 @@ use needledrop::{
     classify::map::ClipMap,
     dataset::archive::{Item, MelArchive, Track},
     network::{
-        card::{Combine, RejectionScore},
+        card::{Combine, RejectionScore, Score},
         weights::Weights,
     },
     report::{
@@ -214,6 +214,30 @@ fn a_report_has_figures_and_a_row_for_every_experiment() {
     );
 }
 
+/// One run that was not evaluated does not keep the others from the table, and none
+/// takes the place of another's result unasked.
+#[test]
+fn a_report_leaves_out_what_was_not_evaluated_and_overwrites_nothing_unasked() {
+    let trained = Trained::get();
+    let folder = tempfile::tempdir().unwrap();
+    let (output, empty, run) = (folder.path().join("results"), folder.path().join("empty"), trained.run());
+    fs::create_dir(&empty).unwrap();
+    let told = fails(&["report", text(&empty), "-o", text(&output)]);
+    assert!(told.contains("no result.json") && told.contains("nothing to report"), "{told}");
+    assert!(!output.exists());
+    let report = ["report", text(&empty), text(&run), "-o", text(&output)];
+    succeeds(&report);
+    succeeds(&report);
+    let kept = fs::read_dir(&output).unwrap().map(|entry| entry.unwrap().path());
+    let kept = kept.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "json")).unwrap();
+    let other = RunResult { weights: "another".into(), ..trained.result() }.to_json().unwrap();
+    fs::write(&kept, &other).unwrap();
+    let told = fails(&report);
+    assert!(told.contains("--replace") && fs::read_to_string(&kept).unwrap() == other, "{told}");
+    succeeds(&[&report[..], &["--replace"]].concat());
+    assert_eq!(RunResult::from_json(&fs::read_to_string(&kept).unwrap()).unwrap(), trained.result());
+}
+
 #[test]
 fn trainings_that_differ_in_their_seed_alone_have_a_mean() {
     let trained = Trained::get();
@@ -321,6 +345,47 @@ fn the_map_on_the_page_is_of_the_model_on_the_page() {
     let again = format!("run `needledrop map www/{model} --archive ARCHIVE -o www/data/map.json`");
     assert!(map.is_of(weights.card()), "{again}");
     assert_eq!(map.points.place.len(), 1000);
+}
+
+/// What the page ships is as small, as cheap and as modest as is said of it, and its
+/// card says what was measured.
+#[test]
+fn the_model_on_the_page_is_what_the_results_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let model = root.join("www/model/ears.safetensors");
+    let bytes = fs::read(&model).unwrap();
+    let weights = Weights::from_bytes(&bytes).unwrap();
+    let card = weights.card();
+    assert!(bytes.len() <= 1_200_000 && card.network.flops().unwrap() <= 150_000_000);
+    let results = fs::read_dir(root.join("docs/results")).unwrap().map(|entry| entry.unwrap().path());
+    let results = results.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
+    let results = results.map(|path| RunResult::from_json(&fs::read_to_string(path).unwrap()).unwrap());
+    let of_card = |result: &RunResult| result.split.refitted && result.calibration == card.calibration();
+    let test = results.into_iter().find(of_card).unwrap().parts.test.unwrap();
+    for (per, accuracy) in [("clip", test.accuracy), ("track", test.track_accuracy)] {
+        let of = |score: &&Score| {
+            (score.part.as_str(), score.per.as_str(), score.trainings) == ("test", per, None)
+        };
+        let score = card.scores.iter().find(of).unwrap();
+        assert_eq!(score.accuracy, accuracy.value as f32);
+        assert_eq!(score.interval, Some([accuracy.low as f32, accuracy.high as f32]));
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    // White: a hash of where it is.
+    let noise = |seconds: f32| {
+        let mixed = ((seconds * 22_050.0) as u32).wrapping_mul(0x9e37_79b9);
+        let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x85eb_ca6b);
+        ((mixed ^ (mixed >> 13)) >> 8) as f32 / 16_777_216.0 - 0.5
+    };
+    let sound_of = |name: &str, samples: Vec<u8>| {
+        let path = folder.path().join(name);
+        fs::write(&path, samples).unwrap();
+        let line = succeeds(&["classify", "--json", "--model", text(&model), text(&path)]);
+        serde_json::from_str::<Value>(&line).unwrap()["song"]["verdict"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(sound_of("noise.wav", sound(noise)), "not_music");
+    assert_eq!(sound_of("tone.wav", sound(|seconds| 0.5 * (seconds * 440.0 * TAU).sin())), "not_music");
 }
 
 #[test]

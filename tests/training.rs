@@ -28,7 +28,7 @@ use needledrop::{
         checkpoint::{Checkpoint, State},
         design::Design,
         fit::Best,
-        history::Epoch,
+        history::{Epoch, Role},
         initial::glorot_uniform,
         recipe::Recipe,
     },
@@ -161,6 +161,7 @@ fn what_cannot_be_trained_on_is_refused_with_the_reason() {
         ("train --row 1 --lists a b c --split clips", "--lists"),
         ("train --row 1 --split filtered", "train_filtered.txt"),
         ("train --row 1 --resume", "checkpoint.safetensors"),
+        ("train --row 1 --split tracks --refit --patience 3", "--patience 0"),
         #[cfg(not(feature = "cuda"))]
         ("train --row 1 --device cuda", "--features cuda"),
     ] {
@@ -315,6 +316,9 @@ fn a_network_learns_from_others_and_begins_with_what_another_knows() {
     done(&mut pupil);
     let checkpoint = Checkpoint::load(&path("pupil/checkpoint.safetensors")).unwrap();
     assert_eq!(checkpoint.state.teachers.len(), 2);
+    let earlier = |state: &State| state.earlier.iter().map(|of| (of.role, of.epochs)).collect::<Vec<_>>();
+    assert_eq!(earlier(&checkpoint.state), [(Role::Teacher, 3); 2]);
+    assert!(checkpoint.state.earlier.iter().all(|of| of.seconds > 0.0 && of.name == "Small ears"));
     let last = checkpoint.state.history.last().unwrap();
     assert!(last.validation_accuracy > 0.9, "{last:?}");
 
@@ -330,6 +334,8 @@ fn a_network_learns_from_others_and_begins_with_what_another_knows() {
     done(&mut begin(&archive, "again", "0"));
     let again = Checkpoint::load(&path("again/checkpoint.safetensors")).unwrap();
     assert!(again.state.begun_with.is_some());
+    // Its teachers are those of the pupil, and count once.
+    assert_eq!(earlier(&again.state), [(Role::Teacher, 3), (Role::Teacher, 3), (Role::BegunWith, 12)]);
     let told = again.now.card().training.recipe.clone();
     assert!(told.contains("begun with the weights") && told.contains("taught by"), "{told}");
     let other =

@@ -31,6 +31,9 @@ pub enum ArchiveError {
     /// Not safetensors at all, or cut off.
     #[error("this is not a whole safetensors file: {0}")]
     File(String),
+    /// The disk is full, the folder not writable, or safetensors cannot hold it.
+    #[error("{0}")]
+    Written(String),
     /// Another format, or another version of it.
     #[error(
         "the file's format is {found:?}, this build reads {FORMAT:?}; make it again by `needledrop prepare`"
@@ -195,7 +198,7 @@ impl MelArchive {
     /// The file's bytes.
     ///
     /// # Errors
-    /// [`ArchiveError::File`] where safetensors cannot hold it.
+    /// [`ArchiveError::Written`] where safetensors cannot hold it.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ArchiveError> {
         self.with_tensors(|tensors| safetensors::serialize(tensors, Some(self.metadata())))
     }
@@ -204,7 +207,8 @@ impl MelArchive {
     /// there stays until the new one is whole.
     ///
     /// # Errors
-    /// [`ArchiveError::File`] with what the system says.
+    /// [`ArchiveError::Written`] with what the system says; what was there is then
+    /// still there.
     pub fn save(&self, path: &Path) -> Result<(), ArchiveError> {
         self.with_tensors(|tensors| safetensors::serialize_to_file(tensors, Some(self.metadata()), path))
     }
@@ -231,7 +235,7 @@ impl MelArchive {
             .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(dtype, shape, bytes)?)))
             .collect::<Result<_, _>>()
             .and_then(write)
-            .map_err(|error| ArchiveError::File(error.to_string()))
+            .map_err(|error| ArchiveError::Written(error.to_string()))
     }
 
     fn metadata(&self) -> HashMap<String, String> {

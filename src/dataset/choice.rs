@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 /// A split, by name and by what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitChoice {
-    /// `clips`, `tracks`, `filtered` or `lists`.
+    /// `clips`, `tracks`, `filtered`, `lists`, or `lists over clips` where they tear
+    /// tracks.
     pub name: String,
     /// What it was drawn with; `None` where nothing was drawn.
     pub seed: Option<u64>,

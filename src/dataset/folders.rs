@@ -118,7 +118,8 @@ pub fn find_recordings(folder: &Path) -> Result<Folders, FolderError> {
     Ok(found)
 }
 
-fn is_sound(path: &Path) -> bool {
+/// Whether its name says that a file is sound.
+pub fn is_sound(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }

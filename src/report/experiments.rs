@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    paper::PAPER,
-    result::{Estimate, RunResult, Scores, TrainingRecord},
+    paper::{GENRES, PAPER},
+    result::{Estimate, GenreScore, RunResult, Scores, TrainingRecord},
 };
 use crate::{dataset::choice::PartSizes, training::history::Epoch};
 
@@ -48,6 +48,39 @@ pub struct Experiments {
     pub rows: Vec<Row>,
     /// Ours, by name.
     pub runs: Vec<Run>,
+    /// What the page's own file scores, where it was scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipped: Option<Shipped>,
+}
+
+/// What a model that learned from its validation part too scores on the test part: the
+/// page's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shipped {
+    /// What its card calls it.
+    pub model: String,
+    /// `filtered`, or what it was split by.
+    pub split: String,
+    /// Clips in each part; training has validation in it.
+    pub clips: PartSizes,
+    /// Tracks that it is judged by.
+    pub tracks: usize,
+    /// Share of these that are right, with the ends of its 95 % interval.
+    pub of_tracks: [f64; 3],
+    /// The same of their clips.
+    pub of_clips: [f64; 3],
+    /// The same of the tracks of whose artist nothing was learned, and how many they are.
+    pub of_other_artists: Option<([f64; 3], usize)>,
+    /// Expected calibration error of a clip.
+    pub ece: [f64; 3],
+    /// The same of a track, debiased.
+    pub track_ece: f64,
+    /// Share of clips that are refused as not music.
+    pub refused: f64,
+    /// Share of tracks that the page is not sure of.
+    pub unsure: f64,
+    /// Of each genre its name, its test tracks, and the share of them that are right.
+    pub genres: Vec<(String, usize, [f64; 3])>,
 }
 
 /// A row of the paper's table.
@@ -76,7 +109,7 @@ pub struct Run {
     pub parameters: usize,
     /// Genres in the order of the matrices.
     pub genres: Vec<String>,
-    /// `clips`, `tracks`, `filtered` or `lists`.
+    /// `clips`, `tracks`, `filtered`, `lists` or `lists over clips`.
     pub split: String,
     /// What the split was drawn with, where it was.
     pub split_seed: Option<u64>,
@@ -97,7 +130,7 @@ pub struct Training {
     pub recipe: String,
     /// What first weights, order and dropout were drawn from.
     pub seed: u64,
-    /// How long it took, in seconds.
+    /// How long it took, in seconds, with the trainings that it builds on.
     pub seconds: f64,
     /// The epoch whose weights were kept, from 1.
     pub best: usize,
@@ -139,9 +172,14 @@ pub struct Part {
 impl Experiments {
     /// Of all results, by name.
     pub fn new<'a>(results: impl IntoIterator<Item = (&'a str, &'a RunResult)>) -> Self {
-        // Of a model that learned from its validation part, only the card speaks.
-        let chosen = results.into_iter().filter(|(_, result)| !result.split.refitted);
-        let mut runs: Vec<Run> = chosen.map(|(name, result)| Run::new(name, result)).collect();
+        let (refitted, chosen): (Vec<_>, Vec<_>) =
+            results.into_iter().partition(|(_, result)| result.split.refitted);
+        let newest = refitted.into_iter().max_by(|(_, one), (_, other)| {
+            let day = |result: &RunResult| result.evaluation.date.clone();
+            day(one).cmp(&day(other))
+        });
+        let shipped = newest.and_then(|(_, result)| Shipped::new(result));
+        let mut runs: Vec<Run> = chosen.into_iter().map(|(name, result)| Run::new(name, result)).collect();
         runs.sort_by(|one, other| one.name.cmp(&other.name));
         let rows = PAPER.iter().map(|paper| Row {
             row: paper.row.into(),
@@ -149,7 +187,7 @@ impl Experiments {
             parts: [paper.train, paper.validation, paper.test],
             runs: (0..runs.len()).filter(|&at| runs[at].stands_in(paper.row)).collect(),
         });
-        Self { version: VERSION, rows: rows.collect(), runs }
+        Self { version: VERSION, rows: rows.collect(), runs, shipped }
     }
 
     /// The file.
@@ -280,7 +318,7 @@ impl Run {
         let training = |training: &TrainingRecord| Training {
             recipe: training.recipe.name.clone(),
             seed: training.seed,
-            seconds: training.seconds.round(),
+            seconds: training.all_seconds().round(),
             best: training.best_epoch,
             epochs: training.history.iter().map(epoch).collect(),
             call: training.sessions.last().map(call),
@@ -301,16 +339,48 @@ impl Run {
         }
     }
 
-    /// Whether it stands beside that row of the paper: its network, its split, and
-    /// a training of ours.
+    /// Whether it stands beside that row of the paper: its network, its genres, its
+    /// split, and a training of ours.
     fn stands_in(&self, row: &str) -> bool {
-        self.row.as_deref() == Some(row) && self.split == PAPERS_SPLIT && self.training.is_some()
+        self.row.as_deref() == Some(row)
+            && self.genres == GENRES
+            && self.split == PAPERS_SPLIT
+            && self.training.is_some()
     }
+}
+
+impl Shipped {
+    /// `None` where the test part was not scored, or not genre by genre.
+    fn new(result: &RunResult) -> Option<Self> {
+        let test = result.parts.test.as_ref()?;
+        let clips_of_track = test.clips.checked_div(test.tracks).filter(|clips| *clips > 0)?;
+        let genre = |(name, score): (&String, &GenreScore)| {
+            Some((name.clone(), score.support as usize / clips_of_track, estimate(&score.tracks?)))
+        };
+        let others = result.parts.test_other_artists.as_ref();
+        Some(Self {
+            model: result.name.clone(),
+            split: result.split.name.clone(),
+            clips: result.split.clips,
+            tracks: test.tracks,
+            of_tracks: estimate(&test.track_accuracy),
+            of_clips: estimate(&test.accuracy),
+            of_other_artists: others.map(|scores| (estimate(&scores.track_accuracy), scores.tracks)),
+            ece: estimate(&test.ece),
+            track_ece: rounded(test.track_ece_debiased),
+            refused: rounded(test.refused),
+            unsure: rounded(test.unsure),
+            genres: result.genres.iter().zip(&test.genres).map(genre).collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn estimate(of: &Estimate) -> [f64; 3] {
+    [of.value, of.low, of.high].map(rounded)
 }
 
 impl Part {
     fn new(scores: &Scores) -> Self {
-        let estimate = |of: &Estimate| [of.value, of.low, of.high].map(rounded);
         Self {
             clips: scores.clips,
             tracks: scores.tracks,
@@ -354,7 +424,7 @@ mod tests {
     use super::*;
     use crate::{
         dataset::choice::SplitChoice,
-        report::result::{FORMAT, GenreScore, Parts},
+        report::result::{FORMAT, Parts},
         training::{
             history::{Session, Versions},
             recipe::Recipe,
@@ -374,6 +444,10 @@ mod tests {
     fn scores(right: u32, wrong: u32) -> Scores {
         let share = f64::from(right) / f64::from(right + wrong);
         let accuracy = Estimate { value: share, low: share - 0.1, high: share + 0.1 };
+        let mut confusion = vec![vec![0; 10]; 10];
+        for (truth, said, clips) in [(0, 0, right), (0, 1, wrong), (1, 0, wrong), (1, 1, right)] {
+            confusion[truth][said] = clips;
+        }
         let genre =
             GenreScore { precision: None, recall: None, f1: None, support: right + wrong, tracks: None };
         Scores {
@@ -383,8 +457,8 @@ mod tests {
             penalty: 0.0,
             accuracy,
             track_accuracy: accuracy,
-            genres: vec![genre; 2],
-            confusion: vec![vec![right, wrong], vec![wrong, right]],
+            genres: vec![genre; 10],
+            confusion,
             ece: accuracy,
             track_ece_debiased: 0.0,
             refused: 0.0,
@@ -405,7 +479,7 @@ mod tests {
             version: crate::report::result::VERSION,
             row: Some(row.into()),
             name: format!("Experiment {row}"),
-            genres: ["bass", "treble"].map(String::from).to_vec(),
+            genres: GENRES.map(String::from).to_vec(),
             parameters: 7,
             weights: String::new(),
             split: SplitChoice {
@@ -423,6 +497,7 @@ mod tests {
                 best_epoch: 1,
                 history: vec![epoch],
                 sessions: vec![session("needledrop train")],
+                earlier: Vec::new(),
             }),
             evaluation: session("needledrop evaluate"),
             parts: Parts {
@@ -455,6 +530,11 @@ mod tests {
             ("row8-clips-0", result("8", "clips", 0, 7)),
             ("row8-tracks-0", result("8", "tracks", 0, 5)),
             ("weights", RunResult { training: None, ..result("8", "clips", 0, 9) }),
+            ("yours", {
+                let mut yours = result("8", "clips", 0, 9);
+                yours.genres[3] = "fado".into();
+                yours
+            }),
         ];
         let all = experiments(&runs);
         assert_eq!(all.rows[9].runs, [0, 1]);
@@ -487,6 +567,36 @@ mod tests {
         let lesson = experiments(&runs).lesson();
         assert_eq!((lesson.row, lesson.model.as_str()), (None, "small"));
         assert!(lesson.splits.iter().all(|learned| learned.is_some_and(|learned| learned.runs == 1)));
+    }
+
+    #[test]
+    fn what_the_page_ships_is_what_learned_from_validation_last() {
+        let shipped = |day: &str, right: u32| {
+            let mut result = result("8", "filtered", 0, right);
+            result.split.refitted = true;
+            result.evaluation.date = day.into();
+            let test = result.parts.test.as_mut().unwrap();
+            let tracks = test.track_accuracy;
+            test.genres.iter_mut().for_each(|genre| genre.tracks = Some(tracks));
+            result
+        };
+        let runs = [
+            ("a", result("8", "clips", 0, 9)),
+            ("b", shipped("2026-11-23", 6)),
+            ("c", shipped("2026-11-28", 7)),
+            ("d", shipped("2026-11-24", 8)),
+        ];
+        let all = experiments(&runs);
+        assert_eq!(all.runs.len(), 1, "none of them is beside what was chosen on validation");
+        let said = all.shipped.as_ref().unwrap();
+        assert_eq!((said.of_tracks, said.of_other_artists), ([0.7, 0.6, 0.8], None));
+        // Of ten clips, as many as each of the two tracks has.
+        assert_eq!(said.genres[3], ("disco".into(), 1, [0.7, 0.6, 0.8]));
+        assert_eq!(Experiments::from_json(&all.to_json().unwrap()), Ok(all));
+        // Results of before genres were scored by tracks.
+        let mut old = shipped("2026-11-29", 7);
+        old.parts.test.as_mut().unwrap().genres[0].tracks = None;
+        assert_eq!(experiments(&[("old", old)]).shipped, None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     dataset::choice::SplitChoice,
     network::card::Calibration,
     training::{
-        history::{Epoch, Session},
+        history::{Earlier, Epoch, Session},
         recipe::Recipe,
     },
 };
@@ -76,7 +76,7 @@ pub struct TrainingRecord {
     /// What first weights, order and dropout were drawn from.
     pub seed: u64,
     /// Sum of the epochs' seconds, each with its judging on validation: the
-    /// paper's build time.
+    /// paper's build time, but for [`Self::earlier`] trainings.
     pub seconds: f64,
     /// The epoch with the least validation loss, from 1; its weights are scored.
     pub best_epoch: usize,
@@ -84,6 +84,16 @@ pub struct TrainingRecord {
     pub history: Vec<Epoch>,
     /// The calls that trained; empty where they were not written down.
     pub sessions: Vec<Session>,
+    /// The trainings that it builds on, as far as they are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
+}
+
+impl TrainingRecord {
+    /// Seconds with those of the trainings that it builds on.
+    pub fn all_seconds(&self) -> f64 {
+        self.seconds + self.earlier.iter().map(|earlier| earlier.seconds).sum::<f64>()
+    }
 }
 
 /// The scores of each part that was asked for.

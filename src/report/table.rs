@@ -6,9 +6,10 @@ use std::fmt::Write;
 
 use super::{
     experiments::PAPERS_SPLIT,
-    paper::{PAPER, PaperRow},
-    result::{Estimate, RunResult, Scores},
+    paper::{GENRES, PAPER, PaperRow},
+    result::{Estimate, RunResult, Scores, TrainingRecord},
 };
+use crate::training::history::{Role, Session};
 
 /// Writes the table, and below it the runs that the paper has not.
 pub fn table(results: &[RunResult]) -> String {
@@ -16,7 +17,8 @@ pub fn table(results: &[RunResult]) -> String {
         "# The paper's experiments, run again\n\n\
          Written by `needledrop report`; [README.md](README.md) says what each number is. Accuracies in \
          percent, that on the test part with its 95 % interval over tracks; losses in nats, with \
-         the L2 penalty where the recipe has one. Build times are of different machines.\n\n\
+         the L2 penalty where the recipe has one. Build times are of different machines, with those of \
+         the trainings that one began with or was taught by.\n\n\
          The split is `clips`, the paper's: clips of one track stand in training and test, so these \
          accuracies flatter.\n\n\
          | row | who | train acc | train loss | valid acc | valid loss | test acc | test loss | \
@@ -47,7 +49,8 @@ pub fn table(results: &[RunResult]) -> String {
 
 /// The row of the paper that a result stands beside.
 fn row_of(result: &RunResult) -> Option<&str> {
-    (result.split.name == PAPERS_SPLIT && result.training.is_some()).then_some(result.row.as_deref())?
+    let is_like = result.split.name == PAPERS_SPLIT && result.genres == GENRES && result.training.is_some();
+    is_like.then_some(result.row.as_deref())?
 }
 
 fn paper_line(paper: &PaperRow) -> String {
@@ -69,9 +72,9 @@ fn line(model: &str, result: &RunResult) -> String {
         });
     let (build, epochs, device) = match &result.training {
         Some(training) => (
-            format!("{:.0}", training.seconds),
-            training.history.len().to_string(),
-            training.sessions.last().map_or("–".into(), |session| escaped(&session.machine)),
+            format!("{:.0}", training.all_seconds()),
+            epochs(training),
+            training.sessions.last().map_or("–".into(), device),
         ),
         None => ("–".into(), "–".into(), "–".into()),
     };
@@ -79,6 +82,19 @@ fn line(model: &str, result: &RunResult) -> String {
         "| {model} | {} | {train} | {validation} | {test} | {build} | {epochs} | {device} |\n",
         who(result)
     )
+}
+
+/// `10 + 16` where it began with what ten epochs had made.
+fn epochs(TrainingRecord { earlier, history, .. }: &TrainingRecord) -> String {
+    let earlier = earlier.iter().filter(|earlier| earlier.role == Role::BegunWith);
+    let stages = earlier.map(|earlier| earlier.epochs).chain([history.len()]);
+    stages.map(|epochs| epochs.to_string()).collect::<Vec<_>>().join(" + ")
+}
+
+/// The machine, and what of it where that is not told by its name.
+fn device(Session { device, machine, .. }: &Session) -> String {
+    let machine = escaped(machine);
+    if device == "cpu" { machine } else { format!("{machine}: {}", escaped(device)) }
 }
 
 /// Recipe, split where it is not the paper's, seed.

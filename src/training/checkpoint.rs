@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     fit::{Best, Running},
-    history::{Epoch, Session},
+    history::{Earlier, Epoch, Session},
     recipe::Recipe,
 };
 use crate::{
@@ -81,6 +81,10 @@ pub struct State {
     /// SHA-256 of the weights of each network that teaches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<String>,
+    /// The trainings of all of these, and those that they built on before them; those
+    /// of models whose run was not at hand are missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
     /// The calls that trained so far.
     #[serde(default)]
     pub sessions: Vec<Session>,
@@ -109,6 +113,7 @@ impl State {
             choice: None,
             begun_with: None,
             teachers: Vec::new(),
+            earlier: Vec::new(),
             sessions: Vec::new(),
             epoch: 0,
             step: 0,

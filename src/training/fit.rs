@@ -75,8 +75,14 @@ pub enum TrainingError {
         loss: f32,
     },
     /// The device failed.
-    #[error("the device failed: {0}; if its memory is full, try a smaller --batch-size")]
+    #[error(
+        "the device failed: {0}; if its memory is full, try a smaller --batch-size where the command has one, or \
+         --device cpu"
+    )]
     Device(String),
+    /// A checkpoint's optimiser state is not this build's.
+    #[error("the checkpoint's state of the optimiser cannot be read: {0}; train into another folder")]
+    Optimiser(String),
     /// The recipe changes clips and there is nothing to do it with, or the other
     /// way round.
     #[error(
@@ -243,7 +249,7 @@ impl Job<'_> {
         if !optimiser.is_empty() {
             optimizer = optimizer
                 .from_bytes(Bytes::from_bytes_vec(optimiser))
-                .map_err(|error| TrainingError::Device(error.to_string()))?;
+                .map_err(|error| TrainingError::Optimiser(error.to_string()))?;
         }
         let mut stack = self.stack(&card.network);
         let mut teachers = self

@@ -21,6 +21,33 @@ pub struct Epoch {
     pub seconds: f64,
 }
 
+/// A finished training that another one builds on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// What it is to the other.
+    pub role: Role,
+    /// What its card calls it.
+    pub name: String,
+    /// Name of its recipe.
+    pub recipe: String,
+    /// SHA-256, in hexadecimal, of its weights as f32.
+    pub weights: String,
+    /// Epochs that it took.
+    pub epochs: usize,
+    /// Sum of their seconds.
+    pub seconds: f64,
+}
+
+/// What an earlier training is to a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The later one began with its weights.
+    BegunWith,
+    /// The later one learned from what it says.
+    Teacher,
+}
+
 /// One call of the command: with what, on what, when. A training that was
 /// stopped and went on has several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +55,7 @@ pub struct Session {
     /// As it was typed, but of every path only the last name: where files lay is
     /// the machine's own business.
     pub command: String,
-    /// `cpu`, `cuda` or `wgpu`.
+    /// `cpu`, `amx`, `flex`, `cuda` or `wgpu`.
     pub device: String,
     /// Processor and, where the system names it, GPU.
     pub machine: String,

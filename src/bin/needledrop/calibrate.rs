@@ -15,6 +15,7 @@ use needledrop::{
     dataset::{
         archive::{Clip, MelArchive},
         choice::SplitChoice,
+        folders::is_sound,
         split::{Part, Split},
     },
     network::{
@@ -357,7 +358,8 @@ fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
         .into_iter()
         .collect::<Result<_, _>>()
         .with_context(|| format!("cannot read {}", folder.display()))?;
-    let files: Vec<_> = entries.into_iter().filter(|entry| entry.file_type().is_file()).collect();
+    let files: Vec<_> =
+        entries.into_iter().filter(|entry| entry.file_type().is_file() && is_sound(entry.path())).collect();
     let mut classifier = Classifier::on_processor(weights)?;
     let mut sounds = Sounds::default();
     let progress = ProgressBar::new(files.len() as u64);
@@ -377,7 +379,9 @@ fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
             sounds.clips.push(Observation { logits, embedding, texture, genre: 0, track });
             sounds.kinds.push(kind.to_string());
         });
-        heard.with_context(|| file.path().display().to_string())?;
+        if let Err(error) = heard {
+            progress.suspend(|| eprintln!("Left out: {}: {error:#}", file.path().display()));
+        }
         progress.inc(1);
     }
     progress.finish_and_clear();

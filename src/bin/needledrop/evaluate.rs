@@ -260,6 +260,7 @@ fn record(state: State) -> Option<TrainingRecord> {
         seconds: state.history.iter().map(|epoch| epoch.seconds).sum(),
         history: state.history,
         sessions: state.sessions,
+        earlier: state.earlier,
     })
 }
 

@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the model's evaluation says, for the card.
+/// What the model's evaluation says, for the card: of what was not learned from first.
 fn scores(
     Arguments { run: folder, result, .. }: &Arguments,
     weights: &Weights,
@@ -105,7 +105,8 @@ fn of_result(result: &RunResult) -> Vec<Score> {
         let score = |per, accuracy| said(&result.split.name, part, per, accuracy, None);
         [score("clip", scores.accuracy), score("track", scores.track_accuracy)]
     };
-    result.parts.scored().flat_map(of_part).collect()
+    let parts: Vec<_> = result.parts.scored().collect();
+    parts.into_iter().rev().flat_map(of_part).collect()
 }
 
 /// The mean scores of other trainings, split by split.
@@ -116,6 +117,10 @@ fn protocol(paths: &[PathBuf], card: &ModelCard) -> anyhow::Result<Vec<Score>> {
         let path = path.display();
         if result.parameters != card.network.parameters()? || result.genres != card.genres {
             bail!("{path} is of another network: its scores are not this recipe's");
+        }
+        let recipe = result.training.as_ref().map(|training| training.recipe.to_string());
+        if !recipe.is_some_and(|recipe| card.training.recipe.starts_with(&recipe)) {
+            bail!("{path} is of another recipe than the model's card tells: {}", card.training.recipe);
         }
         if result.split.refitted {
             bail!("{path} is of a model that learned from its validation part");

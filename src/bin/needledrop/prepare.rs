@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use needledrop::{
     dataset::{
-        archive::MelArchive,
+        archive::{ArchiveError, MelArchive},
         folders::{Skipped, find_recordings},
         prepare::{PrepareError, prepare},
     },
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     settings.validate()?;
     let seconds = arguments.seconds()?;
     let found = find_recordings(folder)?;
-    check_output(output)?;
+    let permissions = check_output(output)?;
 
     let begun = Instant::now();
     let bar = ProgressBar::new(found.recordings.len() as u64);
@@ -93,14 +93,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         Err(error) => return Err(error.into()),
     };
-    prepared.archive.save(output).with_context(|| format!("cannot write {}", output.display()))?;
-
     for (path, notices) in &prepared.remarkable {
         let remarks: Vec<String> = notices.iter().map(remark).collect();
         eprintln!("Used as it is: {}: {}", path.display(), remarks.join(", "));
     }
     skipped.extend(prepared.skipped);
     list(&skipped);
+    prepared
+        .archive
+        .save(output)
+        .and_then(|()| {
+            // It is written beside and put in its place, as a file of one's own alone.
+            fs::set_permissions(output, permissions).map_err(|error| ArchiveError::Written(error.to_string()))
+        })
+        .with_context(|| format!("cannot write {}", output.display()))?;
     warn(&prepared.archive);
     let took = begun.elapsed().as_secs_f64();
     println!("{}", summary(&prepared.archive, output));
@@ -135,8 +141,9 @@ impl Arguments {
     }
 }
 
-/// Says before the long work that its result can be kept nowhere.
-fn check_output(output: &Path) -> anyhow::Result<()> {
+/// Says before the long work that its result can be kept nowhere. Out: what a file
+/// that is made there may be done with.
+fn check_output(output: &Path) -> anyhow::Result<fs::Permissions> {
     if output.is_dir() {
         bail!("{} is a folder; name a file in it", output.display());
     }
@@ -146,7 +153,8 @@ fn check_output(output: &Path) -> anyhow::Result<()> {
     }
     let probe = folder.join(format!(".needledrop-{}", std::process::id()));
     File::create_new(&probe)
-        .and_then(|_| fs::remove_file(&probe))
+        .and_then(|file| file.metadata())
+        .and_then(|metadata| fs::remove_file(&probe).map(|()| metadata.permissions()))
         .with_context(|| format!("cannot write into the folder {}", folder.display()))
 }
 

@@ -36,21 +36,40 @@ pub(crate) struct Arguments {
     /// Where all of it goes as the page reads it.
     #[arg(long)]
     page: Option<PathBuf>,
+    /// Put a result in the place of another training's of the same row, split, recipe
+    /// and seed.
+    #[arg(long)]
+    replace: bool,
 }
 
-pub(crate) fn run(Arguments { runs, output, page }: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(Arguments { runs, output, page, replace }: &Arguments) -> anyhow::Result<ExitCode> {
     let mut results = BTreeMap::new();
     for folder in runs {
         let path = run::result(folder);
         if !path.exists() {
-            bail!("{} has no result.json: run `needledrop evaluate` on it first", folder.display());
+            eprintln!("{} has no result.json: `needledrop evaluate` makes one", folder.display());
+            continue;
         }
         let result = run::read_result(&path)?;
         if let Some((other, _)) = results.insert(name(&result), (folder, result)) {
             bail!("{} and {} are the same row, split, recipe and seed", other.display(), folder.display());
         }
     }
+    if results.is_empty() && !runs.is_empty() {
+        bail!("there is nothing to report");
+    }
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
+    for (name, (folder, result)) in &results {
+        let place = output.join(format!("{name}.json"));
+        if !replace && place.exists() && run::read_result(&place)?.weights != result.weights {
+            bail!(
+                "{} holds another training of the same row, split, recipe and seed than {}: say --replace, or keep \
+                 them in two folders",
+                place.display(),
+                folder.display()
+            );
+        }
+    }
     for (name, (folder, result)) in &results {
         for (file, text) in figures(folder, result)? {
             write(&output.join(format!("{name}-{file}.svg")), &text)?;

@@ -34,7 +34,7 @@ use needledrop::{
         design::Design,
         device::{DeviceKind, panic_message},
         fit::{Control, Job, Progress, TrainingError, is_over},
-        history::Epoch,
+        history::{Earlier, Epoch, Role},
         initial::{begin_with, glorot_uniform},
         inputs::{Inputs, fits},
         recipe::{Beyond, Recipe, Schedule},
@@ -175,14 +175,26 @@ impl SplitArguments {
                     ["train", "valid", "test"].map(|part| beside.join(format!("{part}_filtered.txt")));
                 let lists =
                     read_lists(&lists).context("--lists takes other lists, for a split of its own")?;
-                Split::by_names(archive, clips, "filtered", lists.each_ref().map(String::as_str))?
+                let lists = lists.each_ref().map(String::as_str);
+                let (split, absent) = Split::filtered(archive, clips, lists)?;
+                if !absent.is_empty() {
+                    eprintln!("Not in the archive, and left out of the split: {}", absent.join(", "));
+                }
+                split
             }
             SplitName::Lists => {
                 let Some([train, validation, test]) = self.lists.as_deref() else {
                     bail!("--split lists needs --lists TRAIN VALIDATION TEST");
                 };
                 let lists = read_lists(&[train, validation, test])?;
-                Split::by_names(archive, clips, "lists", lists.each_ref().map(String::as_str))?
+                let lists = lists.each_ref().map(String::as_str);
+                let mut split = Split::by_names(archive, clips, "lists", lists)?;
+                if split.tears_tracks(clips) {
+                    // No score of such a split shall pass for one over tracks.
+                    eprintln!("Warning: clips of one track stand in two of the lists: scores will flatter.");
+                    split.name = "lists over clips".into();
+                }
+                split
             }
         };
         Ok(if self.refit { split.refitted() } else { split })
@@ -210,6 +222,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let split = arguments.split.split(&archive, &clips, &arguments.archive)?;
     let recipe = arguments.changed(design.recipe.clone());
     recipe.validate()?;
+    if let (true, Some(patience)) = (split.refitted, recipe.patience) {
+        bail!(
+            "with --refit no clips are left to lose patience with ({patience} epochs here): say --patience 0, and \
+             by --epochs how many"
+        );
+    }
     if let Some(path) = &arguments.design {
         design
             .suits(&archive.spectrogram, archive.genres.len())
@@ -229,7 +247,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let path = arguments.output.join("checkpoint.safetensors");
     let split_name = choice.to_string();
     let mut start = if arguments.resume {
-        let checkpoint = Checkpoint::load(&path)?;
+        let mut checkpoint = Checkpoint::load(&path)?;
         let State { recipe: of_checkpoint, seed, split, choice: of_split, .. } = &checkpoint.state;
         let same = [
             (*of_checkpoint == recipe, "recipe"),
@@ -248,6 +266,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 path.display()
             );
         }
+        // Of before this was written down.
+        if checkpoint.state.earlier.is_empty() {
+            checkpoint.state.earlier = others.earlier()?;
+        }
         checkpoint
     } else {
         if path.exists() {
@@ -257,6 +279,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         state.choice = Some(choice);
         state.begun_with = others.begun_with()?;
         state.teachers = others.taught_by()?;
+        state.earlier = others.earlier()?;
         Checkpoint { state, now: first, average: None, best: None, optimiser: vec![] }
     };
 
@@ -273,7 +296,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let convolutions = arguments.device.convolutions();
     let augmenter =
         recipe.beyond.augmentation.map(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
-    let teachers: Vec<Weights> = others.teachers.into_iter().map(|(_, teacher)| teacher).collect();
+    let teachers: Vec<Weights> = others.teachers.into_iter().map(|teacher| teacher.weights).collect();
     let job =
         Job { inputs: &inputs, split: &split, device: &device, convolutions, augmenter, teachers: &teachers };
     let mut pace = Pace::new(arguments, &start.state)?;
@@ -300,7 +323,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let State { epoch, step, epoch_seconds, .. } = end.state;
         println!("Stopped after {step} steps of epoch {}; the same command with --resume goes on", epoch + 1);
         if step > 0 {
-            println!("{:.2} s a step", epoch_seconds / step as f64);
+            println!("{:.3} s a step", epoch_seconds / step as f64);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -370,15 +393,27 @@ impl Arguments {
 
 /// Models that were trained before, and what a training takes from them.
 struct Others {
-    first: Option<(PathBuf, Weights)>,
-    teachers: Vec<(PathBuf, Weights)>,
+    first: Option<Other>,
+    teachers: Vec<Other>,
+}
+
+struct Other {
+    path: PathBuf,
+    /// How it was trained, of a run's folder.
+    state: Option<State>,
+    weights: Weights,
 }
 
 impl Others {
     fn read(arguments: &Arguments) -> anyhow::Result<Self> {
         let read = |path: &PathBuf| {
-            let weights = if path.is_dir() { run::read_trained(path)?.1 } else { run::read_model(path)? };
-            Ok((path.clone(), weights))
+            let (state, weights) = if path.is_dir() {
+                let (state, weights) = run::read_trained(path)?;
+                (Some(state), weights)
+            } else {
+                (None, run::read_model(path)?)
+            };
+            Ok(Other { path: path.clone(), state, weights })
         };
         let first = arguments.begin_with.as_ref().map(read).transpose()?;
         Ok(Self { first, teachers: arguments.teachers.iter().map(read).collect::<anyhow::Result<_>>()? })
@@ -386,19 +421,48 @@ impl Others {
 
     /// Digest of the weights to begin with.
     fn begun_with(&self) -> anyhow::Result<Option<String>> {
-        self.first.as_ref().map(|(_, weights)| run::fingerprint(weights)).transpose()
+        self.first.as_ref().map(|first| run::fingerprint(&first.weights)).transpose()
     }
 
     /// Digests of the teachers' weights.
     fn taught_by(&self) -> anyhow::Result<Vec<String>> {
-        self.teachers.iter().map(|(_, weights)| run::fingerprint(weights)).collect()
+        self.teachers.iter().map(|teacher| run::fingerprint(&teacher.weights)).collect()
+    }
+
+    /// Their trainings, and what these had built on.
+    fn earlier(&self) -> anyhow::Result<Vec<Earlier>> {
+        let mut all = Vec::<Earlier>::new();
+        // What two of them had built on took its time once.
+        let mut add = |earlier: Earlier| {
+            if all.iter().all(|other| other.weights != earlier.weights) {
+                all.push(earlier);
+            }
+        };
+        let first = self.first.iter().map(|first| (Role::BegunWith, first));
+        for (role, other) in first.chain(self.teachers.iter().map(|teacher| (Role::Teacher, teacher))) {
+            let Some(State { recipe, history, earlier, .. }) = &other.state else { continue };
+            // To a pupil, all that made its teacher is a teacher.
+            earlier.iter().cloned().for_each(|earlier| match role {
+                Role::BegunWith => add(earlier),
+                Role::Teacher => add(Earlier { role, ..earlier }),
+            });
+            add(Earlier {
+                role,
+                name: other.weights.card().name.clone(),
+                recipe: recipe.name.clone(),
+                weights: run::fingerprint(&other.weights)?,
+                epochs: history.len(),
+                seconds: history.iter().map(|epoch| epoch.seconds).sum(),
+            });
+        }
+        Ok(all)
     }
 
     /// For the recipe in the card.
     fn told(&self) -> anyhow::Result<String> {
         let mut told = String::new();
-        if let (Some((_, weights)), Some(digest)) = (&self.first, self.begun_with()?) {
-            let card = weights.card();
+        if let (Some(first), Some(digest)) = (&self.first, self.begun_with()?) {
+            let card = first.weights.card();
             told += &format!(
                 ", begun with the weights {} of {} ({})",
                 short(&digest),
@@ -416,7 +480,7 @@ impl Others {
 
     fn first_weights(&self, card: &ModelCard, seed: u64) -> anyhow::Result<Weights> {
         Ok(match &self.first {
-            Some((path, weights)) => begin_with(weights, card.clone(), seed)
+            Some(Other { path, weights, .. }) => begin_with(weights, card.clone(), seed)
                 .with_context(|| format!("cannot begin with {}", path.display()))?,
             None => glorot_uniform(card.clone(), seed)?,
         })
@@ -431,8 +495,8 @@ impl Others {
             (false, false) => bail!("--teachers needs a design with a distillation above 0"),
             _ => {}
         }
-        for (path, teacher) in &self.teachers {
-            let of_teacher = teacher.card();
+        for Other { path, weights, .. } in &self.teachers {
+            let of_teacher = weights.card();
             let same = [
                 // What is drawn can be shown to anyone.
                 (of_teacher.input == card.input || augmentation.is_some(), "input"),
