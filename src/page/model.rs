@@ -11,7 +11,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{File, HtmlInputElement, HtmlSelectElement};
 
-use super::desk::{Desk, Download};
+use super::desk::{Desk, Download, OWN_MODEL};
 use super::engine_status::DownloadLine;
 use super::words::{self, sentence, t};
 use super::{browser, colors};
@@ -128,7 +128,12 @@ pub(crate) fn ModelPanel() -> impl IntoView {
                     </For>
                 </select>
             </label>
-            <div class="card-place">{move || card.get().map(|card| view! { <Card card /> })}</div>
+            <div class="card-place">
+                {move || {
+                    let is_own = chosen.get() == OWN_MODEL;
+                    card.get().map(|card| view! { <Card card is_own /> })
+                }}
+            </div>
             <PapersModel />
             <p class="quiet small">{sentence("model.own")}</p>
             <label class="button secondary">
@@ -168,12 +173,15 @@ fn PapersModel() -> impl IntoView {
 fn Card(
     /// The card.
     card: Arc<ModelCard>,
+    /// Whether it is the page's own, of which the experiments tell more.
+    is_own: bool,
 ) -> impl IntoView {
     view! {
         <details class="card-details" data-testid="model-card">
             <summary>{sentence("model.about")}</summary>
             // All of it follows the language, and the details stay as open as they are.
             {move || facts(&card)}
+            {is_own.then(|| view! { <p><a href="#experiments">{sentence("model.whole_card")}</a></p> })}
         </details>
     }
 }

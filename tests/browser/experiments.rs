@@ -97,6 +97,20 @@ fn leakage_is_told_by_the_numbers_there_are() {
 }
 
 #[test]
+fn the_pages_own_network_has_its_card() {
+    let experiments = Experiments::from_json(&data("experiments.json")).unwrap();
+    let shipped = experiments.shipped.unwrap();
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, "experiments", &Options { size: (390, 844), ..Options::default() });
+    browser.wait_for("[data-testid=pages-card]", LIMIT);
+    assert!(browser.text("#card-heading").contains(&shipped.model));
+    assert_eq!(count(&browser, "[data-testid=card-genres] tbody tr"), shipped.genres.len() as u64);
+    let share = format!("{:.1}", 100.0 * shipped.of_tracks[0]);
+    assert!(browser.text("[data-testid=pages-card] .facts").contains(&share), "{share}");
+    browser.assert_content();
+}
+
+#[test]
 fn the_map_shows_the_clips_and_a_song_lands_among_them() {
     let map = ClipMap::from_json(&data("map.json")).unwrap();
     let server = Server::start(&build::folder(), "/");

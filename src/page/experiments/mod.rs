@@ -4,6 +4,7 @@
 //! the address names. Out: the paper's table with our runs in it, one of them
 //! closely, and what leakage is worth.
 
+mod card;
 mod confusion;
 mod curves;
 mod lesson;
@@ -19,6 +20,7 @@ use super::views::{Parameters, Router};
 use super::words::{self, sentence, t};
 use crate::network::experiment::experiment;
 use crate::report::experiments::{Experiments, Run};
+use card::PagesCard;
 use lesson::Leakage;
 use run::{RowClosely, RunClosely};
 use table::{Others, PapersTable};
@@ -106,6 +108,7 @@ fn shown(experiments: Arc<Experiments>) -> AnyView {
         <Others experiments=experiments.clone() chosen />
         {closely}
         <Leakage lesson=experiments.lesson() />
+        {experiments.shipped.clone().map(|shipped| view! { <PagesCard shipped /> })}
     }
     .into_any()
 }

@@ -1,0 +1,111 @@
+//! The page's own network: its card.
+//!
+//! In: what the file that ships scores. Out: what it is for and what not, what it learned
+//! from and what is wrong with that, and how often it is right, genre by genre. The order
+//! is that of M. Mitchell et al., "Model Cards for Model Reporting" (2019).
+
+use leptos::prelude::*;
+
+use super::super::words::{self, sentence, t};
+use super::percent;
+use crate::report::experiments::Shipped;
+
+/// The card.
+#[component]
+pub(super) fn PagesCard(
+    /// What the file scores.
+    shipped: Shipped,
+) -> impl IntoView {
+    let Shipped {
+        model,
+        split,
+        clips,
+        tracks,
+        of_tracks,
+        of_clips,
+        of_other_artists,
+        ece,
+        track_ece,
+        refused,
+        unsure,
+        genres,
+    } = shipped;
+    let heading = move || t!("card.heading", model = &model);
+    let learned = {
+        let split = split.clone();
+        move || t!("card.learned", learned = clips.train, judged = clips.test, split = &split)
+    };
+    let share = |estimate: [f64; 3]| move || within(estimate);
+    let shares = [
+        ("card.of_tracks", share(of_tracks).into_any()),
+        ("card.of_clips", share(of_clips).into_any()),
+        ("card.ece", (move || points(ece[0])).into_any()),
+        ("card.track_ece", (move || points(track_ece)).into_any()),
+        ("card.refused", (move || percent(refused)).into_any()),
+        ("card.unsure", (move || percent(unsure)).into_any()),
+    ];
+    let shares = shares.map(|(name, share)| view! { <div><dt>{sentence(name)}</dt><dd>{share}</dd></div> });
+    let others = of_other_artists.map(|(share, of)| {
+        view! {
+            <div><dt>{move || t!("card.other_artists", tracks = of)}</dt><dd>{move || within(share)}</dd></div>
+        }
+    });
+    let worst = genres.iter().min_by(|one, other| one.2[0].total_cmp(&other.2[0])).cloned();
+    let worst = worst.map(|(genre, _, [share, ..])| {
+        move || t!("card.worst", genre = words::genre(&genre), share = percent(share))
+    });
+    let rows = genres.into_iter().map(|(genre, tracks, share)| {
+        let [value, ..] = share;
+        view! {
+            <tr>
+                <th scope="row">{move || words::genre(&genre)}</th>
+                <td>{tracks}</td>
+                <td>{move || within(share)}</td>
+                <td class="bar">
+                    <span class="bar-track" aria-hidden="true">
+                        <span class="bar-fill accent" style:transform=format!("scaleX({}e-3)", (value * 1000.0).round())></span>
+                    </span>
+                </td>
+            </tr>
+        }
+    });
+    let rows = rows.collect_view();
+    view! {
+        <section class="pages-card" id="card" aria-labelledby="card-heading" data-testid="pages-card">
+            <h2 id="card-heading">{heading}</h2>
+            <p>{sentence("card.for")}</p>
+            <p>{sentence("card.not_for")}</p>
+            <h3>{sentence("card.data")}</h3>
+            <p>{sentence("card.flaws")}</p>
+            <p>{learned}</p>
+            <p>{sentence("card.artists")}</p>
+            <h3 id="card-scores">{sentence("card.scores")}</h3>
+            <dl class="facts">{shares.collect_view()} {others}</dl>
+            <p class="quiet small">{move || t!("card.note", tracks = tracks)}</p>
+            <div class="sideways" role="region" tabindex="0" aria-labelledby="card-scores">
+                <table class="numbers" data-testid="card-genres">
+                    <thead>
+                        <tr>
+                            <th scope="col">{sentence("card.genre")}</th>
+                            <th scope="col">{sentence("card.tracks")}</th>
+                            <th scope="col" colspan="2">{sentence("card.right")}</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+            <p>{worst}</p>
+        </section>
+    }
+}
+
+/// A share with its interval.
+fn within([value, low, high]: [f64; 3]) -> String {
+    let (low, high) = (words::decimal(100.0 * low, 1), words::decimal(100.0 * high, 1));
+    t!("experiments.within", share = percent(value), low = low, high = high)
+}
+
+/// A difference of shares.
+fn points(difference: f64) -> String {
+    t!("card.points", points = words::decimal(100.0 * difference, 1))
+}
