@@ -9,7 +9,13 @@
 //! the next but weights, optimiser and sums: so a run that goes on from a
 //! checkpoint on the processor computes what it would have without the break.
 
-use std::{borrow::Cow, collections::VecDeque, time::Instant};
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    sync::mpsc::{Receiver, sync_channel},
+    thread::Scope,
+    time::Instant,
+};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
@@ -252,126 +258,139 @@ impl Job<'_> {
                 .map_err(|error| TrainingError::Optimiser(error.to_string()))?;
         }
         let mut stack = self.stack(&card.network);
-        let mut teachers = self
-            .teachers
-            .iter()
-            .map(|teacher| self.teacher(teacher, recipe.beyond.clear_teachers))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut teachers =
+            self.teachers.iter().map(|teacher| self.teacher(teacher)).collect::<Result<Vec<_>, _>>()?;
+        let eyes = self.eyes(self.teachers, recipe.beyond.clear_teachers)?;
 
-        while !is_over(&state) {
-            let mut order = self.split.part(Part::Train).to_vec();
-            order.shuffle(&mut ChaCha8Rng::seed_from_u64(mix([state.seed, state.epoch as u64, ORDER])));
-            let batches: Vec<&[usize]> = order.chunks(recipe.batch_size).collect();
-            let started = Instant::now();
-            let before = state.epoch_seconds;
-            let mut look = Look::new(&device);
-
-            while let Some(batch) = batches.get(state.step) {
-                let draw = mix([state.seed, state.epoch as u64, state.step as u64]);
-                let shown = self.show(batch, draw, &recipe, &mut teachers)?;
-                let Step { loss, logits, gradients } = match &mut stack {
-                    Some(stack) => {
-                        self.step_with_own_convolutions(&network, &mut **stack, shown, draw, &recipe)?
-                    }
-                    None => {
-                        device.seed(draw);
-                        let used = used(&network, &recipe);
-                        let logits = used.forward(autodiff(self.on_device(&shown.seen))).logits;
-                        let loss = loss_of(&used, logits.clone(), shown.truth, recipe.l2);
-                        let gradients = GradientsParams::from_grads(loss.backward(), &network);
-                        Step { loss, logits, gradients }
-                    }
-                };
-                look.add(&loss, logits, self.inputs.genres(batch), batch.len());
-                let all_steps = state.epoch * batches.len() + state.step;
-                let learning_rate = recipe.learning_rate_at(all_steps, batches.len());
-                network = optimizer.step(learning_rate, network, gradients);
-                state.step += 1;
-                average = average.map(|average| {
-                    // The first steps are soon forgotten.
-                    let soon = (all_steps + 1) as f64 / (all_steps + 10) as f64;
-                    averaged(average, &network.valid(), recipe.beyond.averaging.min(soon))
+        std::thread::scope(|scope| -> Result<Checkpoint, TrainingError> {
+            while !is_over(&state) {
+                let mut order = self.split.part(Part::Train).to_vec();
+                order.shuffle(&mut ChaCha8Rng::seed_from_u64(mix([state.seed, state.epoch as u64, ORDER])));
+                let batches: Vec<&[usize]> = order.chunks(recipe.batch_size).collect();
+                let started = Instant::now();
+                let before = state.epoch_seconds;
+                let mut look = Look::new(&device);
+                let (seed, epoch) = (state.seed, state.epoch as u64);
+                let draw_of = move |step: usize| mix([seed, epoch, step as u64]);
+                let ahead = self.augmenter.as_ref().map(|_| {
+                    draw_ahead(scope, &eyes, (order.clone(), recipe.batch_size), state.step, draw_of)
                 });
 
-                if state.step.is_multiple_of(STEPS_BETWEEN_LOOKS) || state.step == batches.len() {
-                    state.running = look.take(state.running, &state)?;
-                    state.epoch_seconds = before + started.elapsed().as_secs_f64();
-                    let (epoch, step, running) = (state.epoch, state.step, state.running);
-                    let control = observer(Progress::Steps { epoch, step, steps: batches.len(), running });
-                    if control != Control::Continue {
-                        let checkpoint = Checkpoint {
-                            state: state.clone(),
-                            now: network.weights(&card)?,
-                            average: average.as_ref().map(|average| average.weights(&card)).transpose()?,
-                            best: best.clone(),
-                            optimiser: record(&optimizer)?,
-                        };
-                        save(&checkpoint)?;
-                        if control == Control::Stop {
-                            return Ok(checkpoint);
+                while let Some(batch) = batches.get(state.step) {
+                    let draw = draw_of(state.step);
+                    let drawn = match ahead.as_ref().map(Receiver::recv) {
+                        Some(Ok(drawn)) => drawn,
+                        _ => eyes.draw(batch, draw),
+                    };
+                    let shown = self.show(batch, drawn, &recipe, &mut teachers)?;
+                    let Step { loss, logits, gradients } = match &mut stack {
+                        Some(stack) => {
+                            self.step_with_own_convolutions(&network, &mut **stack, shown, draw, &recipe)?
+                        }
+                        None => {
+                            device.seed(draw);
+                            let used = used(&network, &recipe);
+                            let logits = used.forward(autodiff(self.on_device(&shown.seen))).logits;
+                            let loss = loss_of(&used, logits.clone(), shown.truth, recipe.l2);
+                            let gradients = GradientsParams::from_grads(loss.backward(), &network);
+                            Step { loss, logits, gradients }
+                        }
+                    };
+                    look.add(&loss, logits, self.inputs.genres(batch), batch.len());
+                    let all_steps = state.epoch * batches.len() + state.step;
+                    let learning_rate = recipe.learning_rate_at(all_steps, batches.len());
+                    network = optimizer.step(learning_rate, network, gradients);
+                    state.step += 1;
+                    average = average.map(|average| {
+                        // The first steps are soon forgotten.
+                        let soon = (all_steps + 1) as f64 / (all_steps + 10) as f64;
+                        averaged(average, &network.valid(), recipe.beyond.averaging.min(soon))
+                    });
+
+                    if state.step.is_multiple_of(STEPS_BETWEEN_LOOKS) || state.step == batches.len() {
+                        state.running = look.take(state.running, &state)?;
+                        state.epoch_seconds = before + started.elapsed().as_secs_f64();
+                        let (epoch, step, running) = (state.epoch, state.step, state.running);
+                        let control =
+                            observer(Progress::Steps { epoch, step, steps: batches.len(), running });
+                        if control != Control::Continue {
+                            let checkpoint = Checkpoint {
+                                state: state.clone(),
+                                now: network.weights(&card)?,
+                                average: average
+                                    .as_ref()
+                                    .map(|average| average.weights(&card))
+                                    .transpose()?,
+                                best: best.clone(),
+                                optimiser: record(&optimizer)?,
+                            };
+                            save(&checkpoint)?;
+                            if control == Control::Stop {
+                                return Ok(checkpoint);
+                            }
                         }
                     }
                 }
-            }
 
-            let used = match &average {
-                Some(average) => used(average, &recipe),
-                None => used(&network.valid(), &recipe),
-            };
-            let judged = self.judge(&used, &mut stack, Part::Validation, recipe.l2)?;
-            if !judged.loss.is_finite() {
-                let (epoch, step) = (state.epoch + 1, batches.len());
-                return Err(TrainingError::Diverged { epoch, step, loss: judged.loss as f32 });
+                let used = match &average {
+                    Some(average) => used(average, &recipe),
+                    None => used(&network.valid(), &recipe),
+                };
+                let judged = self.judge(&used, &mut stack, Part::Validation, recipe.l2)?;
+                if !judged.loss.is_finite() {
+                    let (epoch, step) = (state.epoch + 1, batches.len());
+                    return Err(TrainingError::Diverged { epoch, step, loss: judged.loss as f32 });
+                }
+                let result = Epoch {
+                    train_loss: state.running.mean_loss(),
+                    train_accuracy: state.running.accuracy(),
+                    validation_loss: judged.mean_loss(),
+                    validation_accuracy: judged.accuracy(),
+                    seconds: before + started.elapsed().as_secs_f64(),
+                };
+                let now = network.weights(&card)?;
+                // What has been learned from chooses nothing.
+                let is_better =
+                    |best: Best| self.split.refitted || result.validation_loss < best.validation_loss;
+                if state.best.is_none_or(is_better) {
+                    state.best = Some(Best { epoch: state.epoch, validation_loss: result.validation_loss });
+                    best = Some(used.weights(&card)?);
+                }
+                state.history.push(result);
+                let epoch = state.epoch;
+                (state.epoch, state.step, state.running, state.epoch_seconds) =
+                    (epoch + 1, 0, Running::default(), 0.0);
+                let checkpoint = Checkpoint {
+                    state: state.clone(),
+                    now,
+                    average: average.as_ref().map(|average| average.weights(&card)).transpose()?,
+                    best: best.clone(),
+                    optimiser: record(&optimizer)?,
+                };
+                save(&checkpoint)?;
+                if observer(Progress::Epoch { epoch, result: &result }) == Control::Stop || is_over(&state) {
+                    return Ok(checkpoint);
+                }
             }
-            let result = Epoch {
-                train_loss: state.running.mean_loss(),
-                train_accuracy: state.running.accuracy(),
-                validation_loss: judged.mean_loss(),
-                validation_accuracy: judged.accuracy(),
-                seconds: before + started.elapsed().as_secs_f64(),
-            };
-            let now = network.weights(&card)?;
-            // What has been learned from chooses nothing.
-            let is_better = |best: Best| self.split.refitted || result.validation_loss < best.validation_loss;
-            if state.best.is_none_or(is_better) {
-                state.best = Some(Best { epoch: state.epoch, validation_loss: result.validation_loss });
-                best = Some(used.weights(&card)?);
-            }
-            state.history.push(result);
-            let epoch = state.epoch;
-            (state.epoch, state.step, state.running, state.epoch_seconds) =
-                (epoch + 1, 0, Running::default(), 0.0);
-            let checkpoint = Checkpoint {
-                state: state.clone(),
-                now,
-                average: average.as_ref().map(|average| average.weights(&card)).transpose()?,
-                best: best.clone(),
-                optimiser: record(&optimizer)?,
-            };
-            save(&checkpoint)?;
-            if observer(Progress::Epoch { epoch, result: &result }) == Control::Stop || is_over(&state) {
-                return Ok(checkpoint);
-            }
-        }
-        let average = average.as_ref().map(|average| average.weights(&card)).transpose()?;
-        Ok(Checkpoint { state, now, average, best, optimiser: record(&optimizer)? })
+            let average = average.as_ref().map(|average| average.weights(&card)).transpose()?;
+            Ok(Checkpoint { state, now, average, best, optimiser: record(&optimizer)? })
+        })
     }
 
-    /// What a step learns from: the clips, or what the augmenter draws in their
-    /// place, and what they are said to be.
+    /// What a step learns from: the clips, or what was drawn in their place, and what
+    /// they are said to be.
     fn show<'b>(
         &self,
         batch: &'b [usize],
-        draw: u64,
+        drawn: Option<Drawn>,
         recipe: &Recipe,
-        teachers: &mut [Teacher<'_>],
+        teachers: &mut [Teacher],
     ) -> Result<Shown<'b>, TrainingError> {
-        let (sight, shares) = match &self.augmenter {
-            Some(augmenter) => {
-                let Batch { cells, shares } = augmenter.batch(batch, draw);
-                (Sight::Drawn { cells, shape: self.inputs.shape() }, Some(shares))
+        let (sight, shares, of_teachers) = match drawn {
+            Some(Drawn { own: Batch { cells, shares }, of_teachers }) => {
+                (Sight::Drawn { cells, shape: self.inputs.shape() }, Some(shares), of_teachers)
             }
-            None => (Sight::Clips, None),
+            None => (Sight::Clips, None, Vec::new()),
         };
         let truth = match shares {
             Some(shares) => {
@@ -383,43 +402,51 @@ impl Job<'_> {
         let classes = self.inputs.classes();
         let mut truth = truth.smoothed(recipe.beyond.label_smoothing, classes);
         let seen = Seen { batch, sight };
-        if let Some(said) = self.said_by(teachers, &seen, draw)? {
+        if let Some(said) = self.said_by(teachers, &seen, of_teachers)? {
             truth = truth.mixed(said, recipe.beyond.distillation, classes);
         }
         Ok(Shown { seen, truth })
     }
 
-    /// A network that was trained before, shown clips as the one that learns, or
-    /// `clear`.
-    fn teacher(&self, weights: &Weights, clear: bool) -> Result<Teacher<'_>, TrainingError> {
+    /// A network that was trained before.
+    fn teacher(&self, weights: &Weights) -> Result<Teacher, TrainingError> {
         let card = weights.card();
         let network = card.network.init(self.device)?.load(weights, self.device)?;
-        let own_eyes = match &self.augmenter {
-            Some(augmenter) if clear => Some((augmenter.clear().with_input(card.input), card.network.input)),
-            Some(augmenter) if augmenter.input() != card.input => {
-                Some((augmenter.with_input(card.input), card.network.input))
-            }
-            None if card.input != self.inputs.input() => return Err(TrainingError::TeachersInput),
-            _ => None,
+        let shape = card.network.input;
+        Ok(Teacher { network, stack: self.stack(&card.network), calibration: card.calibration(), shape })
+    }
+
+    /// What draws clips, if the recipe says so: for the network, and for teachers that are
+    /// shown them in another way.
+    fn eyes(&self, teachers: &[Weights], clear: bool) -> Result<Eyes<'_>, TrainingError> {
+        let of_teacher = |teacher: &Weights| {
+            let input = teacher.card().input;
+            Ok(match &self.augmenter {
+                Some(augmenter) if clear => Some(augmenter.clear().with_input(input)),
+                Some(augmenter) if augmenter.input() != input => Some(augmenter.with_input(input)),
+                None if input != self.inputs.input() => return Err(TrainingError::TeachersInput),
+                _ => None,
+            })
         };
-        Ok(Teacher { network, stack: self.stack(&card.network), calibration: card.calibration(), own_eyes })
+        let of_teachers = teachers.iter().map(of_teacher).collect::<Result<_, _>>()?;
+        Ok(Eyes { own: self.augmenter.as_ref(), of_teachers })
     }
 
     /// The mean of what the teachers say of what the network sees, each shown it as
     /// its input is, `[batch, classes]`; `None` where nobody teaches.
     fn said_by(
         &self,
-        teachers: &mut [Teacher<'_>],
+        teachers: &mut [Teacher],
         seen: &Seen<'_>,
-        draw: u64,
+        drawn: Vec<Option<Batch>>,
     ) -> Result<Option<Tensor<2>>, TrainingError> {
         let count = teachers.len();
         let mut sum: Option<Tensor<2>> = None;
-        for Teacher { network, stack, calibration, own_eyes } in teachers {
-            let logits = match own_eyes {
+        let drawn = drawn.into_iter().chain(std::iter::repeat_with(|| None));
+        for (Teacher { network, stack, calibration, shape }, drawn) in teachers.iter_mut().zip(drawn) {
+            let logits = match drawn {
                 None => self.forward(network, stack, seen)?.logits,
-                Some((augmenter, shape)) => {
-                    let Batch { cells, .. } = augmenter.batch(seen.batch, draw);
+                Some(Batch { cells, .. }) => {
                     let sight = Sight::Drawn { cells, shape: *shape };
                     self.forward(network, stack, &Seen { batch: seen.batch, sight })?.logits
                 }
@@ -579,14 +606,55 @@ struct Seen<'a> {
 }
 
 /// A network that is listened to while another learns.
-struct Teacher<'a> {
+struct Teacher {
     network: Cnn,
     stack: Stack,
     /// How its logits are scaled.
     calibration: Calibration,
-    /// What shows it the clips, and the shape of its input, where it is shown anything
-    /// else than the network that learns.
-    own_eyes: Option<(Augmenter<'a>, [usize; 3])>,
+    /// `[channels, height, width]` of its input.
+    shape: [usize; 3],
+}
+
+/// What draws the clips of a step, where the recipe changes them.
+struct Eyes<'a> {
+    /// For the network that learns.
+    own: Option<&'a Augmenter<'a>>,
+    /// For each teacher that is shown anything else.
+    of_teachers: Vec<Option<Augmenter<'a>>>,
+}
+
+/// What was drawn for a step.
+struct Drawn {
+    own: Batch,
+    of_teachers: Vec<Option<Batch>>,
+}
+
+impl Eyes<'_> {
+    fn draw(&self, batch: &[usize], draw: u64) -> Option<Drawn> {
+        let of_teacher = |eyes: &Option<Augmenter<'_>>| eyes.as_ref().map(|eyes| eyes.batch(batch, draw));
+        let own = self.own?.batch(batch, draw);
+        Some(Drawn { own, of_teachers: self.of_teachers.iter().map(of_teacher).collect() })
+    }
+}
+
+/// Draws the steps of an epoch from `first` on, each while the one before it runs, so
+/// that a GPU does not wait for them. Ends with who receives them.
+fn draw_ahead<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    eyes: &'scope Eyes<'_>,
+    (order, batch_size): (Vec<usize>, usize),
+    first: usize,
+    draw_of: impl Fn(usize) -> u64 + Send + 'scope,
+) -> Receiver<Option<Drawn>> {
+    let (sender, receiver) = sync_channel(1);
+    scope.spawn(move || {
+        for (step, batch) in order.chunks(batch_size).enumerate().skip(first) {
+            if sender.send(eyes.draw(batch, draw_of(step))).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
 }
 
 /// What the network sees of a batch.
@@ -991,6 +1059,11 @@ mod tests {
         run(&job, card, &clips)
     }
 
+    /// What the network is shown in a step, where nobody teaches.
+    fn drawn(job: &Job<'_>, batch: &[usize], draw: u64) -> Option<Drawn> {
+        job.eyes(&[], false).unwrap().draw(batch, draw)
+    }
+
     #[test]
     fn our_own_convolutions_have_the_gradients_of_burns() {
         let kinds = [Kind::Paper, Kind::Large, Kind::Beyond];
@@ -1010,10 +1083,10 @@ mod tests {
                 for l2 in [0.0, 0.01] {
                     let recipe = Recipe { l2, beyond, ..recipe(1) };
                     let mut stack = job.stack(&card.network).unwrap();
-                    let shown = job.show(batch, 0, &recipe, &mut []).unwrap();
+                    let shown = job.show(batch, drawn(job, batch, 0), &recipe, &mut []).unwrap();
                     let mut own =
                         job.step_with_own_convolutions(&network, &mut *stack, shown, 0, &recipe).unwrap();
-                    let shown = job.show(batch, 0, &recipe, &mut []).unwrap();
+                    let shown = job.show(batch, drawn(job, batch, 0), &recipe, &mut []).unwrap();
                     let used = used(&network, &recipe);
                     let logits = used.forward(autodiff(job.on_device(&shown.seen))).logits;
                     let loss = loss_of(&used, logits.clone(), shown.truth, l2);
@@ -1062,7 +1135,7 @@ mod tests {
             };
             let learned = &split.part(Part::Train)[..5];
             let recipe = Recipe { beyond: beyond(), ..recipe(1) };
-            let Shown { seen, .. } = job.show(learned, 0, &recipe, &mut []).unwrap();
+            let Shown { seen, .. } = job.show(learned, drawn(&job, learned, 0), &recipe, &mut []).unwrap();
             let on_device = read(job.on_device(&seen).permute([0, 2, 3, 1])).unwrap();
             assert_eq!(on_device, job.on_host(&seen).into_owned());
             let [channels, height, width] = inputs.shape();
@@ -1091,15 +1164,17 @@ mod tests {
                 let other = ModelCard { input, bias: vec![0.5, -0.25], ..card.clone() };
                 let taught =
                     [(card.clone(), 3), (other, 4)].map(|(card, seed)| glorot_uniform(card, seed).unwrap());
-                let mut teachers = taught.each_ref().map(|weights| job.teacher(weights, clear).unwrap());
+                let mut teachers = taught.each_ref().map(|weights| job.teacher(weights).unwrap());
                 let learned = &job.split.part(Part::Train)[..6];
                 let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
                 let recipe =
                     |distillation| Recipe { l2: 0.0, beyond: Beyond { distillation, ..beyond }, ..recipe(1) };
                 let shares = |truth: Truth| read(truth.shares(2)).unwrap();
-                let Shown { truth, .. } = job.show(learned, 7, &recipe(0.0), &mut []).unwrap();
+                let Shown { truth, .. } =
+                    job.show(learned, drawn(job, learned, 7), &recipe(0.0), &mut []).unwrap();
                 let alone = shares(truth);
-                let Shown { truth, .. } = job.show(learned, 7, &recipe(0.7), &mut teachers).unwrap();
+                let all_see = job.eyes(&taught, clear).unwrap().draw(learned, 7);
+                let Shown { truth, .. } = job.show(learned, all_see, &recipe(0.7), &mut teachers).unwrap();
                 let said: Vec<Vec<f32>> = taught
                     .iter()
                     .map(|weights| {
@@ -1132,6 +1207,21 @@ mod tests {
                 assert!(matches!(nobody, Err(TrainingError::Teachers)), "{nobody:?}");
             });
         }
+    }
+
+    #[test]
+    fn a_training_ends_with_its_epochs_or_its_patience() {
+        let mut state = State::new(Recipe { patience: Some(2), ..recipe(10) }, 0, "test".into());
+        let mut ends = |epoch, best: Option<usize>, patience| {
+            state.recipe.patience = patience;
+            (state.epoch, state.best) = (epoch, best.map(|epoch| Best { epoch, validation_loss: 1.0 }));
+            is_over(&state)
+        };
+        assert!(!ends(0, None, Some(2)) && !ends(9, Some(8), Some(2)));
+        assert!(ends(10, Some(9), Some(2)) && ends(10, Some(9), None));
+        // Two epochs in which nothing became better.
+        assert!(!ends(5, Some(3), Some(2)));
+        assert!(ends(6, Some(3), Some(2)) && !ends(6, Some(3), None));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! In: the clips of an archive and the card's [`Input`]. Out: batches
 //! `[batch, channels, height, width]`, made on the device by one look-up, so
 //! that it never waits for the host: 16 kB a picture stay there, and a byte
-//! becomes a colour, or a normalised decibel, when it is needed. What our own
-//! convolutions are shown is made on the host, and nothing is copied.
+//! becomes a colour, or a normalised decibel, when it is needed. Clips that a recipe
+//! changes are drawn on the host instead, while the step before them runs. What our
+//! own convolutions are shown is made on the host, and nothing is copied.
 
 use std::sync::OnceLock;
 

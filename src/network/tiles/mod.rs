@@ -667,6 +667,16 @@ impl Block {
                 of_bias.concat()
             });
         let of_bias: Vec<Vec<f32>> = groups.collect();
+        // Added up as they lie, then put in order.
+        let mut sums = Vec::new();
+        if let Some((first, others)) = of_kernel.split_first() {
+            sums.extend_from_slice(first.cells());
+            sums.par_chunks_mut(row).enumerate().for_each(|(at, sums)| {
+                for part in others {
+                    sums.iter_mut().zip(&part.cells()[at * row..]).for_each(|(sum, part)| *sum += part);
+                }
+            });
+        }
         let mut kernel = vec![0.0; self.filters * self.channels * self.side * self.side];
         let places = self.side * self.side;
         kernel.par_chunks_mut(self.channels * places).enumerate().for_each(|(filter, kernel)| {
@@ -677,7 +687,7 @@ impl Block {
                 } else {
                     place * self.channels + channel
                 };
-                *sum = of_kernel.iter().map(|part| part.cells()[from * row + filter]).sum();
+                *sum = sums[from * row + filter];
             }
         });
         let bias = (0..self.filters).map(|filter| of_bias.iter().map(|part| part[filter]).sum()).collect();
