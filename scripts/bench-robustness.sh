@@ -3,12 +3,12 @@
 # an Ogg Vorbis file, or a telephone has heard it in a room; and how often through each
 # part of that telephone alone.
 #
-#   scripts/bench-robustness.sh [MODEL [MUSIC [SPLITS]]]
+#   scripts/bench-robustness.sh [MODEL [MUSIC [SPLITS [OUT]]]]
 #
 # MODEL is weights with a card (default: the page's). MUSIC is a folder of songs
 # (default: ../shared/data/audio). SPLITS has the lists of the split `filtered`
 # (default: ../shared/data/splits), to say which of the songs the model was trained
-# on.
+# on. OUT gets the numbers as JSON.
 #
 # The telephone: an echo that is 60 dB down after 0.4 s (room), 150 to 7000 Hz (band),
 # pink noise 20 dB below (noise), 16 kHz, AAC at 32 kbit/s (codec).
@@ -16,6 +16,7 @@ set -euo pipefail
 model=$(realpath "${1:-$(dirname "$0")/../www/model/ears.safetensors}")
 music=$(realpath -m "${2:-$(dirname "$0")/../../shared/data/audio}")
 splits=$(realpath -m "${3:-$(dirname "$0")/../../shared/data/splits}")
+out=$(realpath -m "${4:-/dev/null}")
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
 [ -d "$music" ] || { echo "$music is not here; name a folder of songs" >&2; exit 1; }
@@ -46,10 +47,10 @@ verdicts "$program" "$model" "$music" >"$work/as_is.json"
 for way in "${ways[@]}"; do
   verdicts "$program" "$model" "$work/$way" >"$work/$way.json"
 done
-python3 - "$model" "$work" "$splits/train_filtered.txt" "${ways[@]}" <<'PYTHON'
-import json, pathlib, struct, sys
+python3 - "$model" "$work" "$splits/train_filtered.txt" "$out" "${ways[@]}" <<'PYTHON'
+import datetime, json, pathlib, struct, sys
 
-model, work, trained, *ways = sys.argv[1:]
+model, work, trained, out, *ways = sys.argv[1:]
 with open(model, "rb") as file:
     (length,) = struct.unpack("<Q", file.read(8))
     card = json.loads(json.loads(file.read(length))["__metadata__"]["card"])
@@ -70,12 +71,20 @@ def said(song):
 
 
 as_is = read("as_is")
+report = {
+    "format": "needledrop robustness",
+    "model": {key: card[key] for key in ("name", "date", "training")},
+    "date": datetime.date.today().isoformat(),
+    "songs": len(as_is),
+    "ways": {},
+}
 split = card.get("training", {}).get("split", "")
 print(f"{card['name']}, split {split or 'not said'}: ", end="")
 if split == "filtered" and pathlib.Path(trained).exists():
     names = lambda path: {pathlib.Path(line.strip()).stem for line in open(path) if line.strip()}
     learned = len(names(trained) & as_is.keys())
     chosen = len(names(trained.replace("train_", "valid_")) & as_is.keys())
+    report["learned_from"], report["chosen_on"] = learned, chosen
     print(f"{learned} of the {len(as_is)} songs are in its training part, {chosen} in its validation part")
 elif split == "clips":
     print(f"clips of all {len(as_is)} songs may be in its training part")
@@ -88,6 +97,13 @@ for way in ways:
     verdict = count(lambda a, b: said(a) == said(b))
     genre = count(lambda a, b: top(a) == top(b))
     now = lambda code: sum(songs[name]["song"]["verdict"] == code for name in both)
+    report["ways"][way] = {
+        "songs": len(both),
+        "verdict_unchanged": verdict,
+        "most_probable_genre_unchanged": genre,
+        "not_sure": now("not_sure"),
+        "not_music": now("not_music"),
+    }
     share = lambda part: f"{part} of {len(both)} ({100 * part / max(len(both), 1):.0f} %)"
     print(
         f"{way:<10} verdict unchanged {share(verdict)}, most probable genre unchanged {share(genre)}; "
@@ -95,4 +111,6 @@ for way in ways:
     )
 known = [song["song"]["verdict"] for song in as_is.values()]
 print(f"as they are: not sure {known.count('not_sure')}, not music {known.count('not_music')}")
+report["as_they_are"] = {code: known.count(code) for code in ("not_sure", "not_music")}
+pathlib.Path(out).write_text(json.dumps(report, indent=2) + "\n")
 PYTHON
