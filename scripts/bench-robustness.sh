@@ -73,7 +73,7 @@ def said(song):
 as_is = read("as_is")
 report = {
     "format": "needledrop robustness",
-    "model": {key: card[key] for key in ("name", "date", "training")},
+    "model": {key: card.get(key) for key in ("name", "date", "training")},
     "date": datetime.date.today().isoformat(),
     "songs": len(as_is),
     "ways": {},
@@ -83,9 +83,10 @@ print(f"{card['name']}, split {split or 'not said'}: ", end="")
 if split == "filtered" and pathlib.Path(trained).exists():
     names = lambda path: {pathlib.Path(line.strip()).stem for line in open(path) if line.strip()}
     learned = len(names(trained) & as_is.keys())
-    chosen = len(names(trained.replace("train_", "valid_")) & as_is.keys())
+    validation = pathlib.Path(trained).with_name("valid_filtered.txt")
+    chosen = len(names(validation) & as_is.keys()) if validation.exists() else None
     report["learned_from"], report["chosen_on"] = learned, chosen
-    print(f"{learned} of the {len(as_is)} songs are in its training part, {chosen} in its validation part")
+    print(f"{learned} of the {len(as_is)} songs are in its training part, {chosen if chosen is not None else '?'} in its validation part")
 elif split == "clips":
     print(f"clips of all {len(as_is)} songs may be in its training part")
 else:

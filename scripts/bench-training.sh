@@ -29,13 +29,14 @@ echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
 devices=(cpu flex)
 if grep -qw amx_bf16 /proc/cpuinfo; then devices=(cpu amx flex); fi
 # pace DEVICE STEPS OPTION ...: seconds a step. The first eight of a process are slower, as
-# the first step of Keras is, and are left out.
+# the first step of Keras is: a second process takes STEPS more than they are, and what it
+# takes longer is counted.
 pace() {
     local device=$1 steps=$2 out=$run/$1
     shift 2
-    rm -rf "$out"
-    "$needledrop" train "$archive" "$@" --device "$device" --max-steps 8 -o "$out" >"$run/first"
-    "$needledrop" train "$archive" "$@" --device "$device" --max-steps "$steps" --resume -o "$out" >"$run/all"
+    rm -rf "$out-first" "$out-all"
+    "$needledrop" train "$archive" "$@" --device "$device" --max-steps 8 -o "$out-first" >"$run/first"
+    "$needledrop" train "$archive" "$@" --device "$device" --max-steps $((8 + steps)) -o "$out-all" >"$run/all"
     cat "$run/first" "$run/all" | awk -v n="$steps" '/a step/ { s[++i] = $1 }
         END { printf "%.3f s a step (%.3f in the first eight)\n", (s[2] * (8 + n) - s[1] * 8) / n, s[1] }'
 }

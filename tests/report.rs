@@ -231,11 +231,38 @@ fn a_report_leaves_out_what_was_not_evaluated_and_overwrites_nothing_unasked() {
     let kept = fs::read_dir(&output).unwrap().map(|entry| entry.unwrap().path());
     let kept = kept.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "json")).unwrap();
     let other = RunResult { weights: "another".into(), ..trained.result() }.to_json().unwrap();
-    fs::write(&kept, &other).unwrap();
-    let told = fails(&report);
-    assert!(told.contains("--replace") && fs::read_to_string(&kept).unwrap() == other, "{told}");
+    for other in [other.as_str(), "{", ""] {
+        fs::write(&kept, other).unwrap();
+        let told = fails(&report);
+        assert!(told.contains("--replace") && fs::read_to_string(&kept).unwrap() == other, "{told}");
+    }
     succeeds(&[&report[..], &["--replace"]].concat());
     assert_eq!(RunResult::from_json(&fs::read_to_string(&kept).unwrap()).unwrap(), trained.result());
+}
+
+/// By lists that tear tracks a run is trained and judged, and says so everywhere.
+#[test]
+fn a_run_by_lists_over_clips_is_judged_and_called_that() {
+    let trained = Trained::get();
+    let folder = tempfile::tempdir().unwrap();
+    let (archive, run) = (trained.archive(), folder.path().join("run"));
+    let of = |archive: &Path| MelArchive::from_bytes(&fs::read(archive).unwrap()).unwrap().tracks;
+    let names: Vec<String> = of(&archive).into_iter().map(|track| track.name).collect();
+    let list = |name: &str, lines: &[String]| {
+        let path = folder.path().join(name);
+        fs::write(&path, lines.join("\n")).unwrap();
+        text(&path).to_owned()
+    };
+    // A clip of the first track is held out, the others are learned from.
+    let clip = |at: usize, number: usize| format!("{}#{number}", names[at]);
+    let learned = [&[clip(0, 1)], &names[1..6]].concat();
+    let lists = [list("a", &learned), list("b", &[clip(0, 0)]), list("c", &names[6..])];
+    let lists = ["--lists", &lists[0], &lists[1], &lists[2]];
+    let train = ["train", text(&archive), "--row=1", "--epochs=1", "--batch-size=8", "-o", text(&run)];
+    assert!(succeeds(&[&train[..], &lists].concat()).contains("split lists over clips"));
+    succeeds(&[&["evaluate", text(&run), "--archive", text(&archive)], &lists[..]].concat());
+    let result = RunResult::from_json(&fs::read_to_string(run.join("result.json")).unwrap()).unwrap();
+    assert_eq!((result.split.name.as_str(), result.split.clips.validation), ("lists over clips", 1));
 }
 
 #[test]

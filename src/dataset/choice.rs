@@ -8,6 +8,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Name of a split by lists of a person's own.
+pub const LISTS: &str = "lists";
+/// The same where clips of one track stand in two lists.
+pub const LISTS_OVER_CLIPS: &str = "lists over clips";
+
 /// A split, by name and by what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitChoice {
@@ -37,6 +42,13 @@ pub struct PartSizes {
     pub validation: usize,
     /// Judges, once.
     pub test: usize,
+}
+
+impl SplitChoice {
+    /// Whether lists of a person's own say it.
+    pub fn is_of_lists(&self) -> bool {
+        [LISTS, LISTS_OVER_CLIPS].contains(&self.name.as_str())
+    }
 }
 
 impl fmt::Display for SplitChoice {

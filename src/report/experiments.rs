@@ -350,12 +350,15 @@ impl Run {
 }
 
 impl Shipped {
-    /// `None` where the test part was not scored, or not genre by genre.
+    /// `None` where the test part was not scored, or not genre by genre, or where its
+    /// tracks have not all as many clips.
     fn new(result: &RunResult) -> Option<Self> {
         let test = result.parts.test.as_ref()?;
         let clips_of_track = test.clips.checked_div(test.tracks).filter(|clips| *clips > 0)?;
+        let tracks = |clips: usize| clips.is_multiple_of(clips_of_track).then_some(clips / clips_of_track);
+        tracks(test.clips)?;
         let genre = |(name, score): (&String, &GenreScore)| {
-            Some((name.clone(), score.support as usize / clips_of_track, estimate(&score.tracks?)))
+            Some((name.clone(), tracks(score.support as usize)?, estimate(&score.tracks?)))
         };
         let others = result.parts.test_other_artists.as_ref();
         Some(Self {

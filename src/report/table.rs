@@ -18,7 +18,7 @@ pub fn table(results: &[RunResult]) -> String {
          Written by `needledrop report`; [README.md](README.md) says what each number is. Accuracies in \
          percent, that on the test part with its 95 % interval over tracks; losses in nats, with \
          the L2 penalty where the recipe has one. Build times are of different machines, with those of \
-         the trainings that one began with or was taught by.\n\n\
+         the trainings that one began with or was taught by, as far as they were written down.\n\n\
          The split is `clips`, the paper's: clips of one track stand in training and test, so these \
          accuracies flatter.\n\n\
          | row | who | train acc | train loss | valid acc | valid loss | test acc | test loss | \

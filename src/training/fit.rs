@@ -13,7 +13,7 @@ use std::{
     borrow::Cow,
     collections::VecDeque,
     sync::mpsc::{Receiver, sync_channel},
-    thread::Scope,
+    thread::{Builder, Scope},
     time::Instant,
 };
 
@@ -637,8 +637,9 @@ impl Eyes<'_> {
     }
 }
 
-/// Draws the steps of an epoch from `first` on, each while the one before it runs, so
-/// that a GPU does not wait for them. Ends with who receives them.
+/// Draws the steps of an epoch from `first` on, each while one before it runs, so that a
+/// GPU does not wait for them. Ends with who receives them; says nothing where the system
+/// has no thread for it.
 fn draw_ahead<'scope>(
     scope: &'scope Scope<'scope, '_>,
     eyes: &'scope Eyes<'_>,
@@ -647,13 +648,15 @@ fn draw_ahead<'scope>(
     draw_of: impl Fn(usize) -> u64 + Send + 'scope,
 ) -> Receiver<Option<Drawn>> {
     let (sender, receiver) = sync_channel(1);
-    scope.spawn(move || {
+    let draws = move || {
         for (step, batch) in order.chunks(batch_size).enumerate().skip(first) {
             if sender.send(eyes.draw(batch, draw_of(step))).is_err() {
                 break;
             }
         }
-    });
+    };
+    // Without it the receiver hears that nobody sends.
+    let _ = Builder::new().name("draws".into()).spawn_scoped(scope, draws);
     receiver
 }
 

@@ -370,6 +370,7 @@ fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
         let next = recordings.len();
         let track = *recordings.entry(file.path().with_file_name(recording)).or_insert(next);
         let kind = file.path().parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let before = (sounds.clips.len(), sounds.silent);
         let heard = analyse(file.path(), &mut classifier, &mut |_, _, clip| {
             if clip.probabilities.is_empty() {
                 sounds.silent += 1;
@@ -381,6 +382,10 @@ fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
         });
         if let Err(error) = heard {
             progress.suspend(|| eprintln!("Left out: {}: {error:#}", file.path().display()));
+            // With what was heard of it until then.
+            sounds.clips.truncate(before.0);
+            sounds.kinds.truncate(before.0);
+            sounds.silent = before.1;
         }
         progress.inc(1);
     }

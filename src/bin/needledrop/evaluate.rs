@@ -199,8 +199,12 @@ pub(crate) fn split(
             )
         }
         Some(choice) => {
-            let name = SplitName::from_str(&choice.name, false);
-            let name = name.map_err(|_| anyhow::anyhow!("there is no split `{}`", choice.name))?;
+            let name = if choice.is_of_lists() {
+                SplitName::Lists
+            } else {
+                let name = SplitName::from_str(&choice.name, false);
+                name.map_err(|_| anyhow::anyhow!("there is no split `{}`", choice.name))?
+            };
             let (split, split_seed, refit) = (Some(name), choice.seed, choice.refitted);
             let known = SplitArguments { split, split_seed, lists: lists.clone(), refit };
             known.split(archive, clips, path)?

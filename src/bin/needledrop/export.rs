@@ -14,7 +14,11 @@ use needledrop::{
     training::checkpoint::write_whole,
 };
 
-use crate::{convert::Stored, run};
+use crate::{
+    convert::Stored,
+    run,
+    train::{BEGUN_WITH, REFITTED, TAUGHT_BY},
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -119,8 +123,12 @@ fn protocol(paths: &[PathBuf], card: &ModelCard) -> anyhow::Result<Vec<Score>> {
             bail!("{path} is of another network: its scores are not this recipe's");
         }
         let recipe = result.training.as_ref().map(|training| training.recipe.to_string());
-        if !recipe.is_some_and(|recipe| card.training.recipe.starts_with(&recipe)) {
-            bail!("{path} is of another recipe than the model's card tells: {}", card.training.recipe);
+        let recipe = recipe.with_context(|| format!("{path} does not say how its weights were trained"))?;
+        // A card says beside the recipe who else had a share in it.
+        let beside = [REFITTED, BEGUN_WITH, TAUGHT_BY];
+        let rest = card.training.recipe.strip_prefix(&recipe);
+        if !rest.is_some_and(|rest| rest.is_empty() || beside.iter().any(|beside| rest.starts_with(beside))) {
+            bail!("{path} is by another recipe ({recipe}) than the model ({})", card.training.recipe);
         }
         if result.split.refitted {
             bail!("{path} is of a model that learned from its validation part");

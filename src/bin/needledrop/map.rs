@@ -29,9 +29,6 @@ use crate::{
 /// How far the accuracy of the clips may be from what the card says of them.
 const SAME: f32 = 0.01;
 
-/// The name of a split by lists.
-const LISTS: &str = "lists";
-
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The model that the page loads: weights with a card.
@@ -69,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let truth = split.part(Part::Test).iter().map(|&at| clips[at].genre);
     let right = truth.zip(&said).filter(|(truth, said)| truth == *said).count();
     check(card, &choice, right as f32 / said.len().max(1) as f32)?;
-    if let Some(score) = tested(card).filter(|_| choice.name == LISTS) {
+    if let Some(score) = tested(card).filter(|_| choice.is_of_lists()) {
         choice.name.clone_from(&score.split);
     }
     let embeddings = embeddings(card, &split, &clips, Part::Test, embedding);
@@ -98,10 +95,14 @@ fn tested(card: &ModelCard) -> Option<&Score> {
 /// Holds that the clips are those that the card calls its test part: of others the
 /// network may have learned, and the map says that it has not. Lists may be of a
 /// split that somebody else has drawn: what they come to speaks for them.
-fn check(card: &ModelCard, SplitChoice { name, .. }: &SplitChoice, accuracy: f32) -> anyhow::Result<()> {
+fn check(card: &ModelCard, choice: &SplitChoice, accuracy: f32) -> anyhow::Result<()> {
     match tested(card) {
-        Some(said) if said.split != *name && name != LISTS => {
-            bail!("the model was tested on the split `{}`, this is `{name}`: say --split", said.split)
+        Some(said) if said.split != choice.name && !choice.is_of_lists() => {
+            bail!(
+                "the model was tested on the split `{}`, this is `{}`: say --split",
+                said.split,
+                choice.name
+            )
         }
         Some(said) if (said.accuracy - accuracy).abs() > SAME => bail!(
             "the model is right on {:.1} % of these clips, its card says {:.1} %: they are other clips, and it \

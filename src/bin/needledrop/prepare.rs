@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use needledrop::{
     dataset::{
-        archive::{ArchiveError, MelArchive},
+        archive::MelArchive,
         folders::{Skipped, find_recordings},
         prepare::{PrepareError, prepare},
     },
@@ -99,14 +99,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     skipped.extend(prepared.skipped);
     list(&skipped);
-    prepared
-        .archive
-        .save(output)
-        .and_then(|()| {
-            // It is written beside and put in its place, as a file of one's own alone.
-            fs::set_permissions(output, permissions).map_err(|error| ArchiveError::Written(error.to_string()))
-        })
-        .with_context(|| format!("cannot write {}", output.display()))?;
+    prepared.archive.save(output).with_context(|| format!("cannot write {}", output.display()))?;
+    // It was written beside and put in its place, as a file of one's own alone. Not every
+    // file system knows more.
+    let _ = fs::set_permissions(output, permissions);
     warn(&prepared.archive);
     let took = begun.elapsed().as_secs_f64();
     println!("{}", summary(&prepared.archive, output));
@@ -141,8 +137,8 @@ impl Arguments {
     }
 }
 
-/// Says before the long work that its result can be kept nowhere. Out: what a file
-/// that is made there may be done with.
+/// Says before the long work that its result can be kept nowhere. Out: who may do what
+/// with the file: as with the one that is there, or with any new one.
 fn check_output(output: &Path) -> anyhow::Result<fs::Permissions> {
     if output.is_dir() {
         bail!("{} is a folder; name a file in it", output.display());
@@ -154,7 +150,7 @@ fn check_output(output: &Path) -> anyhow::Result<fs::Permissions> {
     let probe = folder.join(format!(".needledrop-{}", std::process::id()));
     File::create_new(&probe)
         .and_then(|file| file.metadata())
-        .and_then(|metadata| fs::remove_file(&probe).map(|()| metadata.permissions()))
+        .and_then(|new| fs::remove_file(&probe).map(|()| output.metadata().unwrap_or(new).permissions()))
         .with_context(|| format!("cannot write into the folder {}", folder.display()))
 }
 

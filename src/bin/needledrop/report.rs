@@ -61,10 +61,11 @@ pub(crate) fn run(Arguments { runs, output, page, replace }: &Arguments) -> anyh
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
     for (name, (folder, result)) in &results {
         let place = output.join(format!("{name}.json"));
-        if !replace && place.exists() && run::read_result(&place)?.weights != result.weights {
+        let is_of_it = || run::read_result(&place).is_ok_and(|other| other.weights == result.weights);
+        if !replace && place.exists() && !is_of_it() {
             bail!(
-                "{} holds another training of the same row, split, recipe and seed than {}: say --replace, or keep \
-                 them in two folders",
+                "{} holds something else than the training in {}, of the same row, split, recipe and seed: say \
+                 --replace, or keep the two in two folders",
                 place.display(),
                 folder.display()
             );

@@ -19,7 +19,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use needledrop::{
     dataset::{
         archive::{Clip, MelArchive},
-        choice::SplitChoice,
+        choice::{LISTS, LISTS_OVER_CLIPS, SplitChoice},
         split::Split,
     },
     network::{
@@ -48,7 +48,11 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
 /// Length of the paper's clips.
 const CLIP_SECONDS: f32 = 3.0;
 /// What a recipe that was refitted has beside it.
-const REFITTED: &str = "; training and validation part together, the last epoch";
+pub(crate) const REFITTED: &str = "; training and validation part together, the last epoch";
+/// What stands in a card before the weights that a training began with.
+pub(crate) const BEGUN_WITH: &str = ", begun with the weights ";
+/// What stands there before its teachers'.
+pub(crate) const TAUGHT_BY: &str = ", taught by the weights ";
 /// Range of the paper's decibels.
 const TOP_DB: f32 = 80.0;
 
@@ -188,11 +192,11 @@ impl SplitArguments {
                 };
                 let lists = read_lists(&[train, validation, test])?;
                 let lists = lists.each_ref().map(String::as_str);
-                let mut split = Split::by_names(archive, clips, "lists", lists)?;
+                let mut split = Split::by_names(archive, clips, LISTS, lists)?;
                 if split.tears_tracks(clips) {
                     // No score of such a split shall pass for one over tracks.
                     eprintln!("Warning: clips of one track stand in two of the lists: scores will flatter.");
-                    split.name = "lists over clips".into();
+                    split.name = LISTS_OVER_CLIPS.into();
                 }
                 split
             }
@@ -463,17 +467,12 @@ impl Others {
         let mut told = String::new();
         if let (Some(first), Some(digest)) = (&self.first, self.begun_with()?) {
             let card = first.weights.card();
-            told += &format!(
-                ", begun with the weights {} of {} ({})",
-                short(&digest),
-                card.name,
-                card.training.recipe
-            );
+            told += &format!("{BEGUN_WITH}{} of {} ({})", short(&digest), card.name, card.training.recipe);
         }
         let digests = self.taught_by()?;
         if !digests.is_empty() {
             let digests: Vec<&str> = digests.iter().map(|digest| short(digest)).collect();
-            told += &format!(", taught by the weights {}", digests.join(", "));
+            told += &format!("{TAUGHT_BY}{}", digests.join(", "));
         }
         Ok(told)
     }

@@ -6,11 +6,11 @@
 //! `[16, 16]` sums: 8192 multiplications, where a 512-bit register has 16. Four
 //! tiles of sums stay in the unit while two of each factor stream past.
 //!
-//! Through two tiles, that is, not four, for which one of the right factor is loaded
-//! twice: while the core's other thread has tiles in use too, another virtual machine's
-//! as well, there seem to be none left to rename to, and every tile more costs. Nanoseconds
-//! a product of tiles on a Sapphire Rapids, alone and beside such a neighbour: four
-//! tiles for factors 7.6 and 33, three 7.4 and 23, two 7.5 and 19.
+//! The factors pass through two tiles, not four; one of the right factor is loaded twice
+//! for that. While the core's other thread has tiles in use too, or another virtual
+//! machine's, there seem to be none left to rename to, and every tile that is written
+//! more costs: on a Sapphire Rapids beside such a neighbour nearly half of the time. Alone,
+//! two are as fast as four.
 //!
 //! References: Intel, *Architecture Instruction Set Extensions Programming
 //! Reference*, chapter 3; Linux, `Documentation/arch/x86/xstate.rst`, which says how

@@ -71,7 +71,7 @@ pub(super) fn PagesCard(
     });
     let rows = rows.collect_view();
     view! {
-        <section class="pages-card" id="card" aria-labelledby="card-heading" data-testid="pages-card">
+        <section class="pages-card" aria-labelledby="card-heading" data-testid="pages-card">
             <h2 id="card-heading">{heading}</h2>
             <p>{sentence("card.for")}</p>
             <p>{sentence("card.not_for")}</p>
@@ -88,7 +88,8 @@ pub(super) fn PagesCard(
                         <tr>
                             <th scope="col">{sentence("card.genre")}</th>
                             <th scope="col">{sentence("card.tracks")}</th>
-                            <th scope="col" colspan="2">{sentence("card.right")}</th>
+                            <th scope="col">{sentence("card.right")}</th>
+                            <td></td>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
