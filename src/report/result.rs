@@ -78,7 +78,7 @@ pub struct TrainingRecord {
     /// Sum of the epochs' seconds, each with its judging on validation: the
     /// paper's build time, but for [`Self::earlier`] trainings.
     pub seconds: f64,
-    /// The epoch with the least validation loss, from 1; its weights are scored.
+    /// The epoch that did best on validation, from 1; its weights are scored.
     pub best_epoch: usize,
     /// What each epoch came to.
     pub history: Vec<Epoch>,

@@ -134,7 +134,7 @@ pub struct Checkpoint {
     pub now: Weights,
     /// Their mean over the steps, where the recipe keeps one.
     pub average: Option<Weights>,
-    /// Those of the epoch with the least validation loss so far, as they are used.
+    /// Those of the best epoch so far, as they are used.
     pub best: Option<Weights>,
     /// burn's record of the optimiser; empty before the first step.
     pub optimiser: Vec<u8>,

@@ -129,8 +129,8 @@ impl Running {
     }
 }
 
-/// The epoch whose weights are kept: that of the least validation loss; the last one
-/// where the validation part is learned from.
+/// The epoch whose weights are kept: that of the least validation loss, or as
+/// `Beyond::by_accuracy` has it; the last one where the validation part is learned from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// From 0.
@@ -350,8 +350,10 @@ impl Job<'_> {
                 };
                 let now = network.weights(&card)?;
                 // What has been learned from chooses nothing.
-                let is_better =
-                    |best: Best| self.split.refitted || result.validation_loss < best.validation_loss;
+                let is_better = |best: Best| {
+                    self.split.refitted
+                        || result.is_better_than(&state.history[best.epoch], recipe.beyond.by_accuracy)
+                };
                 if state.best.is_none_or(is_better) {
                     state.best = Some(Best { epoch: state.epoch, validation_loss: result.validation_loss });
                     best = Some(used.weights(&card)?);
@@ -1021,6 +1023,7 @@ mod tests {
             label_smoothing: 0.1,
             distillation: 0.0,
             clear_teachers: false,
+            by_accuracy: true,
             augmentation: Some(Augmentation {
                 mixup: 0.3,
                 stretch: 0.1,

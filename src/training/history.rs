@@ -21,6 +21,17 @@ pub struct Epoch {
     pub seconds: f64,
 }
 
+impl Epoch {
+    /// Whether its weights are rather to be kept than the other's: less validation loss,
+    /// or more validation clips right and, of as many, less loss.
+    pub fn is_better_than(&self, other: &Self, by_accuracy: bool) -> bool {
+        if by_accuracy && self.validation_accuracy != other.validation_accuracy {
+            return self.validation_accuracy > other.validation_accuracy;
+        }
+        self.validation_loss < other.validation_loss
+    }
+}
+
 /// A finished training that another one builds on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Earlier {
@@ -92,5 +103,21 @@ mod tests {
     fn the_version_of_burn_is_the_pinned_one() {
         let manifest = include_str!("../../Cargo.toml");
         assert!(manifest.contains(&format!("burn = {{ version = \"={BURN}\"")));
+    }
+
+    #[test]
+    fn an_epoch_is_better_by_loss_or_by_accuracy() {
+        let epoch = |validation_loss, validation_accuracy| Epoch {
+            train_loss: 1.0,
+            train_accuracy: 0.5,
+            validation_loss,
+            validation_accuracy,
+            seconds: 1.0,
+        };
+        let (modest, sure) = (epoch(0.3, 0.8), epoch(0.4, 0.9));
+        assert!(modest.is_better_than(&sure, false) && !sure.is_better_than(&modest, false));
+        assert!(sure.is_better_than(&modest, true) && !modest.is_better_than(&sure, true));
+        assert!(epoch(0.3, 0.9).is_better_than(&sure, true));
+        assert!(!sure.is_better_than(&sure, true) && !sure.is_better_than(&sure, false));
     }
 }

@@ -1,7 +1,7 @@
 //! From clips with known genres to weights.
 //!
 //! In: a data set and its split, a network and a [`Recipe`](recipe::Recipe).
-//! Out: the weights of the epoch with the least validation loss, the
+//! Out: the weights of the epoch that did best on validation, the
 //! [`history`] of the run, and what the network says of every clip.
 //! A run that is stopped, or killed, goes on from its last
 //! [`checkpoint`] to the same weights. [`calibration`] makes what they say believable,

@@ -135,9 +135,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 parts.test = Some(scores);
                 if let Some(artists) = &artists {
                     let apart = artists.apart(&archive, &clips, &split, part);
-                    let scores = judge.score(part, &predictions, Some(&apart))?;
-                    println!("{}", summary("test, other artists", &scores));
-                    parts.test_other_artists = Some(scores);
+                    // Where clips or tracks are drawn, every artist may stand on both sides.
+                    let scores = apart.contains(&true).then(|| judge.score(part, &predictions, Some(&apart)));
+                    parts.test_other_artists = scores.transpose()?;
+                    match &parts.test_other_artists {
+                        Some(scores) => println!("{}", summary("test, other artists", scores)),
+                        None => println!("test, other artists: no track of theirs"),
+                    }
                 }
                 let bytes = embeddings(card, &split, &clips, part, predictions.embedding).to_bytes()?;
                 run::write(&run::embeddings(output), &bytes)?;

@@ -7,7 +7,7 @@
 use leptos::prelude::*;
 
 use super::super::words::{self, sentence, t};
-use super::percent;
+use super::{percent, within};
 use crate::report::experiments::Shipped;
 
 /// The card.
@@ -98,12 +98,6 @@ pub(super) fn PagesCard(
             <p>{worst}</p>
         </section>
     }
-}
-
-/// A share with its interval.
-fn within([value, low, high]: [f64; 3]) -> String {
-    let (low, high) = (words::decimal(100.0 * low, 1), words::decimal(100.0 * high, 1));
-    t!("experiments.within", share = percent(value), low = low, high = high)
 }
 
 /// A difference of shares.

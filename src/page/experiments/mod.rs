@@ -165,6 +165,12 @@ fn percent(share: f64) -> String {
     words::percent_exact(share as f32)
 }
 
+/// A share with its interval.
+fn within([value, low, high]: [f64; 3]) -> String {
+    let (low, high) = (words::decimal(100.0 * low, 1), words::decimal(100.0 * high, 1));
+    t!("experiments.within", share = percent(value), low = low, high = high)
+}
+
 /// A loss, in nats.
 fn nats(loss: f64) -> String {
     words::decimal(loss, 2)

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use super::super::words::{self, sentence, t};
 use super::confusion::Confusion;
 use super::curves::Curves;
-use super::{address_of, nats, network, percent, run_name};
+use super::{address_of, nats, network, run_name, within};
 use crate::report::experiments::{Experiments, Part, Run};
 
 /// Names of the parts, in order.
@@ -129,18 +129,12 @@ fn Scored(
     /// What it scored.
     part: Part,
 ) -> impl IntoView {
-    let within = |[value, low, high]: [f64; 3]| {
-        move || {
-            let (low, high) = (words::decimal(100.0 * low, 1), words::decimal(100.0 * high, 1));
-            t!("experiments.within", share = percent(value), low = low, high = high)
-        }
-    };
     view! {
         <tr>
             <th scope="row">{sentence(name)}</th>
             <td>{part.clips}</td>
-            <td>{within(part.accuracy)}</td>
-            <td>{within(part.of_tracks)}</td>
+            <td>{move || within(part.accuracy)}</td>
+            <td>{move || within(part.of_tracks)}</td>
             <td>{move || nats(part.loss)}</td>
         </tr>
     }
