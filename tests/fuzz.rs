@@ -24,6 +24,9 @@ fn shipped(name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("www/model").join(name)).unwrap()
 }
 
+/// The card of the reference.
+const CARD: &str = include_str!("golden/row8-keras.card.json");
+
 /// Some bytes set to others, most of them in the header.
 fn damaged(mut bytes: Vec<u8>, damage: &[(bool, Index, u8)]) -> Vec<u8> {
     for (header, place, byte) in damage {
@@ -47,7 +50,7 @@ fn messages() -> Vec<String> {
         Request::Explain { ticket, model, class: 9, patches: vec![None] },
         Request::Open { song, format: ClipFormat { sample_rate: 22_050, samples: 66_150 }, first_clip: 2 },
     ];
-    let card = ModelCard::from_json(&String::from_utf8_lossy(&shipped("row8.card.json"))).unwrap();
+    let card = ModelCard::from_json(CARD).unwrap();
     let replies = [
         Reply::Model { model, card: Box::new(card), clips_per_second: 121.7, batch: 8, warm_up: 33.1 },
         Reply::Verdict {
@@ -78,7 +81,7 @@ proptest! {
 
     #[test]
     fn a_card_is_refused_or_comes_back(damage in damage()) {
-        let bytes = damaged(shipped("row8.card.json"), &damage);
+        let bytes = damaged(CARD.into(), &damage);
         checks::card(&String::from_utf8_lossy(&bytes));
     }
 

@@ -1,7 +1,8 @@
-//! The network against the Keras training that the shipped weights come from.
+//! The paper's network against a Keras training of it.
 //!
-//! `row8-golden.safetensors` has the pictures of 60 test clips with the logits
-//! and embeddings that Keras computed of them in f32.
+//! `row8-keras.safetensors` has that training's weights, `row8-golden.safetensors` the
+//! pictures of 60 test clips with the logits and embeddings that Keras computed of them
+//! in f32.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,7 +29,7 @@ use needledrop::{
 };
 use safetensors::SafeTensors;
 
-const CARD: &str = include_str!("../www/model/row8.card.json");
+const CARD: &str = include_str!("golden/row8-keras.card.json");
 static SHIPPED: &[u8] = include_bytes!("../www/model/row8.safetensors");
 const CLIPS: usize = 60;
 const SIDE: usize = 128;
@@ -97,26 +98,17 @@ fn f32_weights_give_the_logits_of_keras() {
 }
 
 #[test]
-fn the_shipped_f16_weights_name_the_same_genres() {
-    let Some(golden) = golden() else { return };
-    let mut classifier = Classifier::on_processor(&Weights::from_bytes(SHIPPED).unwrap()).unwrap();
-    let found = infer(&mut classifier, &golden.pictures);
+fn f16_weights_name_the_same_genres() {
+    let (Some(golden), Some(keras)) = (golden(), reference("row8-keras.safetensors")) else { return };
+    let weights = Weights::from_keras(&keras, ModelCard::from_json(CARD).unwrap()).unwrap();
+    let weights = Weights::from_bytes(&weights.to_bytes(Precision::F16).unwrap()).unwrap();
+    let found = infer(&mut Classifier::on_processor(&weights).unwrap(), &golden.pictures);
     for (clip, (found, expected)) in found.logits.chunks(10).zip(golden.logits.chunks(10)).enumerate() {
         assert_eq!(argmax(found), argmax(expected), "clip {clip}");
     }
     let largest = difference(&found.logits, &golden.logits);
     println!("f16 weights: the same class on all {CLIPS}, logits within {largest:.1e}");
     assert!(largest < 0.1);
-}
-
-#[test]
-fn the_shipped_weights_are_the_reference_in_f16() {
-    let Some(keras) = reference("row8-keras.safetensors") else { return };
-    let weights = Weights::from_keras(&keras, ModelCard::from_json(CARD).unwrap()).unwrap();
-    assert!(
-        weights.to_bytes(Precision::F16).unwrap() == SHIPPED,
-        "www/model/row8.safetensors is not what `needledrop convert` makes of the reference"
-    );
 }
 
 #[test]

@@ -20,6 +20,7 @@ use needledrop::{
     dataset::archive::{Item, MelArchive, Track},
     network::{
         card::{Combine, RejectionScore, Score},
+        experiment::experiment,
         weights::Weights,
     },
     report::{
@@ -415,6 +416,24 @@ fn the_model_on_the_page_is_what_the_results_say() {
     assert_eq!(sound_of("tone.wav", sound(|seconds| 0.5 * (seconds * 440.0 * TAU).sin())), "not_music");
 }
 
+/// The paper's network that the page has at hand is the one that the results tell of.
+#[test]
+fn the_papers_network_on_the_page_is_what_the_results_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let weights = Weights::from_bytes(&fs::read(root.join("www/model/row8.safetensors")).unwrap()).unwrap();
+    let card = weights.card();
+    assert_eq!(card.network, experiment("8").unwrap().network);
+    let result = "docs/results/row8-clips-0-best-20-epochs-begun-with-another-s-weights.json";
+    let result = RunResult::from_json(&fs::read_to_string(root.join(result)).unwrap()).unwrap();
+    assert_eq!((result.row.as_deref(), result.split.name.as_str()), (Some("8"), "clips"));
+    assert_eq!(card.training.split_fingerprint.as_ref(), Some(&result.split.fingerprint));
+    for (part, scores) in [("test", result.parts.test), ("validation", result.parts.validation)] {
+        let of = |score: &&Score| (score.part.as_str(), score.per.as_str()) == (part, "clip");
+        let said = card.scores.iter().find(of).unwrap().accuracy;
+        assert_eq!(said, scores.unwrap().accuracy.value as f32, "{part}");
+    }
+}
+
 #[test]
 fn an_exported_model_classifies() {
     let trained = Trained::get();
@@ -565,6 +584,12 @@ fn a_refitted_run_is_calibrated_like_another_and_scored_on_the_test_part() {
     assert_eq!((sizes.train, sizes.validation, sizes.test), (20, 4, 4));
     assert_eq!(result.training.unwrap().best_epoch, 4, "the last");
     assert_eq!((result.parts.validation, &result.parts.test), (None, &result.parts.test_other_artists));
+    let one = |track: &Track| format!("{}.wav ::: the one artist ::: a song\n", track.name);
+    fs::write(&index, of.tracks.iter().map(one).collect::<String>()).unwrap();
+    let said = succeeds(&evaluate.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(said.contains("other artists: no track"), "{said}");
+    let result = RunResult::from_json(&fs::read_to_string(run.join("result.json")).unwrap()).unwrap();
+    assert!(result.parts.test.is_some() && result.parts.test_other_artists.is_none());
 
     // Its own scores first, which the map is held to; then those of the recipe.
     let protocol = other.join("result.json");

@@ -255,7 +255,7 @@ mod tests {
     /// is its own embedding.
     fn map() -> ClipMap {
         let mut card: ModelCard =
-            serde_json::from_str(include_str!("../../www/model/row8.card.json")).unwrap();
+            serde_json::from_str(include_str!("../../tests/golden/row8-keras.card.json")).unwrap();
         card.genres.truncate(2);
         card.network.classes = 2;
         card.network.dense = vec![2];

@@ -169,7 +169,7 @@ mod tests {
 
     fn map(embeddings: &Embeddings) -> Result<ClipMap, ClipMapError> {
         let mut card: ModelCard =
-            serde_json::from_str(include_str!("../../www/model/row8.card.json")).unwrap();
+            serde_json::from_str(include_str!("../../tests/golden/row8-keras.card.json")).unwrap();
         card.genres.clone_from(&embeddings.genres);
         card.network.classes = embeddings.genres.len();
         card.network.dense = vec![embeddings.length];

@@ -76,7 +76,7 @@ fn lay_out(server: &Server) -> Option<(tempfile::TempDir, Golden)> {
         .arg("convert")
         .arg(shared.join("row8-keras.safetensors"))
         .args(["--precision", "f32", "--card"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("www/model/row8.card.json"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/row8-keras.card.json"))
         .arg("--output")
         .arg(reference.join("model.safetensors"))
         .status();

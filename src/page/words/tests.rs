@@ -162,7 +162,7 @@ fn genres_have_words_of_the_language_or_their_own() {
 
 #[test]
 fn a_card_says_how_it_combines_and_what_it_refuses() {
-    let mut card = ModelCard::from_json(include_str!("../../../www/model/row8.card.json")).unwrap();
+    let mut card = ModelCard::from_json(include_str!("../../../tests/golden/row8-keras.card.json")).unwrap();
     assert_eq!(combined(&card), "mean of the clips' probabilities");
     assert_eq!(refused(&card), "is not recognised: everything but silence gets a genre");
     card.combine = Combine::LogPool { correlation: 0.71 };
