@@ -7,8 +7,9 @@
 #
 # MODEL is weights with a card (default: the page's). MUSIC is a folder of songs
 # (default: ../shared/data/audio). SPLITS has the lists of the split `filtered`
-# (default: ../shared/data/splits), to say which of the songs the model was trained
-# on. OUT gets the numbers as JSON.
+# (default: ../shared/data/splits), or those by which a model of the split `lists` was
+# trained (scripts/lists-without.sh), to say which of the songs it was trained on. OUT
+# gets the numbers as JSON.
 #
 # The telephone: an echo that is 60 dB down after 0.4 s (room), 150 to 7000 Hz (band),
 # pink noise 20 dB below (noise), 16 kHz, AAC at 32 kbit/s (codec).
@@ -80,7 +81,7 @@ report = {
 }
 split = card.get("training", {}).get("split", "")
 print(f"{card['name']}, split {split or 'not said'}: ", end="")
-if split == "filtered" and pathlib.Path(trained).exists():
+if split in ("filtered", "lists") and pathlib.Path(trained).exists():
     names = lambda path: {pathlib.Path(line.strip()).stem for line in open(path) if line.strip()}
     learned = len(names(trained) & as_is.keys())
     validation = pathlib.Path(trained).with_name("valid_filtered.txt")

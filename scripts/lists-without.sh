@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The lists of a split without some songs: to train a model that has learned nothing of
+# them and that nothing of them has chosen.
+#
+#   scripts/lists-without.sh [MUSIC [SPLITS [OUT]]]
+#
+# MUSIC is a folder of songs, at any depth, named as in the lists (default:
+# ../shared/data/audio). SPLITS has the lists train_filtered.txt, valid_filtered.txt and
+# test_filtered.txt (default: ../shared/data/splits). OUT gets lists of the same names
+# (default: lists). Then
+#
+#   scripts/train-ears.sh ARCHIVE FOLDER lists 0 --lists OUT/{train,valid,test}_filtered.txt
+#   scripts/bench-robustness.sh MODEL MUSIC OUT
+set -euo pipefail
+music=$(realpath -m "${1:-$(dirname "$0")/../../shared/data/audio}")
+splits=$(realpath -m "${2:-$(dirname "$0")/../../shared/data/splits}")
+out=$(realpath -m "${3:-lists}")
+for place in "$music" "$splits"; do
+  [ -d "$place" ] || { echo "$place is not here; name a folder" >&2; exit 1; }
+done
+names=$(mktemp)
+trap 'rm -f "$names"' EXIT
+find "$music" -type f -printf '%f\n' | sed 's/\.[^.]*$//' | sort -u >"$names"
+mkdir -p "$out"
+for part in train valid test; do
+  list=$splits/${part}_filtered.txt
+  : >"$out/${part}_filtered.txt"
+  # By the file's name without folder and ending, as songs are named in MUSIC.
+  awk -v left="$out/${part}_filtered.txt" '
+    NR == FNR { without[$0]; next }
+    { name = $0; sub(/.*\//, "", name); sub(/\.[^.]*[[:space:]]*$/, "", name) }
+    name in without { taken++; next }
+    { print >> left }
+    END { printf "%s: %d of %d taken out\n", left, taken, FNR }
+  ' "$names" "$list"
+done
