@@ -6,8 +6,9 @@
 #
 # ARCHIVE is the shared log-mel archive or one like it (hop 1920, frames not centred).
 # FOLDER gets a run's folder for each of the four, SPLIT (default: filtered) and SEED
-# (default: 0) say how; but for `filtered`, which is fixed, SEED draws the split too.
-# More options go to `needledrop train`: --refit, --device cuda. What was interrupted
+# (default: 0) say how; but for `filtered` and `lists`, which are fixed, SEED draws the
+# split too. More options go to `needledrop train`: --refit, --device cuda, and --lists
+# TRAIN VALIDATION TEST where the split is `lists`. What was interrupted
 # goes on where it was by the same command. Half an hour on 2 cores.
 set -euo pipefail
 usage="usage: scripts/train-ears.sh ARCHIVE FOLDER [SPLIT [SEED [OPTION ...]]]"
@@ -16,10 +17,16 @@ runs=$(realpath -m "${2:?$usage}")
 split=${3:-filtered}
 seed=${4:-0}
 options=("${@:5}")
+for at in "${!options[@]}"; do
+  [ ! -f "${options[at]}" ] || options[at]=$(realpath "${options[at]}")
+done
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
 program=$(needledrop_program)
-[ "$split" = filtered ] || options+=(--split-seed "$seed")
+case $split in
+  filtered | lists) ;;
+  *) options+=(--split-seed "$seed") ;;
+esac
 
 # train DESIGN [OPTION ...]: into the folder of that name, or on from its checkpoint.
 train() {
@@ -29,7 +36,8 @@ train() {
     "${options[@]}" "${@:2}" "${resume[@]}" -o "$run"
 }
 
-for teacher in small centred centred-late-pools; do
+teachers=(small-decay centred centred-late-pools-decay)
+for teacher in "${teachers[@]}"; do
   train "$teacher"
 done
-train ears --teachers "$runs"/{small,centred,centred-late-pools}
+train ears --teachers "${teachers[@]/#/$runs/}"
