@@ -12,7 +12,8 @@
 # gets the numbers as JSON.
 #
 # The telephone: an echo that is 60 dB down after 0.4 s (room), 150 to 7000 Hz (band),
-# pink noise 20 dB below (noise), 16 kHz, AAC at 32 kbit/s (codec).
+# pink noise 20 dB below (noise), 16 kHz, AAC at 32 kbit/s (codec). Its microphone is the
+# same without the codec, as a page hears it.
 set -euo pipefail
 model=$(realpath "${1:-$(dirname "$0")/../www/model/ears.safetensors}")
 music=$(realpath -m "${2:-$(dirname "$0")/../../shared/data/audio}")
@@ -28,7 +29,7 @@ trap 'rm -rf "$work"' EXIT
 
 room_response "$work/room.wav" 0.4 1
 quiet_ffmpeg -f lavfi -i "anoisesrc=c=pink:d=10:r=22050:a=0.5:seed=2" "$work/noise.wav"
-ways=(mp3 ogg telephone room band noise codec)
+ways=(mp3 ogg telephone microphone room band noise codec)
 mkdir "${ways[@]/#/$work/}"
 band='highpass=f=150,lowpass=f=7000'
 codec=(-ar 16000 -c:a aac -b:a 32k)
@@ -38,6 +39,7 @@ while IFS= read -r -d '' song; do
   quiet_ffmpeg -i "$song" -ar 44100 -c:a libvorbis -b:a 64k "$work/ogg/$name.ogg"
   in_room "$song" "$work/room.wav" "$work/room-song.wav" "$band"
   add_noise "$work/room-song.wav" "$work/noise.wav" 20 "$work/telephone/$name.m4a" "${codec[@]}"
+  add_noise "$work/room-song.wav" "$work/noise.wav" 20 "$work/microphone/$name.wav"
   in_room "$song" "$work/room.wav" "$work/room/$name.wav"
   quiet_ffmpeg -i "$song" -af "$band" "$work/band/$name.wav"
   add_noise "$song" "$work/noise.wav" 20 "$work/noise/$name.wav"
