@@ -22,8 +22,9 @@ pub const PAPERS_SPLIT: &str = "clips";
 /// The splits that say more and more of songs never heard, in that order.
 pub const SPLITS: [&str; 3] = ["clips", "tracks", "filtered"];
 
-/// Decimals that losses and accuracies keep.
-const KEPT: f64 = 1e4;
+/// Decimals that losses and accuracies keep: more than are shown, or what is rounded here to
+/// a half would be rounded up there.
+const KEPT: f64 = 1e5;
 
 /// Why the file is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -607,10 +608,10 @@ mod tests {
         let all = experiments(&[("a", result("8", "clips", 0, 7))]);
         let run = &all.runs[0];
         let training = run.training.as_ref().unwrap();
-        assert_eq!(training.epochs, [[None, Some(0.1235), Some(1.0), Some(0.5)]]);
+        assert_eq!(training.epochs, [[None, Some(0.12346), Some(1.0), Some(0.5)]]);
         assert_eq!(training.seconds, 10.0);
         let test = run.parts[2].as_ref().unwrap();
-        assert_eq!((test.loss, test.recall(0), test.recall(2)), (0.3333, Some(0.7), None));
+        assert_eq!((test.loss, test.recall(0), test.recall(2)), (0.33333, Some(0.7), None));
         assert_eq!(test.worst(), Some((0, 1, 3)));
         assert!(run.parts[0].is_none());
     }
