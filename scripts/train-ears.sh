@@ -19,6 +19,12 @@ seed=${4:-0}
 options=("${@:5}")
 for at in "${!options[@]}"; do
   [ ! -f "${options[at]}" ] || options[at]=$(realpath "${options[at]}")
+  case ${options[at]} in
+    --max-*)
+      echo "train-ears.sh takes no ${options[at]}: a teacher that is not done would teach; stop it by Ctrl-C" >&2
+      exit 2
+      ;;
+  esac
 done
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh

@@ -142,6 +142,29 @@ fn a_killed_training_ends_with_the_weights_of_one_that_was_not() {
     }
 }
 
+/// Stopped by Ctrl-C: with a checkpoint, and with a status that ends a script.
+#[test]
+fn an_interrupted_training_leaves_a_checkpoint_and_says_so() {
+    let words = "train --row 7 --device cpu --epochs 100 --batch-size 2";
+    let (folder, archive) = prepared(&[11, 11]);
+    let output = folder.path().join("run");
+    let mut child = needledrop(words, &archive, &output).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("1/100")));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(lines.any(|line| line.contains("--resume goes on")));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let place = || {
+        let State { epoch, step, .. } =
+            Checkpoint::load(&output.join("checkpoint.safetensors")).unwrap().state;
+        (epoch, step)
+    };
+    let before = place();
+    assert!(before >= (1, 0), "{before:?}");
+    done(needledrop(words, &archive, &output).args(["--resume", "--max-steps", "1"]));
+    assert!(place() > before, "{:?} after {before:?}", place());
+}
+
 #[test]
 fn what_cannot_be_trained_on_is_refused_with_the_reason() {
     let (folder, small) = prepared(&[11, 11]);

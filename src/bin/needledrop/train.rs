@@ -45,6 +45,8 @@ use crate::{run, session::session};
 
 /// How often a checkpoint is kept within an epoch.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
+/// Exit status after Ctrl-C, as a shell gives it to what SIGINT ended.
+const INTERRUPTED: u8 = 130;
 /// Length of the paper's clips.
 const CLIP_SECONDS: f32 = 3.0;
 /// What a recipe that was refitted has beside it.
@@ -329,6 +331,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if step > 0 {
             println!("{:.3} s a step", epoch_seconds / step as f64);
         }
+        // So that a script does not go on to what this was for.
+        if pace.interrupted.load(Ordering::Relaxed) {
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -580,7 +586,7 @@ impl Pace {
         let flag = Arc::clone(&interrupted);
         ctrlc::set_handler(move || {
             if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
+                std::process::exit(INTERRUPTED.into());
             }
             eprintln!(
                 "\nStopping within a few steps, with a checkpoint; Ctrl-C again stops at once, without one"
