@@ -9,7 +9,7 @@
 # (default: 0) say how; but for `filtered` and `lists`, which are fixed, SEED draws the
 # split too. More options go to `needledrop train`: --refit, --device cuda, and --lists
 # TRAIN VALIDATION TEST where the split is `lists`. What was interrupted
-# goes on where it was by the same command. Half an hour on 2 cores.
+# goes on where it was by the same command. Half an hour and more on 2 cores.
 set -euo pipefail
 usage="usage: scripts/train-ears.sh ARCHIVE FOLDER [SPLIT [SEED [OPTION ...]]]"
 archive=$(realpath "${1:?$usage}")

@@ -21,7 +21,7 @@ use needledrop::{
     network::{
         card::{Combine, RejectionScore, Score},
         experiment::experiment,
-        weights::Weights,
+        weights::{Weights, tensor_shapes},
     },
     report::{
         embeddings::Embeddings,
@@ -32,6 +32,7 @@ use needledrop::{
     spectrogram::config::SpectrogramConfig,
 };
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 const TRACKS: usize = 12;
@@ -185,6 +186,17 @@ fn a_part_scored_later_joins_those_before() {
     assert!(read().parts.test.is_none());
     succeeds(&["evaluate", folder, "--archive", text(&archive), "--parts", "test,train"]);
     assert_eq!(read().parts, trained.result().parts);
+    // Each with the call that measured it.
+    let called = |part: &str| read().call_of(part).command.clone();
+    assert!(called("validation").ends_with("--parts validation"), "{}", called("validation"));
+    assert!(called("test").ends_with("--parts test,train"), "{}", called("test"));
+    // As the page's file has them the weights are others, and nothing of before is theirs.
+    succeeds(&["evaluate", folder, "--archive", text(&archive), "--parts", "test", "--precision", "f16"]);
+    let rounded = read();
+    assert!(rounded.weights != trained.result().weights && rounded.parts.train.is_none());
+    let model = run.path().join("model.safetensors");
+    succeeds(&["export", folder, "-o", text(&model)]);
+    assert_eq!(fingerprint(&Weights::from_bytes(&fs::read(&model).unwrap()).unwrap()), rounded.weights);
 }
 
 #[test]
@@ -375,6 +387,16 @@ fn the_map_on_the_page_is_of_the_model_on_the_page() {
     assert_eq!(map.points.place.len(), 1000);
 }
 
+/// SHA-256 of all weights as f32, in the order of the network.
+fn fingerprint(weights: &Weights) -> String {
+    let mut digest = Sha256::new();
+    for (name, shape) in tensor_shapes(&weights.card().network).unwrap() {
+        let values = weights.tensor(&name, &shape).unwrap();
+        digest.update(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+    }
+    format!("{:x}", digest.finalize())
+}
+
 /// What the page ships is as small, as cheap and as modest as is said of it, and its
 /// card says what was measured.
 #[test]
@@ -388,8 +410,10 @@ fn the_model_on_the_page_is_what_the_results_say() {
     let results = fs::read_dir(root.join("docs/results")).unwrap().map(|entry| entry.unwrap().path());
     let results = results.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
     let results = results.map(|path| RunResult::from_json(&fs::read_to_string(path).unwrap()).unwrap());
-    let of_card = |result: &RunResult| result.split.refitted && result.calibration == card.calibration();
-    let test = results.into_iter().find(of_card).unwrap().parts.test.unwrap();
+    let of_file = |result: &RunResult| result.weights == fingerprint(&weights);
+    let result = results.into_iter().find(of_file).unwrap();
+    assert!(result.split.refitted && result.calibration == card.calibration());
+    let test = result.parts.test.unwrap();
     for (per, accuracy) in [("clip", test.accuracy), ("track", test.track_accuracy)] {
         let of = |score: &&Score| {
             (score.part.as_str(), score.per.as_str(), score.trainings) == ("test", per, None)

@@ -217,9 +217,27 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     let mut limited_command = Command::new("bash");
     limited_command.args(["-c", limited, "bash"]).arg(program.get_program()).args(program.get_args());
     let told = refused(limited_command.arg("--resume"));
-    assert!(told.contains("checkpoint.safetensors cannot be written"), "{told}");
+    assert!(told.contains("checkpoint.safetensors cannot be written") && told.contains("--resume"), "{told}");
     assert_eq!(fs::read(run.join("checkpoint.safetensors")).unwrap(), before);
     assert_eq!(fs::read_dir(&run).unwrap().count(), 1);
+}
+
+/// What is no file, as a device or a socket, is not replaced by one.
+#[cfg(unix)]
+#[test]
+fn only_a_file_gives_way_to_a_file() {
+    let (folder, archive) = prepared(&[11, 11]);
+    let run = folder.path().join("run");
+    done(needledrop("train --row 7 --batch-size 2", &archive, &run).args(["--max-steps", "1"]));
+    let socket = folder.path().join("socket");
+    let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let told = refused(&mut needledrop("prepare", folder.path(), &socket));
+    assert!(told.contains("no file"), "{told}");
+    let told = refused(
+        Command::new(env!("CARGO_BIN_EXE_needledrop")).arg("export").arg(&run).arg("-o").arg(&socket),
+    );
+    assert!(told.contains("no file"), "{told}");
+    assert!(!socket.metadata().unwrap().is_file());
 }
 
 /// A network of one's own, with everything that a recipe may have.

@@ -14,7 +14,7 @@ use super::{
 use crate::{dataset::choice::PartSizes, training::history::Epoch};
 
 /// Version of the shape that this build writes and reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The paper's split, by which a run stands in one of its rows.
 pub const PAPERS_SPLIT: &str = "clips";
@@ -72,6 +72,8 @@ pub struct Shipped {
     pub of_clips: [f64; 3],
     /// The same of the tracks of whose artist nothing was learned, and how many they are.
     pub of_other_artists: Option<([f64; 3], usize)>,
+    /// What trainings by the same recipe score that leave the validation part alone.
+    pub protocol: Option<Protocol>,
     /// Expected calibration error of a clip.
     pub ece: [f64; 3],
     /// The same of a track, debiased.
@@ -80,8 +82,35 @@ pub struct Shipped {
     pub refused: f64,
     /// Share of tracks that the page is not sure of.
     pub unsure: f64,
-    /// Of each genre its name, its test tracks, and the share of them that are right.
-    pub genres: Vec<(String, usize, [f64; 3])>,
+    /// Below this score a clip is refused as not music.
+    pub refused_below: Option<f64>,
+    /// Below this probability of the most probable genre the page is not sure of a song.
+    pub unsure_below: Option<f64>,
+    /// Genre by genre.
+    pub genres: Vec<ShippedGenre>,
+}
+
+/// The mean of several trainings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Protocol {
+    /// How many, each with a seed of its own.
+    pub trainings: usize,
+    /// Share of test tracks that are right, with the ends of its 95 % interval.
+    pub of_tracks: [f64; 3],
+    /// The same of their clips.
+    pub of_clips: [f64; 3],
+}
+
+/// What the page's own model scores on a genre.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShippedGenre {
+    /// Its name.
+    pub name: String,
+    /// Its test tracks, and the share of them that are right.
+    pub of_tracks: (usize, [f64; 3]),
+    /// Those of them of whose artist nothing was learned; `None` where artists are not
+    /// known, or none is left.
+    pub of_other_artists: Option<(usize, [f64; 3])>,
 }
 
 /// A row of the paper's table.
@@ -176,10 +205,10 @@ impl Experiments {
         let (refitted, chosen): (Vec<_>, Vec<_>) =
             results.into_iter().partition(|(_, result)| result.split.refitted);
         let newest = refitted.into_iter().max_by(|(_, one), (_, other)| {
-            let day = |result: &RunResult| result.evaluation.date.clone();
+            let day = |result: &RunResult| result.call_of("test").date.clone();
             day(one).cmp(&day(other))
         });
-        let shipped = newest.and_then(|(_, result)| Shipped::new(result));
+        let shipped = newest.and_then(|(_, result)| Shipped::new(result, &chosen));
         let mut runs: Vec<Run> = chosen.into_iter().map(|(name, result)| Run::new(name, result)).collect();
         runs.sort_by(|one, other| one.name.cmp(&other.name));
         let rows = PAPER.iter().map(|paper| Row {
@@ -335,7 +364,7 @@ impl Run {
             split_seed: result.split.seed,
             clips: result.split.clips,
             training: result.training.as_ref().map(training),
-            scored: call(&result.evaluation),
+            scored: call(result.call_of("test")),
             parts: parts.map(|scores| scores.as_ref().map(Part::new)),
         }
     }
@@ -353,15 +382,20 @@ impl Run {
 impl Shipped {
     /// `None` where the test part was not scored, or not genre by genre, or where its
     /// tracks have not all as many clips.
-    fn new(result: &RunResult) -> Option<Self> {
+    ///
+    /// `chosen` are results of models that left the validation part alone.
+    fn new(result: &RunResult, chosen: &[(&str, &RunResult)]) -> Option<Self> {
         let test = result.parts.test.as_ref()?;
         let clips_of_track = test.clips.checked_div(test.tracks).filter(|clips| *clips > 0)?;
         let tracks = |clips: usize| clips.is_multiple_of(clips_of_track).then_some(clips / clips_of_track);
         tracks(test.clips)?;
-        let genre = |(name, score): (&String, &GenreScore)| {
-            Some((name.clone(), tracks(score.support as usize)?, estimate(&score.tracks?)))
-        };
         let others = result.parts.test_other_artists.as_ref();
+        let of = |score: &GenreScore| Some((tracks(score.support as usize)?, estimate(&score.tracks?)));
+        let genre = |(at, name): (usize, &String)| {
+            let other = others.and_then(|others| of(others.genres.get(at)?));
+            let of_other_artists = other.filter(|(tracks, _)| *tracks > 0);
+            Some(ShippedGenre { name: name.clone(), of_tracks: of(test.genres.get(at)?)?, of_other_artists })
+        };
         Some(Self {
             model: result.name.clone(),
             split: result.split.name.clone(),
@@ -370,12 +404,34 @@ impl Shipped {
             of_tracks: estimate(&test.track_accuracy),
             of_clips: estimate(&test.accuracy),
             of_other_artists: others.map(|scores| (estimate(&scores.track_accuracy), scores.tracks)),
+            protocol: Protocol::new(result, chosen),
             ece: estimate(&test.ece),
             track_ece: rounded(test.track_ece_debiased),
             refused: rounded(test.refused),
             unsure: rounded(test.unsure),
-            genres: result.genres.iter().zip(&test.genres).map(genre).collect::<Option<_>>()?,
+            refused_below: result.calibration.rejection.map(|rejection| rounded(rejection.threshold.into())),
+            unsure_below: result.calibration.least_confidence.map(|least| rounded(least.into())),
+            genres: result.genres.iter().enumerate().map(genre).collect::<Option<_>>()?,
         })
+    }
+}
+
+impl Protocol {
+    /// Of those that are trained as the model was, but without its validation part.
+    fn new(shipped: &RunResult, chosen: &[(&str, &RunResult)]) -> Option<Self> {
+        let recipe = |result: &RunResult| result.training.as_ref().map(|training| training.recipe.clone());
+        let alike = |result: &RunResult| {
+            let names = |result: &RunResult| (result.name.clone(), result.split.name.clone());
+            names(result) == names(shipped) && recipe(result) == recipe(shipped)
+        };
+        let alike = chosen.iter().map(|(_, result)| *result).filter(|result| alike(result));
+        let (of_tracks, of_clips): (Vec<Estimate>, Vec<Estimate>) = alike
+            .filter_map(|result| result.parts.test.as_ref())
+            .map(|test| (test.track_accuracy, test.accuracy))
+            .unzip();
+        let mean = |each: &[Estimate]| estimate(&Estimate::mean(each));
+        let trainings = of_tracks.len();
+        (trainings > 1).then(|| Self { trainings, of_tracks: mean(&of_tracks), of_clips: mean(&of_clips) })
     }
 }
 
@@ -425,6 +481,8 @@ fn rounded(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::{
         dataset::choice::SplitChoice,
@@ -504,6 +562,7 @@ mod tests {
                 earlier: Vec::new(),
             }),
             evaluation: session("needledrop evaluate"),
+            evaluated_before: BTreeMap::new(),
             parts: Parts {
                 train: None,
                 validation: None,
@@ -595,8 +654,24 @@ mod tests {
         let said = all.shipped.as_ref().unwrap();
         assert_eq!((said.of_tracks, said.of_other_artists), ([0.7, 0.6, 0.8], None));
         // Of ten clips, as many as each of the two tracks has.
-        assert_eq!(said.genres[3], ("disco".into(), 1, [0.7, 0.6, 0.8]));
+        let disco = &said.genres[3];
+        assert_eq!((disco.name.as_str(), disco.of_tracks), ("disco", (1, [0.7, 0.6, 0.8])));
+        assert_eq!((disco.of_other_artists, said.protocol), (None, None));
         assert_eq!(Experiments::from_json(&all.to_json().unwrap()), Ok(all));
+        // The mean of those that left the validation part alone, and artists apart.
+        let mut apart = shipped("2026-11-29", 7);
+        apart.calibration.least_confidence = Some(0.5);
+        let mut others = apart.parts.test.clone().unwrap();
+        others.genres[3].support = 0;
+        apart.parts.test_other_artists = Some(others);
+        let one = |seed, right| result("8", "filtered", seed, right);
+        let all = [("a", apart), ("b", one(0, 6)), ("c", one(1, 8)), ("d", result("8", "clips", 0, 9))];
+        let said = experiments(&all).shipped.unwrap();
+        let protocol = said.protocol.unwrap();
+        assert_eq!((protocol.trainings, protocol.of_clips[0]), (2, 0.7));
+        assert_eq!((said.unsure_below, said.refused_below), (Some(0.5), None));
+        assert_eq!(said.genres[3].of_other_artists, None);
+        assert_eq!(said.genres[4].of_other_artists, Some(said.genres[4].of_tracks));
         // Results of before genres were scored by tracks.
         let mut old = shipped("2026-11-29", 7);
         old.parts.test.as_mut().unwrap().genres[0].tracks = None;
@@ -624,7 +699,7 @@ mod tests {
             change(&mut bad);
             Experiments::from_json(&bad.to_json().unwrap()).unwrap_err()
         };
-        assert_eq!(refused(|bad| bad.version = 2), ExperimentsError::Version(2));
+        assert_eq!(refused(|bad| bad.version = 1), ExperimentsError::Version(1));
         assert!(matches!(refused(|bad| bad.rows[0].runs.push(5)), ExperimentsError::Contradiction(_)));
         assert!(matches!(
             refused(|bad| {

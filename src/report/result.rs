@@ -5,6 +5,8 @@
 //! the report. `docs/results/README.md` describes the shape for readers of the
 //! JSON.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -62,8 +64,11 @@ pub struct RunResult {
     pub calibration: Calibration,
     /// How the weights came about; `None` for weights without their run.
     pub training: Option<TrainingRecord>,
-    /// The call that measured the scores.
+    /// The call that measured the scores, but for those that are named next.
     pub evaluation: Session,
+    /// The earlier calls whose scores are still here, by the name of the part.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evaluated_before: BTreeMap<String, Session>,
     /// What it scored.
     pub parts: Parts,
 }
@@ -206,6 +211,11 @@ pub struct GenreScore {
 }
 
 impl RunResult {
+    /// The call that measured the scores of this part.
+    pub fn call_of(&self, part: &str) -> &Session {
+        self.evaluated_before.get(part).unwrap_or(&self.evaluation)
+    }
+
     /// Reads and checks a result.
     ///
     /// # Errors

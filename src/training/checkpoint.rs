@@ -38,13 +38,22 @@ const STATE_KEY: &str = "checkpoint";
 /// Why there is no checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The disk is full, the folder is not writable, the file is absent.
-    #[error("the checkpoint {path} cannot be {done}: {error}")]
-    Disk {
+    /// The file is absent, or not ours to read.
+    #[error("the checkpoint {path} cannot be read: {error}")]
+    Unread {
         /// The file.
         path: String,
-        /// `read` or `written`.
-        done: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The disk is full, or the folder is not writable.
+    #[error(
+        "the checkpoint {path} cannot be written: {error}; the one before it, if there was one, is still \
+         there: once that is mended, the same command with --resume goes on"
+    )]
+    Unwritten {
+        /// The file.
+        path: String,
         /// What the system said.
         error: io::Error,
     },
@@ -144,7 +153,7 @@ impl Checkpoint {
     /// Writes the file, whole or not at all.
     ///
     /// # Errors
-    /// [`CheckpointError::Disk`]; the old file is then still there.
+    /// [`CheckpointError::Unwritten`]; the old file is then still there.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let unreadable =
             |reason: String| CheckpointError::Unreadable { path: path.display().to_string(), reason };
@@ -163,11 +172,8 @@ impl Checkpoint {
         }
         let bytes =
             safetensors::serialize(tensors, Some(metadata)).map_err(|error| unreadable(error.to_string()))?;
-        write_whole(path, &bytes).map_err(|error| CheckpointError::Disk {
-            path: path.display().to_string(),
-            done: "written",
-            error,
-        })
+        write_whole(path, &bytes)
+            .map_err(|error| CheckpointError::Unwritten { path: path.display().to_string(), error })
     }
 
     /// Reads a file.
@@ -177,8 +183,7 @@ impl Checkpoint {
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
         let shown = || path.display().to_string();
         let unreadable = |reason: String| CheckpointError::Unreadable { path: shown(), reason };
-        let bytes =
-            fs::read(path).map_err(|error| CheckpointError::Disk { path: shown(), done: "read", error })?;
+        let bytes = fs::read(path).map_err(|error| CheckpointError::Unread { path: shown(), error })?;
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| unreadable(error.to_string()))?;
         let entry = |key: &str| {
@@ -213,8 +218,12 @@ impl Checkpoint {
 /// Writes a file beside the old one and puts it in its place.
 ///
 /// # Errors
-/// What the system says; the old file is then untouched.
+/// What the system says, or that what is there is a device or a pipe, which a file must not
+/// replace; what was there is then untouched.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.metadata().is_ok_and(|there| !there.is_file()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "what has this name is no file"));
+    }
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = Path::new(&beside);

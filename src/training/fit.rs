@@ -52,7 +52,8 @@ use crate::{
 
 /// Clips that are judged together; no gradients are kept of them.
 const JUDGED_TOGETHER: usize = 64;
-/// Steps between two looks at the loss: each makes a GPU wait for the host.
+/// Steps between two looks at a GPU's loss: each makes it wait for the host. The processor
+/// is looked at after every step.
 const STEPS_BETWEEN_LOOKS: usize = 8;
 
 /// Why a training ends without weights.
@@ -261,6 +262,7 @@ impl Job<'_> {
         let mut teachers =
             self.teachers.iter().map(|teacher| self.teacher(teacher)).collect::<Result<Vec<_>, _>>()?;
         let eyes = self.eyes(self.teachers, recipe.beyond.clear_teachers)?;
+        let between_looks = if device == Device::flex() { 1 } else { STEPS_BETWEEN_LOOKS };
 
         std::thread::scope(|scope| -> Result<Checkpoint, TrainingError> {
             while !is_over(&state) {
@@ -307,7 +309,7 @@ impl Job<'_> {
                         averaged(average, &network.valid(), recipe.beyond.averaging.min(soon))
                     });
 
-                    if state.step.is_multiple_of(STEPS_BETWEEN_LOOKS) || state.step == batches.len() {
+                    if state.step.is_multiple_of(between_looks) || state.step == batches.len() {
                         state.running = look.take(state.running, &state)?;
                         state.epoch_seconds = before + started.elapsed().as_secs_f64();
                         let (epoch, step, running) = (state.epoch, state.step, state.running);
@@ -1118,6 +1120,58 @@ mod tests {
                 }
             });
         }
+    }
+
+    /// Keras's `l2(0.003)` adds 0.003 · Σ w² of kernels, not of biases, to the loss, and so
+    /// 0.006 · w to their gradients.
+    #[test]
+    fn the_penalty_is_that_of_keras() {
+        const L2: f64 = 0.003;
+        /// Biases begin with 0, and would not show that they are left out.
+        struct Lift;
+        impl ModuleMapper for Lift {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(
+                    |tensor| if D == 1 { tensor.add_scalar(0.5).detach().require_grad() } else { tensor },
+                )
+            }
+        }
+        /// Every parameter beside its gradient, both flat, and whether it is a kernel.
+        struct Read(GradientsParams, Vec<(bool, Vec<f32>, Vec<f32>)>);
+        impl ModuleVisitor for Read {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let gradient = read(self.0.remove::<D>(param.id).unwrap()).unwrap();
+                self.1.push((D > 1, read(param.val()).unwrap(), gradient));
+            }
+        }
+        with_job(0.0, Kind::Paper, Convolutions::Burn, |job, card, _| {
+            let weights = glorot_uniform(card.clone(), 5).unwrap();
+            let device = job.device.clone().autodiff();
+            let network = card.network.init(&device).unwrap().load(&weights, &device).unwrap();
+            let network = number(network.map(&mut Lift));
+            let batch = &job.split.part(Part::Train)[..3];
+            let of = |l2: f64| {
+                let logits = network.forward(autodiff(job.inputs.batch(batch))).logits;
+                let loss = loss_of(&network, logits, Truth::Genres(job.inputs.genres(batch)), l2);
+                let value = loss.clone().into_scalar::<f32>();
+                let mut of_parameters =
+                    Read(GradientsParams::from_grads(loss.backward(), &network), Vec::new());
+                network.visit(&mut of_parameters);
+                (f64::from(value), of_parameters.1)
+            };
+            let ((without, before), (with, after)) = (of(0.0), of(L2));
+            let mut squares = 0.0;
+            for ((is_kernel, values, before), (_, _, after)) in before.iter().zip(&after) {
+                for ((value, before), after) in values.iter().zip(before).zip(after) {
+                    let added = if *is_kernel { 2.0 * L2 as f32 * value } else { 0.0 };
+                    assert!((after - before - added).abs() < 1e-6, "{after} after {before}");
+                    squares += if *is_kernel { f64::from(*value).powi(2) } else { 0.0 };
+                }
+            }
+            assert_eq!(before.len(), 2 * (card.network.blocks.len() + 2));
+            let added = with - without;
+            assert!((added - L2 * squares).abs() < 1e-4 * L2 * squares, "{added}, {}", L2 * squares);
+        });
     }
 
     #[test]

@@ -106,7 +106,13 @@ fn the_pages_own_network_has_its_card() {
     assert!(browser.text("#card-heading").contains(&shipped.model));
     assert_eq!(count(&browser, "[data-testid=card-genres] tbody tr"), shipped.genres.len() as u64);
     let share = format!("{:.1}", 100.0 * shipped.of_tracks[0]);
-    assert!(browser.text("[data-testid=pages-card] .facts").contains(&share), "{share}");
+    let facts = browser.text("[data-testid=pages-card] .facts");
+    assert!(facts.contains(&share), "{share}");
+    let protocol = shipped.protocol.unwrap();
+    let mean = format!("{:.1}", 100.0 * protocol.of_tracks[0]);
+    assert!(facts.contains(&mean) && facts.contains(&format!("mean of {}", protocol.trainings)), "{facts}");
+    let doubt = browser.text("[data-testid=card-doubt]");
+    assert!(doubt.contains(&format!("{:.0}", 100.0 * shipped.unsure_below.unwrap())), "{doubt}");
     browser.assert_content();
 }
 

@@ -1,6 +1,7 @@
 //! `needledrop evaluate`: a run, or weights with a card, and an archive to scores.
 
 use std::{
+    collections::BTreeMap,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -33,11 +34,13 @@ use needledrop::{
         device::{DeviceKind, panic_message},
         evaluate::{Answer, score},
         fit::{Job, Predictions, TrainingError},
+        history::Session,
         inputs::{Inputs, fits},
     },
 };
 
 use crate::{
+    convert::Stored,
     run,
     session::session,
     train::{SplitArguments, SplitName, data, read_archive},
@@ -61,6 +64,10 @@ pub(crate) struct Arguments {
     /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
+    /// How the numbers of the weights are rounded first: f16 scores what `export` makes of
+    /// them. [default: not at all]
+    #[arg(long, value_enum)]
+    precision: Option<Stored>,
     /// Folder for result.json and embeddings.safetensors. [default: the run's own]
     #[arg(long, short)]
     output: Option<PathBuf>,
@@ -98,6 +105,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         (None, run::read_model(&arguments.model)?)
     };
+    let weights = match arguments.precision {
+        Some(precision) => Weights::from_bytes(&weights.to_bytes(precision.into())?)?,
+        None => weights,
+    };
     let card = weights.card();
     let archive = read_archive(&arguments.archive)?;
     fits(&archive, card).with_context(|| arguments.archive.display().to_string())?;
@@ -122,12 +133,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let judge = Judge { card, rejector, archive: &archive, split: &split, clips: &clips, penalty };
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
     let artists = arguments.artists.as_deref().map(read_artists).transpose()?;
-    let mut parts = earlier(&run::result(output), &fingerprint, &choice, card.calibration());
+    let (mut parts, mut evaluated_before) =
+        earlier(&run::result(output), &fingerprint, &choice, card.calibration());
     for part in asked(&arguments.parts, split.refitted)? {
         let bar = bar(part, split.part(part).len());
         let predictions = predict(&job, &weights, part, &bar)?;
         let scores = judge.score(part, &predictions, None)?;
         println!("{}", summary(part.name(), &scores));
+        evaluated_before.remove(part.name());
         match part {
             Part::Train => parts.train = Some(scores),
             Part::Validation => parts.validation = Some(scores),
@@ -160,6 +173,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         calibration: card.calibration(),
         training: state.and_then(record),
         evaluation: session(arguments.device),
+        evaluated_before,
         parts,
     };
     let path = run::result(output);
@@ -235,13 +249,23 @@ pub(crate) fn split(
     Ok((split, choice))
 }
 
-/// Scores of parts that were not asked for now, if they are of the same weights
-/// and clips, and verdicts were made in the same way.
-fn earlier(path: &Path, weights: &str, choice: &SplitChoice, calibration: Calibration) -> Parts {
+/// Scores that are there already, if they are of the same weights and clips, and verdicts
+/// were made in the same way; and the call that measured each part.
+fn earlier(
+    path: &Path,
+    weights: &str,
+    choice: &SplitChoice,
+    calibration: Calibration,
+) -> (Parts, BTreeMap<String, Session>) {
     let same = |result: &RunResult| {
         result.weights == weights && result.split == *choice && result.calibration == calibration
     };
-    run::read_result(path).ok().filter(same).map(|result| result.parts).unwrap_or_default()
+    let Some(result) = run::read_result(path).ok().filter(same) else { return Default::default() };
+    let RunResult { parts, evaluation, evaluated_before, .. } = result;
+    let mut calls: BTreeMap<String, Session> =
+        parts.scored().map(|(part, _)| (part.to_owned(), evaluation.clone())).collect();
+    calls.extend(evaluated_before);
+    (parts, calls)
 }
 
 /// What the network says of a part.

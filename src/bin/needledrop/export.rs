@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 /// What the model's evaluation says, for the card: of what was not learned from first.
 fn scores(
-    Arguments { run: folder, result, .. }: &Arguments,
+    Arguments { run: folder, result, precision, .. }: &Arguments,
     weights: &Weights,
 ) -> anyhow::Result<Vec<Score>> {
     let path = result.clone().unwrap_or_else(|| run::result(folder));
@@ -95,7 +95,9 @@ fn scores(
         return Ok(Vec::new());
     }
     let result = run::read_result(&path)?;
-    if result.weights != run::fingerprint(weights)? {
+    // Of the run, or of what `evaluate --precision` said that is made of it here.
+    let stored = Weights::from_bytes(&weights.to_bytes((*precision).into())?)?;
+    if ![run::fingerprint(weights)?, run::fingerprint(&stored)?].contains(&result.weights) {
         bail!("{} is of other weights than the run has now: evaluate it again", path.display());
     }
     if result.calibration != weights.card().calibration() {

@@ -143,6 +143,10 @@ fn check_output(output: &Path) -> anyhow::Result<fs::Permissions> {
     if output.is_dir() {
         bail!("{} is a folder; name a file in it", output.display());
     }
+    // The archive takes the place of what has its name.
+    if output.metadata().is_ok_and(|there| !there.is_file()) {
+        bail!("{} is no file, and would be replaced by one; give another name", output.display());
+    }
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         bail!("the folder {} does not exist; make it first", folder.display());

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 
 use super::super::words::{self, sentence, t};
 use super::{percent, within};
-use crate::report::experiments::Shipped;
+use crate::report::experiments::{Protocol, Shipped, ShippedGenre};
 
 /// The card.
 #[component]
@@ -24,10 +24,13 @@ pub(super) fn PagesCard(
         of_tracks,
         of_clips,
         of_other_artists,
+        protocol,
         ece,
         track_ece,
         refused,
         unsure,
+        refused_below,
+        unsure_below,
         genres,
     } = shipped;
     let heading = move || t!("card.heading", model = &model);
@@ -50,15 +53,39 @@ pub(super) fn PagesCard(
             <div><dt>{move || t!("card.other_artists", tracks = of)}</dt><dd>{move || within(share)}</dd></div>
         }
     });
-    let worst = genres.iter().min_by(|one, other| one.2[0].total_cmp(&other.2[0])).cloned();
-    let worst = worst.map(|(genre, _, [share, ..])| {
-        move || t!("card.worst", genre = words::genre(&genre), share = percent(share))
+    let protocol = protocol.map(|Protocol { trainings, of_tracks, of_clips }| {
+        view! {
+            <div>
+                <dt>{move || t!("card.protocol_tracks", trainings = trainings)}</dt>
+                <dd>{move || within(of_tracks)}</dd>
+            </div>
+            <div>
+                <dt>{move || t!("card.protocol_clips", trainings = trainings)}</dt>
+                <dd>{move || within(of_clips)}</dd>
+            </div>
+        }
     });
-    let rows = genres.into_iter().map(|(genre, tracks, share)| {
+    let artists = of_other_artists
+        .map(|(_, of)| move || t!("card.known_artists", tracks = tracks, known = tracks.saturating_sub(of)));
+    let refuses = refused_below.map(|below| move || t!("card.refuses", below = words::decimal(below, 2)));
+    let doubts = unsure_below.map(|below| move || t!("card.doubts", share = words::percent(below as f32)));
+    let worst =
+        genres.iter().min_by(|one, other| one.of_tracks.1[0].total_cmp(&other.of_tracks.1[0])).cloned();
+    let worst = worst.map(|ShippedGenre { name, of_tracks: (_, [share, ..]), .. }| {
+        move || t!("card.worst", genre = words::genre(&name), share = percent(share))
+    });
+    let rows = genres.into_iter().map(|ShippedGenre { name, of_tracks: (tracks, share), of_other_artists }| {
         let [value, ..] = share;
+        let others = of_other_artists.map(|(tracks, share)| {
+            view! {
+                <td>{tracks}</td>
+                <td>{move || within(share)}</td>
+            }
+        });
+        let others = others.map_or_else(|| view! { <td>"–"</td><td>"–"</td> }.into_any(), IntoAny::into_any);
         view! {
             <tr>
-                <th scope="row">{move || words::genre(&genre)}</th>
+                <th scope="row">{move || words::genre(&name)}</th>
                 <td>{tracks}</td>
                 <td>{move || within(share)}</td>
                 <td class="bar">
@@ -66,6 +93,7 @@ pub(super) fn PagesCard(
                         <span class="bar-fill accent" style:transform=format!("scaleX({}e-3)", (value * 1000.0).round())></span>
                     </span>
                 </td>
+                {others}
             </tr>
         }
     });
@@ -78,9 +106,9 @@ pub(super) fn PagesCard(
             <h3>{sentence("card.data")}</h3>
             <p>{sentence("card.flaws")}</p>
             <p>{learned}</p>
-            <p>{sentence("card.artists")}</p>
+            <p>{artists} " " {sentence("card.artists")}</p>
             <h3 id="card-scores">{sentence("card.scores")}</h3>
-            <dl class="facts">{shares.collect_view()} {others}</dl>
+            <dl class="facts">{shares.collect_view()} {others} {protocol}</dl>
             <p class="quiet small">{move || t!("card.note", tracks = tracks)}</p>
             <div class="sideways" role="region" tabindex="0" aria-labelledby="card-scores">
                 <table class="numbers" data-testid="card-genres">
@@ -90,12 +118,16 @@ pub(super) fn PagesCard(
                             <th scope="col">{sentence("card.tracks")}</th>
                             <th scope="col">{sentence("card.right")}</th>
                             <td></td>
+                            <th scope="col">{sentence("card.others_tracks")}</th>
+                            <th scope="col">{sentence("card.right")}</th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
                 </table>
             </div>
             <p>{worst}</p>
+            <h3>{sentence("card.doubt")}</h3>
+            <p data-testid="card-doubt">{refuses} " " {doubts} " " {sentence("card.thresholds")}</p>
         </section>
     }
 }
