@@ -720,6 +720,46 @@ fn a_microphone_and_a_transcoding_have_workers_of_their_own() {
     assert_eq!(world.of_role(Role::Decoder).len(), 1);
 }
 
+impl World {
+    /// Lets seconds pass in which no worker says anything.
+    fn be_silent(&mut self, seconds: u32) {
+        for _ in 0..4 * seconds {
+            self.now += 250.0;
+            self.event(Event::Tick);
+        }
+    }
+}
+
+#[test]
+fn a_microphone_may_be_silent_but_its_recording_may_not() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    let song = SongId(0);
+    world.event(Event::Listen { song, sample_rate: 48_000, port: 0 });
+    world.run();
+    world.be_silent(200);
+    assert_eq!(world.of_role(Role::Microphone).len(), 1);
+    assert!(!world.ended.contains_key(&song));
+    world.event(Event::StopListening { song });
+    world.inbox.clear();
+    world.be_silent(30);
+    assert!(world.of_role(Role::Microphone).is_empty());
+    assert!(matches!(world.ended[&song], Err(SongProblem::Engine { .. })));
+}
+
+#[test]
+fn a_transcoding_that_takes_a_minute_is_not_broken_off() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.event(Event::Transcode { song: SongId(0), file: 0 });
+    world.answer(0);
+    world.be_silent(60);
+    assert_eq!(world.of_role(Role::Decoder).len(), 2);
+    world.run();
+    let made = |update: &Update<Thing>| matches!(update, Update::Recording { file: Some(_), .. });
+    assert!(world.updates.iter().any(made));
+}
+
 #[test]
 fn whatever_dies_whenever_every_song_ends_once_and_whole() {
     for seed in 0..300 {

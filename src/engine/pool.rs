@@ -551,11 +551,23 @@ enum Reading {
 /// Work for which a worker of its own is started and then ended.
 enum Errand<P> {
     Transcode { song: SongId, file: P },
-    Listen { song: SongId, sample_rate: u32, port: P },
+    Listen { song: SongId, sample_rate: u32, port: P, stopping: bool },
     Cut { query: QueryId, file: P, clip: usize, format: ClipFormat },
 }
 
 impl<P> Errand<P> {
+    /// Silence, in ms, after which a worker that is at it counts as dead.
+    fn patience(&self) -> f64 {
+        match self {
+            // It answers at the end of the song; to the last clip of a mix of three hours
+            // it is a long way too.
+            Self::Transcode { .. } | Self::Cut { .. } => SILENCE_AT_START,
+            // A microphone that another program holds for a while gives it nothing to say.
+            Self::Listen { stopping: false, .. } => f64::INFINITY,
+            Self::Listen { .. } => SILENCE,
+        }
+    }
+
     fn song(&self) -> Option<SongId> {
         match self {
             Self::Transcode { song, .. } | Self::Listen { song, .. } => Some(*song),
@@ -674,7 +686,10 @@ impl<P: Clone> Pool<P> {
             }
             Event::Listen { song, sample_rate, port } => {
                 self.songs.insert(song, Song::new(None, self.model()));
-                self.run_errand(Role::Microphone, Errand::Listen { song, sample_rate, port });
+                self.run_errand(
+                    Role::Microphone,
+                    Errand::Listen { song, sample_rate, port, stopping: false },
+                );
             }
             Event::StopListening { song } => self.stop_listening(song),
             Event::Inspect { query, model, frame, source } => {
@@ -965,17 +980,11 @@ impl<P: Clone> Pool<P> {
             .workers
             .iter()
             .filter(|(id, worker)| {
-                // To the last clip of a mix of three hours it is a long way.
-                let is_cutting = self.errands.get(id).is_some_and(|errand| errand.query().is_some());
+                let errand = self.errands.get(id);
                 let patience = match worker.phase {
-                    _ if is_cutting => SILENCE_AT_START,
                     Phase::Starting | Phase::Loading(_) => SILENCE_AT_START,
-                    Phase::Busy => SILENCE,
-                    Phase::Idle
-                        if worker.role == Role::Decoder && reading && !self.errands.contains_key(id) =>
-                    {
-                        SILENCE
-                    }
+                    Phase::Busy => errand.map_or(SILENCE, Errand::patience),
+                    Phase::Idle if worker.role == Role::Decoder && reading && errand.is_none() => SILENCE,
                     Phase::Idle => f64::INFINITY,
                 };
                 self.now - worker.heard > patience
@@ -1295,8 +1304,9 @@ impl<P: Clone> Pool<P> {
     }
 
     fn stop_listening(&mut self, song: SongId) {
-        let errand = self.errands.iter().find(|(_, errand)| errand.song() == Some(song));
-        let Some((&worker, Errand::Listen { .. })) = errand else { return };
+        let errand = self.errands.iter_mut().find(|(_, errand)| errand.song() == Some(song));
+        let Some((&worker, Errand::Listen { stopping, .. })) = errand else { return };
+        *stopping = true;
         match self.workers.get(&worker).map(|worker| &worker.phase) {
             Some(Phase::Busy) => self.send(worker, Request::StopListening { song }, vec![], false),
             // It never began to listen.
@@ -1445,7 +1455,7 @@ impl<P: Clone> Pool<P> {
                 (Errand::Transcode { song, file }, _) => {
                     requests.push((*id, Request::Transcode { song: *song }, file.clone(), false));
                 }
-                (Errand::Listen { song, sample_rate, port }, Some(format)) => {
+                (Errand::Listen { song, sample_rate, port, .. }, Some(format)) => {
                     let request = Request::Listen { song: *song, format, sample_rate: *sample_rate };
                     requests.push((*id, request, port.clone(), true));
                 }
