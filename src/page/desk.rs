@@ -586,7 +586,7 @@ impl Desk {
     pub(crate) fn cancel(self, song: &Song) {
         song.cancelled();
         self.keeper.keep(song);
-        self.player.pause_if(song.id);
+        self.player.call_off(song.id);
         self.tell(Event::Cancel { song: song.id });
     }
 
@@ -604,6 +604,7 @@ impl Desk {
             if song.is_active() {
                 song.cancelled();
                 self.keeper.keep(&song);
+                self.player.call_off(song.id);
             }
         }
         self.player.pause();
