@@ -857,6 +857,7 @@ impl Desk {
             }
         }
         self.classroom.model_refused(id, next);
+        self.microphone.model_refused(id, next);
         match instead {
             _ if self.chosen_model.get_untracked() != id => {}
             Some(model) => self.chosen_model.set(model),
