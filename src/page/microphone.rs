@@ -186,6 +186,9 @@ impl Microphone {
         // For a song, unless a class says that it is for it.
         desk.classroom.recording.set(None);
         let start = self.next_start();
+        if !window().is_secure_context() {
+            return self.give_up(desk, MicrophoneProblem::Insecure);
+        }
         spawn_local(async move {
             // No microphone is on before there is somebody to hear it. What is shared is
             // asked for at once: browsers want that to follow the press of a button.
@@ -247,8 +250,8 @@ impl Microphone {
         self.state.set(Listening::Off);
     }
 
-    /// What the button does that is about this: starts it, calls the start off, stops it.
-    /// `true` where it has been started.
+    /// Starts it, calls the start off or stops it, whatever a press of its button means
+    /// now; `true` where it has been started.
     pub(crate) fn press(self, desk: Desk, source: Source) -> bool {
         match self.state.get_untracked() {
             Listening::Off | Listening::Problem(_) => {
@@ -257,7 +260,7 @@ impl Microphone {
             }
             Listening::Waiting(_) => self.call_off(desk),
             Listening::On(_) => self.stop(desk),
-            // The button is there for the keyboard only.
+            // Somebody else has to answer first.
             Listening::Asking(_) | Listening::Keeping(_) => {}
         }
         false
@@ -346,9 +349,6 @@ impl Line {
         desk: Desk,
         source: Source,
     ) -> Result<(Self, MessagePort), MicrophoneProblem> {
-        if !window().is_secure_context() {
-            return Err(MicrophoneProblem::Insecure);
-        }
         let Some(address) = EngineAddress::of_page() else { return Err(MicrophoneProblem::Unsupported) };
         let stream = match source {
             Source::Microphone => ask().await?,
