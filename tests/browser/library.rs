@@ -633,7 +633,7 @@ fn what_one_tab_is_hearing_is_not_heard_in_another() {
     browser.wait_for("[data-testid=drop-zone]", LIMIT);
     browser.drop_files("[data-testid=drop-zone]", &[&long]);
     browser.wait_until(&format!("{}.then((sounds) => sounds.length === 1)", stored("sounds")), LIMIT);
-    assert_eq!(results(&browser)[0]["state"], "busy");
+    browser.wait_until("JSON.parse(window.needledrop.results())[0].state === 'busy'", LIMIT);
 
     browser.open_in_new_tab(&format!("{}#library", server.url()));
     wait_for_rows(&browser, 1);
