@@ -558,6 +558,8 @@ impl Desk {
         if self.microphone.is(id) {
             return self.microphone.failed(self, words::problem(&problem));
         }
+        // With the song goes what was being made of it to be played.
+        self.player.give_up(id);
         if matches!(problem, SongProblem::Unreadable { .. })
             && let Some(song) = self.song(id).filter(|song| self.keeper.was_lent(&song.file))
         {
