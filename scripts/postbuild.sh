@@ -130,11 +130,13 @@ list_files() {
   done
 }
 
+# Its version is of what it does too: a version that cannot be installed is cleared away,
+# and must not be the one that is in use.
 write_service_worker() {
   local list
   list=$(mktemp)
   list_files >"$list"
-  awk -v list="$list" -v version="$(sha256 <"$list" | cut -c "1-$DIGITS")" '
+  awk -v list="$list" -v version="$(cat "$list" "$source_dir/www/sw.js" | sha256 | cut -c "1-$DIGITS")" '
     /^const FILES = / { print "const FILES = ["; while ((getline line < list) > 0) print line; print "];"; next }
     /^const VERSION = / { print "const VERSION = \"" version "\";"; next }
     { print }

@@ -580,6 +580,76 @@ fn a_refused_model_leaves_the_one_before_it() {
     world.assert_whole(0);
 }
 
+impl World {
+    /// What each refused model is replaced by, oldest first.
+    fn instead(&self) -> Vec<Option<ModelId>> {
+        let instead = |update: &Update<Thing>| match update {
+            Update::ModelRefused { instead, .. } => Some(*instead),
+            _ => None,
+        };
+        self.updates.iter().filter_map(instead).collect()
+    }
+
+    /// Kills every worker that reads this model, until none does.
+    fn kill_readers_of(&mut self, fatal: ModelId) {
+        for _ in 0..1000 {
+            let Some((worker, request, _)) = self.inbox.front().cloned() else { return };
+            match request {
+                Request::Model { model } if model == fatal => self.kill(worker),
+                _ => self.answer(0),
+            }
+        }
+        panic!("it is read again and again");
+    }
+}
+
+#[test]
+fn a_refused_model_is_replaced_by_the_one_that_was_chosen_before() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.event(Event::SetModel { model: ModelId(1), file: 0 });
+    world.run();
+    // The last of the list is not the last that was chosen.
+    world.event(Event::SetModel { model: ModelId(0), file: 0 });
+    world.event(Event::SetModel { model: ModelId(666), file: 0 });
+    world.run();
+    assert_eq!(world.instead(), [Some(ModelId(0))]);
+
+    // Also by one that nobody has read yet.
+    let mut world = World::new(Machine::default());
+    world.event(Event::SetModel { model: ModelId(666), file: 0 });
+    world.add([0]);
+    world.run();
+    assert_eq!(world.instead(), [Some(ModelId(0))]);
+    world.assert_whole(0);
+
+    let mut world = World::new(Machine { refuse_models: true, ..Machine::default() });
+    world.run();
+    assert_eq!(world.instead(), [None]);
+}
+
+#[test]
+fn a_model_that_kills_whoever_reads_it_is_refused() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    for fatal in (1..4).map(ModelId) {
+        world.event(Event::SetModel { model: fatal, file: 0 });
+        world.add([fatal.0]);
+        world.kill_readers_of(fatal);
+        world.run();
+        world.assert_whole(fatal.0);
+    }
+    assert_eq!(world.instead(), [Some(ModelId(0)); 3]);
+    assert_eq!(world.pool.status().problem, None);
+
+    // Where it is the only one, it may well be the machine.
+    let mut world = World::new(Machine::default());
+    world.add([0]);
+    world.kill_readers_of(ModelId(0));
+    assert!(matches!(world.pool.status().problem, Some(EngineProblem::Failed { .. })));
+    assert!(matches!(world.ended[&SongId(0)], Err(SongProblem::Engine { .. })));
+}
+
 #[test]
 fn a_song_keeps_the_model_that_was_chosen_when_it_came() {
     let mut world = World::new(Machine::default());
@@ -648,6 +718,46 @@ fn a_microphone_and_a_transcoding_have_workers_of_their_own() {
     assert_eq!(recordings.count(), 2);
     assert!(world.of_role(Role::Microphone).is_empty());
     assert_eq!(world.of_role(Role::Decoder).len(), 1);
+}
+
+impl World {
+    /// Lets seconds pass in which no worker says anything.
+    fn be_silent(&mut self, seconds: u32) {
+        for _ in 0..4 * seconds {
+            self.now += 250.0;
+            self.event(Event::Tick);
+        }
+    }
+}
+
+#[test]
+fn a_microphone_may_be_silent_but_its_recording_may_not() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    let song = SongId(0);
+    world.event(Event::Listen { song, sample_rate: 48_000, port: 0 });
+    world.run();
+    world.be_silent(200);
+    assert_eq!(world.of_role(Role::Microphone).len(), 1);
+    assert!(!world.ended.contains_key(&song));
+    world.event(Event::StopListening { song });
+    world.inbox.clear();
+    world.be_silent(30);
+    assert!(world.of_role(Role::Microphone).is_empty());
+    assert!(matches!(world.ended[&song], Err(SongProblem::Engine { .. })));
+}
+
+#[test]
+fn a_transcoding_that_takes_a_minute_is_not_broken_off() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.event(Event::Transcode { song: SongId(0), file: 0 });
+    world.answer(0);
+    world.be_silent(60);
+    assert_eq!(world.of_role(Role::Decoder).len(), 2);
+    world.run();
+    let made = |update: &Update<Thing>| matches!(update, Update::Recording { file: Some(_), .. });
+    assert!(world.updates.iter().any(made));
 }
 
 #[test]

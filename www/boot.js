@@ -110,14 +110,15 @@ function say(sentence) {
   status.textContent = sentence;
 }
 
+/** Says sentences after those that have been said. */
 function note(sentences) {
   const list = document.getElementById("boot-notes");
-  list.replaceChildren(...sentences.map((sentence) => {
+  list.append(...sentences.map((sentence) => {
     const item = document.createElement("li");
     item.textContent = sentence;
     return item;
   }));
-  list.hidden = sentences.length === 0;
+  list.hidden = list.childElementCount === 0;
 }
 
 function absent(pairs) {
@@ -135,14 +136,20 @@ function announce(what, value) {
   window.dispatchEvent(new CustomEvent(`needledrop-${what}`));
 }
 
-/** Registers the service worker and tells of what it has ready. */
+/** Registers the service worker and tells of what it has ready. Throws where the first
+ *  of all cannot be installed. */
 async function keepForOffline() {
   const workers = navigator.serviceWorker;
   const registration = await workers.register("sw.js", { updateViaCache: "none" });
   const look = () => {
     if (registration.waiting && workers.controller) announce("update", "waiting");
   };
-  const follow = (worker) => worker?.addEventListener("statechange", look);
+  let giveUp;
+  const failed = new Promise((_, reject) => { giveUp = reject; });
+  const follow = (worker) => worker?.addEventListener("statechange", () => {
+    look();
+    if (worker.state === "redundant" && !registration.active) giveUp(new Error("not installed"));
+  });
   registration.addEventListener("updatefound", () => follow(registration.installing));
   follow(registration.installing);
   look();
@@ -151,10 +158,12 @@ async function keepForOffline() {
     // A version that takes over under a page of the old one must not be mixed
     // with it: the page starts anew as soon as it has.
     workers.addEventListener("controllerchange", () => location.reload(), { once: true });
-    registration.waiting?.postMessage("take-over");
+    if (registration.waiting) registration.waiting.postMessage("take-over");
+    // It has taken over already, for another tab.
+    else location.reload();
   };
 
-  await workers.ready;
+  await Promise.race([workers.ready, failed]);
   announce("offline", "ready");
   workers.controller?.postMessage("tidy");
 }

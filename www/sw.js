@@ -76,7 +76,9 @@ async function answer(event) {
   const names = [CACHE, ...(await ours()).filter((name) => name !== CACHE).reverse()];
   const found = await find(url.href, names);
   if (found) return found;
-  const root = request.mode === "navigate" && await find(self.registration.scope, names);
+  // Other pages may lie beside this one, below its folder.
+  const root = url.href === new URL("index.html", self.registration.scope).href
+    && await find(self.registration.scope, names);
   if (root) return root;
   const onDemand = FILES.find(([path, , , onDemand]) =>
     onDemand && new URL(path, self.registration.scope).href === url.href);

@@ -41,7 +41,16 @@ pub(super) struct Classifying {
     /// burn's device, where burn computes.
     device: Option<Device>,
     batch: usize,
-    models: HashMap<ModelId, Classifier>,
+    models: HashMap<ModelId, Loaded>,
+}
+
+/// A model that can be used.
+struct Loaded {
+    classifier: Classifier,
+    /// Clips that it does a second.
+    clips_per_second: f64,
+    /// Milliseconds that its first clips took.
+    warm_up: f64,
 }
 
 impl Classifying {
@@ -103,9 +112,9 @@ impl Classifying {
             }
             Request::Features { ticket, model } => {
                 let clips: Vec<Vec<f32>> = message.attachments.iter().filter_map(samples).collect();
-                let studied = match self.models.get_mut(&model) {
-                    Some(classifier) => teaching::study(classifier, ticket, &clips).await,
-                    None => Err("the model is not loaded".to_owned()),
+                let studied = match self.classifier(model) {
+                    Ok(classifier) => teaching::study(classifier, ticket, &clips).await,
+                    Err(reason) => Err(reason),
                 };
                 if let Err(reason) = studied {
                     post(&Reply::Failed { ticket, reason }, &[]);
@@ -118,6 +127,10 @@ impl Classifying {
     }
 
     async fn load(&mut self, model: ModelId, file: Option<JsValue>) -> Result<Reply, Refusal> {
+        // Songs for two models may take turns: what has been measured is not measured again.
+        if let Some(loaded) = self.models.get(&model) {
+            return Ok(self.loaded(model, loaded));
+        }
         let file = file.and_then(|file| file.dyn_into::<ArrayBuffer>().ok());
         let file = file.ok_or(Refusal::File(ModelProblem::NotWhole))?;
         let weights = Weights::from_bytes(&Uint8Array::new(&file).to_vec())
@@ -154,17 +167,30 @@ impl Classifying {
             batches += 1.0;
         }
         let seconds = (now() - started).max(0.001) / 1000.0;
-        let card = Box::new(classifier.card().clone());
         if self.models.len() >= MODELS_KEPT {
             self.models.clear();
         }
-        self.models.insert(model, classifier);
         let clips_per_second = batches * self.batch as f64 / seconds;
-        Ok(Reply::Model { model, card, clips_per_second, batch: self.batch, warm_up })
+        let loaded = Loaded { classifier, clips_per_second, warm_up };
+        let reply = self.loaded(model, &loaded);
+        self.models.insert(model, loaded);
+        Ok(reply)
+    }
+
+    fn loaded(&self, model: ModelId, loaded: &Loaded) -> Reply {
+        let Loaded { classifier, clips_per_second, warm_up } = loaded;
+        let card = Box::new(classifier.card().clone());
+        let (clips_per_second, warm_up) = (*clips_per_second, *warm_up);
+        Reply::Model { model, card, clips_per_second, batch: self.batch, warm_up }
+    }
+
+    fn classifier(&mut self, model: ModelId) -> Result<&mut Classifier, String> {
+        let loaded = self.models.get_mut(&model).ok_or("the model is not loaded")?;
+        Ok(&mut loaded.classifier)
     }
 
     async fn classify(&mut self, ticket: Ticket, model: ModelId, clips: &[Vec<f32>]) -> Result<(), String> {
-        let classifier = self.models.get_mut(&model).ok_or("the model is not loaded")?;
+        let classifier = self.classifier(model)?;
         let started = now();
         let analyses = classifier.classify(clips).await.map_err(|error| error.to_string())?;
         let milliseconds = (now() - started) / clips.len().max(1) as f64;
@@ -181,7 +207,7 @@ impl Classifying {
     }
 
     async fn infer(&mut self, ticket: Ticket, model: ModelId, shown: Option<JsValue>) -> Result<(), String> {
-        let classifier = self.models.get_mut(&model).ok_or("the model is not loaded")?;
+        let classifier = self.classifier(model)?;
         let shown = shown.ok_or("nothing to show the network came with it")?;
         let inference = match shown.dyn_into::<Uint8Array>() {
             Ok(pictures) => classifier.infer(&pictures.to_vec()).await,
@@ -204,7 +230,7 @@ impl Classifying {
         clip: Option<Vec<f32>>,
         frame: Option<usize>,
     ) -> Result<(), String> {
-        let classifier = self.models.get_mut(&model).ok_or("the model is not loaded")?;
+        let classifier = self.classifier(model)?;
         let clip = clip.ok_or("no clip came with it")?;
         let started = now();
         let inspection = classifier.inspect(&clip, frame).await.map_err(|error| error.to_string())?;
@@ -222,7 +248,7 @@ impl Classifying {
         class: usize,
         patches: &[Option<Patch>],
     ) -> Result<Vec<f32>, String> {
-        let classifier = self.models.get_mut(&model).ok_or("the model is not loaded")?;
+        let classifier = self.classifier(model)?;
         let clip = clip.ok_or("no clip came with it")?;
         classifier.explain(&clip, class, patches).await.map_err(|error| error.to_string())
     }

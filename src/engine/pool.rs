@@ -43,6 +43,8 @@ use crate::{
 const MAX_CPU_WORKERS: usize = 4;
 /// Attempts at one clip before the song is given up.
 const MAX_ATTEMPTS: u32 = 3;
+/// Workers that may die of one model's file before it is refused.
+const MAX_DEATHS_OF_MODEL: u32 = 2;
 /// Times a worker is started afresh before its role is given up.
 const MAX_RESTARTS: u32 = 3;
 /// Silence after which a worker that has something to do counts as dead, in ms.
@@ -272,6 +274,9 @@ pub enum Update<P> {
         model: ModelId,
         /// What is wrong with the file.
         problem: ModelProblem,
+        /// The one for songs to come, and for those that were for it; `None` where there
+        /// is no other.
+        instead: Option<ModelId>,
     },
     /// A song is open.
     Opened {
@@ -462,8 +467,8 @@ pub struct EngineStatus {
 enum Phase {
     /// Waiting for `Ready`.
     Starting,
-    /// Waiting for `Model`.
-    Loading,
+    /// Waiting for `Model`, of that one.
+    Loading(ModelId),
     /// Nothing.
     Idle,
     /// A piece of work.
@@ -489,6 +494,8 @@ struct Model<P> {
     file: P,
     /// Known once a worker has read the file.
     card: Option<Box<ModelCard>>,
+    /// Workers that died while they read it.
+    deaths: u32,
 }
 
 impl<P> Model<P> {
@@ -544,11 +551,23 @@ enum Reading {
 /// Work for which a worker of its own is started and then ended.
 enum Errand<P> {
     Transcode { song: SongId, file: P },
-    Listen { song: SongId, sample_rate: u32, port: P },
+    Listen { song: SongId, sample_rate: u32, port: P, stopping: bool },
     Cut { query: QueryId, file: P, clip: usize, format: ClipFormat },
 }
 
 impl<P> Errand<P> {
+    /// Silence, in ms, after which a worker that is at it counts as dead.
+    fn patience(&self) -> f64 {
+        match self {
+            // It answers at the end of the song; to the last clip of a mix of three hours
+            // it is a long way too.
+            Self::Transcode { .. } | Self::Cut { .. } => SILENCE_AT_START,
+            // A microphone that another program holds for a while gives it nothing to say.
+            Self::Listen { stopping: false, .. } => f64::INFINITY,
+            Self::Listen { .. } => SILENCE,
+        }
+    }
+
     fn song(&self) -> Option<SongId> {
         match self {
             Self::Transcode { song, .. } | Self::Listen { song, .. } => Some(*song),
@@ -576,9 +595,9 @@ pub struct Pool<P> {
     /// Deaths of a role since it last did something useful.
     deaths: [u32; 3],
     models: BTreeMap<ModelId, Model<P>>,
-    /// The model of songs to come, and the one before it, should it be refused.
-    model: Option<ModelId>,
-    previous_model: Option<ModelId>,
+    /// The models in the order in which they were chosen last: the last is that of songs
+    /// to come, and the one before it follows should it be refused.
+    chosen: Vec<ModelId>,
     songs: BTreeMap<SongId, Song<P>>,
     /// Songs that no decoder has opened yet.
     queue: VecDeque<SongId>,
@@ -615,8 +634,7 @@ impl<P: Clone> Pool<P> {
             next_ticket: 0,
             deaths: [0; 3],
             models: BTreeMap::new(),
-            model: None,
-            previous_model: None,
+            chosen: Vec::new(),
             songs: BTreeMap::new(),
             queue: VecDeque::new(),
             reading: None,
@@ -643,16 +661,13 @@ impl<P: Clone> Pool<P> {
         match event {
             Event::SetModel { model, file } => {
                 // Chosen again, it is the same file.
-                self.models.entry(model).or_insert(Model { file, card: None });
-                // A model that is not known to be good is nothing to go back to.
-                if let Some(previous) = self.model.filter(|previous| self.card(*previous).is_some()) {
-                    self.previous_model = Some(previous);
-                }
-                self.model = Some(model);
+                self.models.entry(model).or_insert(Model { file, card: None, deaths: 0 });
+                self.chosen.retain(|other| *other != model);
+                self.chosen.push(model);
             }
             Event::Choose(choice) => self.choose(choice),
             Event::Add { song, file } => {
-                self.songs.insert(song, Song::new(Some(file), self.model));
+                self.songs.insert(song, Song::new(Some(file), self.model()));
                 self.queue.push_back(song);
             }
             Event::Samples { song, sample_rate, channels } => self.open_samples(song, sample_rate, channels),
@@ -670,8 +685,11 @@ impl<P: Clone> Pool<P> {
                 self.run_errand(Role::Decoder, Errand::Transcode { song, file })
             }
             Event::Listen { song, sample_rate, port } => {
-                self.songs.insert(song, Song::new(None, self.model));
-                self.run_errand(Role::Microphone, Errand::Listen { song, sample_rate, port });
+                self.songs.insert(song, Song::new(None, self.model()));
+                self.run_errand(
+                    Role::Microphone,
+                    Errand::Listen { song, sample_rate, port, stopping: false },
+                );
             }
             Event::StopListening { song } => self.stop_listening(song),
             Event::Inspect { query, model, frame, source } => {
@@ -725,6 +743,11 @@ impl<P: Clone> Pool<P> {
             self.told = Some(status.clone());
             self.tell(Update::Status(status));
         }
+    }
+
+    /// The model of songs to come.
+    fn model(&self) -> Option<ModelId> {
+        self.chosen.last().copied()
     }
 
     fn card(&self, model: ModelId) -> Option<&ModelCard> {
@@ -853,8 +876,8 @@ impl<P: Clone> Pool<P> {
 
     /// A worker is dead or has to be: whatever it had is given to others.
     fn bury(&mut self, worker: WorkerId, problem: EngineProblem) {
-        let Some(Worker { role, .. }) = self.workers.get(&worker) else { return };
-        let role = *role;
+        let Some(Worker { role, phase, .. }) = self.workers.get(&worker) else { return };
+        let (role, phase) = (*role, phase.clone());
         let detail = problem.to_string();
         if self.errands.contains_key(&worker) {
             self.fail_errand(worker, SongProblem::Engine { detail });
@@ -864,6 +887,11 @@ impl<P: Clone> Pool<P> {
         // The GPU's deaths are not the clip's fault: the CPU will show.
         self.take_back(worker, role == Role::Cpu, &detail);
         self.terminate(worker);
+        if let Phase::Loading(model) = phase
+            && self.died_of(model, &detail)
+        {
+            return;
+        }
         *self.deaths(role) += 1;
         let given_up = *self.deaths(role) > MAX_RESTARTS;
         match role {
@@ -876,6 +904,23 @@ impl<P: Clone> Pool<P> {
         if given_up && role != Role::Gpu && self.of_role(role).is_empty() {
             self.give_up(problem);
         }
+    }
+
+    /// Blames a death on the model that was being read, if nobody has ever read it and
+    /// there is another to go on with; where there is none, or where a model that is good
+    /// kills, it may well be the machine.
+    fn died_of(&mut self, model: ModelId, detail: &str) -> bool {
+        if self.models.len() < 2 {
+            return false;
+        }
+        let Some(unread) = self.models.get_mut(&model).filter(|model| model.card.is_none()) else {
+            return false;
+        };
+        unread.deaths += 1;
+        if unread.deaths >= MAX_DEATHS_OF_MODEL {
+            self.refuse(model, ModelProblem::Engine { detail: detail.to_owned() });
+        }
+        true
     }
 
     /// There is no engine any more.
@@ -935,17 +980,11 @@ impl<P: Clone> Pool<P> {
             .workers
             .iter()
             .filter(|(id, worker)| {
-                // To the last clip of a mix of three hours it is a long way.
-                let is_cutting = self.errands.get(id).is_some_and(|errand| errand.query().is_some());
+                let errand = self.errands.get(id);
                 let patience = match worker.phase {
-                    _ if is_cutting => SILENCE_AT_START,
-                    Phase::Starting | Phase::Loading => SILENCE_AT_START,
-                    Phase::Busy => SILENCE,
-                    Phase::Idle
-                        if worker.role == Role::Decoder && reading && !self.errands.contains_key(id) =>
-                    {
-                        SILENCE
-                    }
+                    Phase::Starting | Phase::Loading(_) => SILENCE_AT_START,
+                    Phase::Busy => errand.map_or(SILENCE, Errand::patience),
+                    Phase::Idle if worker.role == Role::Decoder && reading && errand.is_none() => SILENCE,
                     Phase::Idle => f64::INFINITY,
                 };
                 self.now - worker.heard > patience
@@ -1090,14 +1129,13 @@ impl<P: Clone> Pool<P> {
         if self.models.remove(&model).is_none() {
             return;
         }
-        if self.model == Some(model) {
-            self.model = self.previous_model.take();
-        }
+        self.chosen.retain(|other| *other != model);
+        let instead = self.model();
         for song in self.songs.values_mut().filter(|song| song.model == Some(model)) {
-            song.model = self.model;
+            song.model = instead;
         }
         self.queries.unsettle(model);
-        self.tell(Update::ModelRefused { model, problem });
+        self.tell(Update::ModelRefused { model, problem, instead });
     }
 
     fn verdict(
@@ -1266,8 +1304,9 @@ impl<P: Clone> Pool<P> {
     }
 
     fn stop_listening(&mut self, song: SongId) {
-        let errand = self.errands.iter().find(|(_, errand)| errand.song() == Some(song));
-        let Some((&worker, Errand::Listen { .. })) = errand else { return };
+        let errand = self.errands.iter_mut().find(|(_, errand)| errand.song() == Some(song));
+        let Some((&worker, Errand::Listen { stopping, .. })) = errand else { return };
+        *stopping = true;
         match self.workers.get(&worker).map(|worker| &worker.phase) {
             Some(Phase::Busy) => self.send(worker, Request::StopListening { song }, vec![], false),
             // It never began to listen.
@@ -1380,7 +1419,7 @@ impl<P: Clone> Pool<P> {
         if self.problem.is_some() {
             return;
         }
-        let (models, current) = (&self.models, self.model);
+        let (models, current) = (&self.models, self.model());
         let known = |model: &ModelId| models.get(model).is_some_and(|model| model.card.is_some());
         self.queries.settle(|wish| wish.filter(known).or(current.filter(known)));
         if self.errands.values().any(|errand| errand.query().is_some()) {
@@ -1407,7 +1446,8 @@ impl<P: Clone> Pool<P> {
     }
 
     fn start_errands(&mut self) {
-        let format = self.model.and_then(|model| self.models.get(&model)?.format());
+        let model = self.model();
+        let format = model.and_then(|model| self.models.get(&model)?.format());
         let idle = |id: &WorkerId| self.workers.get(id).is_some_and(|worker| worker.phase == Phase::Idle);
         let mut requests = Vec::new();
         for (id, errand) in self.errands.iter().filter(|(id, _)| idle(id)) {
@@ -1415,7 +1455,7 @@ impl<P: Clone> Pool<P> {
                 (Errand::Transcode { song, file }, _) => {
                     requests.push((*id, Request::Transcode { song: *song }, file.clone(), false));
                 }
-                (Errand::Listen { song, sample_rate, port }, Some(format)) => {
+                (Errand::Listen { song, sample_rate, port, .. }, Some(format)) => {
                     let request = Request::Listen { song: *song, format, sample_rate: *sample_rate };
                     requests.push((*id, request, port.clone(), true));
                 }
@@ -1432,7 +1472,7 @@ impl<P: Clone> Pool<P> {
             if let Request::Listen { song, .. } = request
                 && let Some(song) = self.songs.get_mut(&song)
             {
-                song.model = self.model;
+                song.model = model;
             }
             self.set_phase(worker, Phase::Busy);
             self.send(worker, request, vec![attachment], transfer);
@@ -1471,18 +1511,18 @@ impl<P: Clone> Pool<P> {
         // A model that nobody has read yet goes first, to one worker: the person
         // who dropped it waits to hear whether it fits, and so do its songs, even
         // if another has been chosen since.
-        let mut wanted = self.model.into_iter().chain(self.songs.values().filter_map(|song| song.model));
+        let mut wanted = self.model().into_iter().chain(self.songs.values().filter_map(|song| song.model));
         if let Some(unread) = wanted.find(|model| self.card(*model).is_none())
             && let Some(file) = self.models.get(&unread).map(|model| model.file.clone())
-            && !self.workers.values().any(|worker| worker.phase == Phase::Loading)
+            && !self.workers.values().any(|worker| matches!(worker.phase, Phase::Loading(_)))
             && let Some(worker) =
                 self.of_role(Role::Cpu).into_iter().find(|id| self.workers[id].phase == Phase::Idle)
         {
-            self.set_phase(worker, Phase::Loading);
+            self.set_phase(worker, Phase::Loading(unread));
             self.send(worker, Request::Model { model: unread }, vec![file], false);
         }
         let first_waiting = self.clips.front().map(|clip| clip.model);
-        let read = self.model.filter(|model| self.card(*model).is_some());
+        let read = self.model().filter(|model| self.card(*model).is_some());
         let for_songs = first_waiting.or(read);
         // A question about another model waits until no song wants the workers.
         let asked = if self.songs.is_empty() { self.queries.first_model() } else { None };
@@ -1494,7 +1534,7 @@ impl<P: Clone> Pool<P> {
             };
             let without = self.workers.iter().filter(|(_, worker)| needs_it(worker)).map(|(id, _)| *id);
             for worker in without.collect::<Vec<_>>() {
-                self.set_phase(worker, Phase::Loading);
+                self.set_phase(worker, Phase::Loading(model));
                 self.send(worker, Request::Model { model }, vec![file.clone()], false);
             }
         }
@@ -1569,7 +1609,7 @@ impl<P: Clone> Pool<P> {
             Some(_) => {}
             None => {
                 let Some(&next) = self.queue.front() else { return };
-                let chosen = self.model;
+                let chosen = self.model();
                 let Some(song) = self.songs.get_mut(&next) else { return };
                 song.model = song.model.or(chosen);
                 let Some(format) = song.model.and_then(|model| self.models.get(&model)?.format()) else {

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use leptos::prelude::{document, request_animation_frame, set_timeout, window};
+use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Url;
+
+/// How long a turn is waited for.
+const LONGEST_TURN: Duration = Duration::from_millis(100);
 
 /// Milliseconds since the page was opened.
 pub(crate) fn now() -> f64 {
@@ -49,19 +53,39 @@ pub(crate) fn object(fields: &[(&str, JsValue)]) -> Object {
     object
 }
 
+/// Whether this page is the first of its folder that is open in this browser, which it is
+/// from then on as long as it is open. Where the browser cannot tell, every page is.
+pub(crate) async fn is_first_page() -> bool {
+    let locks = property(&window().navigator(), "locks");
+    let name = JsValue::from(format!("needledrop {}", folder()));
+    let options = object(&[("ifAvailable", JsValue::TRUE)]);
+    let mut asked = Err(JsValue::UNDEFINED);
+    let granted = Promise::new(&mut |resolve, _| {
+        let hold = Closure::once_into_js(move |lock: JsValue| {
+            let granted = !lock.is_null();
+            // The promise is only ever resolved.
+            let _ = resolve.call1(&JsValue::UNDEFINED, &granted.into());
+            // The lock is held until the promise is kept, which it never is.
+            if granted { Promise::new(&mut |_, _| {}).into() } else { JsValue::UNDEFINED }
+        });
+        asked = call(&locks, "request", &[&name, &options, &hold]);
+    });
+    let Ok(asked) = asked else { return true };
+    let first = JsFuture::from(Promise::race(&Array::of2(&granted, &asked))).await;
+    // One that is refused, as in some private windows, tells nothing.
+    first.map_or(true, |granted| granted.is_truthy())
+}
+
 /// Lets some time pass.
 pub(crate) async fn pause(time: Duration) {
     resolved_by(|go_on| set_timeout(go_on, time)).await;
 }
 
-/// Gives the browser a turn to paint. A hidden page is not painted, and there
-/// the turn is a short pause.
+/// Gives the browser a turn to paint. A hidden page is not painted, nor is one that is
+/// hidden meanwhile: there the turn is a short pause.
 pub(crate) async fn next_turn() {
-    if document().hidden() {
-        pause(Duration::from_millis(50)).await;
-    } else {
-        resolved_by(request_animation_frame).await;
-    }
+    // A frame is never refused.
+    let _ = at_most(LONGEST_TURN, &promise_by(request_animation_frame)).await;
 }
 
 /// Waits for a promise, and for some that are never kept no longer than `time`.

@@ -341,7 +341,7 @@ impl Desk {
         match news {
             News::Status(status) => self.engine.set(Some(status)),
             News::Model { model, card } => self.model_ready(model, *card),
-            News::ModelRefused { model, problem } => self.model_refused(model, &problem),
+            News::ModelRefused { model, problem, instead } => self.model_refused(model, &problem, instead),
             News::Opened { song, info } => self.on(song, |song| song.opened(info)),
             News::NeedsBrowser { song, info } => {
                 self.on(song, |song| song.opened(info.clone()));
@@ -517,10 +517,10 @@ impl Desk {
         embedding: &[f32],
     ) {
         self.on(id, |song| {
-            // A song that was added for a model refused since is heard by another.
+            // What came before there was any model is heard by the first that can be used.
             let known = |id| Some((id, self.card(id)?));
-            let Some((model, card)) = known(song.model).or_else(|| known(self.chosen_model.get_untracked()))
-            else {
+            let own = known(song.model.get_untracked());
+            let Some((model, card)) = own.or_else(|| known(self.chosen_model.get_untracked())) else {
                 return;
             };
             if song.heard_by.with_untracked(Option::is_none) {
@@ -558,6 +558,8 @@ impl Desk {
         if self.microphone.is(id) {
             return self.microphone.failed(self, words::problem(&problem));
         }
+        // With the song goes what was being made of it to be played.
+        self.player.give_up(id);
         if matches!(problem, SongProblem::Unreadable { .. })
             && let Some(song) = self.song(id).filter(|song| self.keeper.was_lent(&song.file))
         {
@@ -586,7 +588,7 @@ impl Desk {
     pub(crate) fn cancel(self, song: &Song) {
         song.cancelled();
         self.keeper.keep(song);
-        self.player.pause_if(song.id);
+        self.player.call_off(song.id);
         self.tell(Event::Cancel { song: song.id });
     }
 
@@ -604,6 +606,7 @@ impl Desk {
             if song.is_active() {
                 song.cancelled();
                 self.keeper.keep(&song);
+                self.player.call_off(song.id);
             }
         }
         self.player.pause();
@@ -842,19 +845,27 @@ impl Desk {
         }
     }
 
-    fn model_refused(self, id: ModelId, problem: &ModelProblem) {
+    /// A model is refused, and the pool goes on with `instead`: so does the page.
+    fn model_refused(self, id: ModelId, problem: &ModelProblem, instead: Option<ModelId>) {
+        let next = instead.unwrap_or(OWN_MODEL);
         self.with(|held| held.model_files.remove(&id));
         let refused = self.models.try_update(|models| {
             let at = models.iter().position(|model| model.id == id)?;
             Some(models.remove(at))
         });
-        if self.chosen_model.get_untracked() == id {
-            let ready = |models: &Vec<Model>| {
-                models.iter().rfind(|model| model.card().is_some()).map(|model| model.id)
-            };
-            self.chosen_model.set(self.models.with_untracked(ready).unwrap_or(OWN_MODEL));
+        for song in self.songs.get_untracked() {
+            if song.model.get_untracked() == id {
+                song.model.set(next);
+            }
         }
-        self.classroom.model_refused(id, self.chosen_model.get_untracked());
+        self.classroom.model_refused(id, next);
+        self.microphone.model_refused(id, next);
+        match instead {
+            _ if self.chosen_model.get_untracked() != id => {}
+            Some(model) => self.chosen_model.set(model),
+            // The pool may not have been given the page's own yet.
+            None => self.choose_model(OWN_MODEL),
+        }
         if let Some(Some(model)) = refused {
             let reason = words::model_problem(problem);
             self.note(t!("model.refused", file = model.label(), reason = &reason));

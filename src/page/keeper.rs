@@ -184,8 +184,12 @@ impl Keeper {
     }
 
     /// Hears what the last visit did not come to, as far as the browser lets the
-    /// page read the files without asking.
+    /// page read the files without asking. In a second tab it is what the first one is
+    /// hearing, and stays its own.
     async fn go_on(self, desk: Desk) {
+        if !browser::is_first_page().await {
+            return;
+        }
         let waiting: Vec<Song> = self.kept.with_untracked(|kept| {
             kept.iter().filter(|song| song.state.get_untracked() == SongState::Unheard).cloned().collect()
         });

@@ -21,7 +21,7 @@ use web_sys::{
 };
 
 use super::browser;
-use super::desk::{Desk, OWN_MODEL};
+use super::desk::{Desk, Download, OWN_MODEL};
 use super::history::{self, History};
 use super::spectrogram::Scroll;
 use super::verdict::Bars;
@@ -111,6 +111,8 @@ pub(crate) enum Listening {
     /// Nothing.
     #[default]
     Off,
+    /// The engine, which hears it, is on its way.
+    Waiting(Source),
     /// The person is being asked.
     Asking(Source),
     /// It hears, for this song to be.
@@ -141,6 +143,9 @@ pub(crate) struct Microphone {
     /// Told when the picture has moved on.
     moved: Trigger,
     line: StoredValue<Option<Line>, LocalStorage>,
+    /// How often it was started or called off: what an earlier start still brings is
+    /// let go.
+    starts: StoredValue<u32>,
 }
 
 /// Everything that has to live while the microphone is on.
@@ -165,6 +170,7 @@ impl Microphone {
             scroll: StoredValue::default(),
             moved: Trigger::new(),
             line: StoredValue::new_local(None),
+            starts: StoredValue::new(0),
         }
     }
 
@@ -179,32 +185,100 @@ impl Microphone {
     pub(crate) fn start(self, desk: Desk, source: Source) {
         // For a song, unless a class says that it is for it.
         desk.classroom.recording.set(None);
-        self.state.set(Listening::Asking(source));
+        let start = self.next_start();
+        if !window().is_secure_context() {
+            return self.give_up(desk, MicrophoneProblem::Insecure);
+        }
         spawn_local(async move {
-            match Line::open(self, desk, source).await {
-                Ok((line, _)) if !desk.engine_comes().await => {
-                    line.close();
-                    self.give_up(desk, MicrophoneProblem::NoEngine);
-                }
-                // Whoever has shut it off meanwhile wants nothing heard.
-                Ok((line, _)) if !line.stream.active() => {
-                    line.close();
-                    self.state.set(Listening::Off);
-                }
-                Ok((line, port)) => {
-                    let sample_rate = line.context.sample_rate() as u32;
-                    let song = desk.new_song();
-                    self.line.set_value(Some(line));
-                    self.scroll.set_value(Scroll::default());
-                    self.ranking.set(None);
-                    self.model.set(desk.chosen_model.get_untracked());
-                    self.seconds.set(0.0);
-                    self.state.set(Listening::On(song));
-                    desk.tell(Event::Listen { song, sample_rate, port: port.into() });
-                }
-                Err(problem) => self.give_up(desk, problem),
+            // No microphone is on before there is somebody to hear it. What is shared is
+            // asked for at once: browsers want that to follow the press of a button.
+            if source == Source::Microphone && !self.engine_comes(desk, source, start).await {
+                return;
             }
+            self.state.set(Listening::Asking(source));
+            let (line, port) = match Line::open(self, desk, source).await {
+                Ok(open) => open,
+                Err(problem) => return self.give_up(desk, problem),
+            };
+            let sample_rate = line.context.sample_rate() as u32;
+            self.line.set_value(Some(line));
+            if source == Source::Shared && !self.engine_comes(desk, source, start).await {
+                return;
+            }
+            // Whoever has shut it off meanwhile wants nothing heard.
+            if !self.line.with_value(|line| line.as_ref().is_some_and(|line| line.stream.active())) {
+                return self.call_off(desk);
+            }
+            let song = desk.new_song();
+            self.scroll.set_value(Scroll::default());
+            self.ranking.set(None);
+            self.model.set(desk.chosen_model.get_untracked());
+            self.seconds.set(0.0);
+            self.state.set(Listening::On(song));
+            desk.tell(Event::Listen { song, sample_rate, port: port.into() });
         });
+    }
+
+    fn next_start(self) -> u32 {
+        self.starts.update_value(|starts| *starts += 1);
+        self.starts.get_value()
+    }
+
+    /// Waits for the engine; `false` where it does not come, which is said, and where
+    /// the start was called off meanwhile.
+    async fn engine_comes(self, desk: Desk, source: Source, start: u32) -> bool {
+        if desk.engine_download.get_untracked() == Download::Here {
+            return true;
+        }
+        self.state.set(Listening::Waiting(source));
+        let comes = desk.engine_comes().await;
+        if self.starts.get_value() != start {
+            return false;
+        }
+        if !comes {
+            self.hang_up();
+            self.give_up(desk, MicrophoneProblem::NoEngine);
+        }
+        comes
+    }
+
+    /// Wants nothing heard after all.
+    fn call_off(self, desk: Desk) {
+        self.next_start();
+        self.hang_up();
+        desk.classroom.recording.set(None);
+        self.state.set(Listening::Off);
+    }
+
+    /// Starts it, calls the start off or stops it, whatever a press of its button means
+    /// now; `true` where it has been started.
+    pub(crate) fn press(self, desk: Desk, source: Source) -> bool {
+        match self.state.get_untracked() {
+            Listening::Off | Listening::Problem(_) => {
+                self.start(desk, source);
+                return true;
+            }
+            Listening::Waiting(_) => self.call_off(desk),
+            Listening::On(_) => self.stop(desk),
+            // Somebody else has to answer first.
+            Listening::Asking(_) | Listening::Keeping(_) => {}
+        }
+        false
+    }
+
+    /// The sound has ended by itself.
+    fn ended(self, desk: Desk) {
+        match self.state.get_untracked() {
+            Listening::Waiting(_) => self.call_off(desk),
+            _ => self.stop(desk),
+        }
+    }
+
+    /// A model was refused; another hears what it was to hear.
+    pub(crate) fn model_refused(self, refused: ModelId, instead: ModelId) {
+        if self.model.get_untracked() == refused {
+            self.model.set(instead);
+        }
     }
 
     fn give_up(self, desk: Desk, problem: MicrophoneProblem) {
@@ -275,9 +349,6 @@ impl Line {
         desk: Desk,
         source: Source,
     ) -> Result<(Self, MessagePort), MicrophoneProblem> {
-        if !window().is_secure_context() {
-            return Err(MicrophoneProblem::Insecure);
-        }
         let Some(address) = EngineAddress::of_page() else { return Err(MicrophoneProblem::Unsupported) };
         let stream = match source {
             Source::Microphone => ask().await?,
@@ -311,7 +382,8 @@ impl Line {
             }
         };
         let ears = tracks(stream)
-            .map(|track| EventListener::new(&track, "ended", move |_| microphone.stop(desk)))
+            .map(|track| EventListener::new(&track, "ended", move |_| microphone.ended(desk)))
+            .chain([keep_running(&context)])
             .collect();
         // Not `stream.clone()`, which is JavaScript's own and another stream, whose end
         // would leave the microphone on.
@@ -405,6 +477,21 @@ async fn ask() -> Result<MediaStream, MicrophoneProblem> {
     stream.dyn_into().map_err(|_| MicrophoneProblem::Unsupported)
 }
 
+/// Has the sound go on where the browser has interrupted it, as some do for a call or for
+/// headphones that are taken off.
+fn keep_running(context: &AudioContext) -> EventListener {
+    let running = context.clone();
+    EventListener::new(context, "statechange", move |_| {
+        let state = browser::property(&running, "state").as_string();
+        if state.is_some_and(|state| !["running", "closed"].contains(&state.as_str()))
+            && let Ok(resumed) = running.resume()
+        {
+            // Where it may not go on yet, its state changes again once it may.
+            spawn_local(async move { drop(JsFuture::from(resumed).await) });
+        }
+    })
+}
+
 fn tracks(stream: &MediaStream) -> impl Iterator<Item = MediaStreamTrack> {
     stream.get_tracks().into_iter().filter_map(|track| track.dyn_into().ok())
 }
@@ -420,13 +507,21 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
     let microphone = desk.microphone;
     let state = microphone.state;
     let is_on = move || state.with(|state| matches!(state, Listening::On(_)));
+    // A button that is disabled while it is pressed would lose the keyboard.
     let is_between =
         move || state.with(|state| matches!(state, Listening::Asking(_) | Listening::Keeping(_)));
     let is_idle = move || state.with(|state| matches!(state, Listening::Off | Listening::Problem(_)));
-    let press =
-        move |_| if is_on() { microphone.stop(desk) } else { microphone.start(desk, Source::Microphone) };
+    let press = move |_| {
+        microphone.press(desk, Source::Microphone);
+    };
+    let share = move |_| {
+        if is_idle() {
+            microphone.start(desk, Source::Shared);
+        }
+    };
     let label = move || match state.get() {
         Listening::Off | Listening::Problem(_) => t!("microphone.listen"),
+        Listening::Waiting(_) => t!("microphone.waiting"),
         Listening::Asking(Source::Microphone) => t!("microphone.asking"),
         Listening::Asking(Source::Shared) => t!("microphone.asking_shared"),
         Listening::On(_) => t!("microphone.stop"),
@@ -442,8 +537,7 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
                 class="button wide"
                 class:on=is_on
                 data-testid="listen"
-                aria-pressed=move || is_on().to_string()
-                disabled=is_between
+                aria-disabled=move || is_between().to_string()
                 on:click=press
             >
                 <span class="lamp" aria-hidden="true"></span>
@@ -453,8 +547,8 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
                 <button
                     class="button wide"
                     data-testid="listen-shared"
-                    disabled=move || !is_idle()
-                    on:click=move |_| microphone.start(desk, Source::Shared)
+                    aria-disabled=move || (!is_idle()).to_string()
+                    on:click=share
                 >
                     {sentence("microphone.listen_shared")}
                 </button>

@@ -8,6 +8,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::browser;
 use super::desk::{Desk, Download};
+use super::focus;
 use super::words::{sentence, t};
 
 /// What holds of the whole page, whatever view is open.
@@ -102,12 +103,16 @@ fn Connection() -> impl IntoView {
 fn Notes() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let notes = desk.notes;
+    let dismiss = move |_| {
+        notes.set(Vec::new());
+        focus::hand_on([], "main h1, main h2");
+    };
     move || {
         notes.with(|notes| !notes.is_empty()).then(|| {
             view! {
                 <div class="note" data-testid="notes">
                     <ul>{notes.get().into_iter().map(|note| view! { <li>{note}</li> }).collect_view()}</ul>
-                    <button class="quiet-button" on:click=move |_| notes.set(Vec::new())>
+                    <button class="quiet-button" on:click=dismiss>
                         {sentence("note.dismiss")}
                     </button>
                 </div>

@@ -3,6 +3,8 @@
 //! In: a song's file, or our own PCM of it where the browser cannot play the
 //! file. Out: where in which song the sound is, for the playheads.
 
+use std::collections::HashSet;
+
 use gloo::events::EventListener;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -62,6 +64,16 @@ pub(crate) struct Player {
     /// The stretch that sounds again and again.
     pub(crate) repeat: RwSignal<Option<Repeat>>,
     deck: StoredValue<Option<Deck>, LocalStorage>,
+    pcm: StoredValue<Pcm, LocalStorage>,
+}
+
+/// Our own PCM of songs that the browser cannot play.
+#[derive(Default)]
+struct Pcm {
+    /// Songs of which it is being made.
+    coming: HashSet<SongId>,
+    /// What was made last: of more there would soon be gigabytes.
+    made: Option<(SongId, File)>,
 }
 
 /// The audio element and what lies on it.
@@ -83,6 +95,7 @@ impl Player {
             at: RwSignal::new(0.0),
             repeat: RwSignal::new(None),
             deck: StoredValue::new_local(None),
+            pcm: StoredValue::new_local(Pcm::default()),
         }
     }
 
@@ -127,14 +140,26 @@ impl Player {
     }
 
     /// Holds the sound if it is this song's.
-    pub(crate) fn pause_if(self, song: SongId) {
+    fn pause_if(self, song: SongId) {
         if self.song.get_untracked() == Some(song) {
             self.pause();
         }
     }
 
+    /// The engine wants no more of a song: no PCM of it comes any more.
+    pub(crate) fn call_off(self, song: SongId) {
+        self.pause_if(song);
+        self.pcm.update_value(|pcm| {
+            pcm.coming.remove(&song);
+        });
+    }
+
     /// Lets go of the song's file.
     pub(crate) fn forget(self, song: SongId) {
+        self.pcm.update_value(|pcm| {
+            pcm.coming.remove(&song);
+            pcm.made.take_if(|(made, _)| *made == song);
+        });
         if self.song.get_untracked() != Some(song) {
             return;
         }
@@ -154,6 +179,12 @@ impl Player {
 
     /// Plays our own PCM of a song that the browser cannot play.
     pub(crate) fn play_instead(self, song: SongId, wav: &File) {
+        self.pcm.update_value(|pcm| {
+            // The song may have been forgotten meanwhile.
+            if pcm.coming.remove(&song) {
+                pcm.made = Some((song, wav.clone()));
+            }
+        });
         if self.song.get_untracked() != Some(song) {
             return;
         }
@@ -165,6 +196,9 @@ impl Player {
 
     /// No PCM could be made of a song: says whether anybody still waits for it.
     pub(crate) fn give_up(self, song: SongId) -> bool {
+        self.pcm.update_value(|pcm| {
+            pcm.coming.remove(&song);
+        });
         let waits =
             self.song.get_untracked() == Some(song) && self.state.get_untracked() == Playing::Preparing;
         if waits {
@@ -187,7 +221,10 @@ impl Player {
         self.repeat.set(None);
         self.song.set(Some(song));
         self.at.set(seconds);
-        self.put_on(&file, false);
+        match self.pcm.with_value(|pcm| pcm.made.clone()) {
+            Some((made, wav)) if made == song => self.put_on(&wav, true),
+            _ => self.put_on(&file, false),
+        }
         true
     }
 
@@ -204,6 +241,16 @@ impl Player {
     }
 
     fn start(self) {
+        let song = self.song.get_untracked();
+        if song.is_some_and(|song| self.pcm.with_value(|pcm| pcm.coming.contains(&song))) {
+            return self.state.set(Playing::Preparing);
+        }
+        self.with_audio(|audio| {
+            // What could not be played says so again only when it is loaded again.
+            if audio.error().is_some() {
+                audio.load();
+            }
+        });
         let Some(Ok(started)) = self.with_audio(|audio| audio.play()) else { return };
         // Refused where the file cannot be played, which the element's own
         // error event says too.
@@ -270,7 +317,10 @@ impl Player {
         match desk.file(song) {
             Some(file) if !transcoded => {
                 self.state.set(Playing::Preparing);
-                desk.tell(Event::Transcode { song, file: file.into() });
+                let first = self.pcm.try_update_value(|pcm| pcm.coming.insert(song));
+                if first == Some(true) {
+                    desk.tell(Event::Transcode { song, file: file.into() });
+                }
             }
             _ => {
                 self.state.set(Playing::Paused);
@@ -287,6 +337,8 @@ impl Deck {
         let ears = vec![
             on("playing", Player::sounds),
             on("pause", Player::held),
+            // What is taken off the deck while it sounds is not told to pause.
+            on("emptied", Player::held),
             on("ended", Player::ended),
             // Comes also while the page is hidden, when there are no frames.
             on("timeupdate", Player::turn_back),

@@ -88,8 +88,8 @@ pub(crate) struct Hearing {
 pub(crate) struct Song {
     /// Its name in the protocol.
     pub(crate) id: SongId,
-    /// The model it was added for.
-    pub(crate) model: ModelId,
+    /// The model it was added for, or the one in its place should that be refused.
+    pub(crate) model: ArcRwSignal<ModelId>,
     /// Its file, as it is known again.
     pub(crate) file: Arc<FileKey>,
     /// What links call it.
@@ -131,7 +131,7 @@ impl Song {
     fn of_day(id: SongId, file: FileKey, model: ModelId, heard_at: f64) -> Self {
         Self {
             id,
-            model,
+            model: ArcRwSignal::new(model),
             code: file.code().into(),
             file: file.into(),
             has_file: ArcRwSignal::new(true),

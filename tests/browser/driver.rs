@@ -112,6 +112,13 @@ impl Session {
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
+    /// Closes the tab that commands go to, and gives those that are left.
+    pub(crate) fn close_tab(&self) -> Value {
+        let mut response = self.agent.delete(format!("{}/window", self.url)).call().unwrap();
+        let mut answer: Value = response.body_mut().read_json().unwrap();
+        answer["value"].take()
+    }
+
     /// Closes the browser, which then writes its last logs.
     pub(crate) fn close(&mut self) {
         if std::mem::take(&mut self.open) {

@@ -143,7 +143,7 @@ fn the_library_outlives_the_visit() {
 
 /// Focuses a button and presses it, as the keyboard does, and waits until the
 /// keyboard is at something else, which `next` selects.
-fn press(browser: &Browser, button: &str, next: &str) {
+pub(crate) fn press(browser: &Browser, button: &str, next: &str) {
     browser.eval(&format!(
         "(() => {{ window.pressed = document.querySelector({}); pressed.focus(); pressed.click(); }})()",
         json!(button)
@@ -616,5 +616,32 @@ fn the_browser_is_asked_once_not_to_throw_away_what_is_kept() {
     browser.wait_until(AT_REST, LIMIT);
     wait_for_records(&browser, 2);
     assert_eq!(browser.eval("asked"), 1);
+    browser.assert_content();
+}
+
+#[test]
+fn what_one_tab_is_hearing_is_not_heard_in_another() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    // What the switch for it in the library does, which is there once there are songs.
+    browser.before_every_page(
+        "if (location.protocol === 'http:') localStorage.setItem('needledrop.keep-sound', 'yes')",
+    );
+    let long = folder("library-two-tabs").join("long.wav");
+    ffmpeg(&["-f", "lavfi", "-i", "anoisesrc=d=3600:r=22050:a=0.3:seed=1"], &long);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&long]);
+    browser.wait_until(&format!("{}.then((sounds) => sounds.length === 1)", stored("sounds")), LIMIT);
+    browser.wait_until("JSON.parse(window.needledrop.results())[0].state === 'busy'", LIMIT);
+
+    browser.open_in_new_tab(&format!("{}#library", server.url()));
+    wait_for_rows(&browser, 1);
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(results(&browser).is_empty(), "{:#?}", results(&browser));
+    browser.close_tab();
+    // The only one goes on, of course.
+    browser.reload();
+    browser.wait_until("JSON.parse(window.needledrop.results()).length === 1", LIMIT);
     browser.assert_content();
 }

@@ -81,13 +81,52 @@ fn a_microphone_without_an_engine_is_given_back() {
     browser.wait_for("[data-testid=listen]", LIMIT);
     browser.click("[data-testid=listen]");
     browser.wait_for_text("[data-testid=microphone-problem]", "could not be loaded", LIMIT);
-    assert_eq!(browser.eval(TRACKS), serde_json::json!(["ended"]));
+    // It was not even asked for.
+    assert_eq!(browser.eval(TRACKS), serde_json::json!([]));
     block(&[]);
     // Asked again, it comes.
     browser.click("[data-testid=listen]");
     browser.wait_for("[data-testid=live]", LIMIT);
     browser.click("[data-testid=listen]");
     browser.wait_until("document.querySelector('[data-testid=live]') === null", LIMIT);
+}
+
+/// Has the engine come only once `letEngine` is called.
+const HOLD_ENGINE: &str = "const get = window.fetch; \
+    const engine = new Promise((come) => { window.letEngine = come; }); \
+    window.fetch = async (asked, how) => { \
+    if (String(asked.url ?? asked).includes('engine_bg')) await engine; return get.call(window, asked, how); };";
+
+#[test]
+fn a_microphone_that_waits_for_the_engine_is_off_and_can_be_called_off() {
+    let server = Server::start(&build::folder(), "/");
+    let browser =
+        Browser::launch(&Options { microphone: Some(excerpt("called-off", "20")), ..Options::default() });
+    browser.before_every_page(KEEP_TRACKS);
+    browser.before_every_page(HOLD_ENGINE);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=listen]", LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_for_text("[data-testid=listen]", "Waiting for the engine", LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_for_text("[data-testid=listen]", "Listen to the room", LIMIT);
+    browser.eval("void letEngine()");
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(browser.eval(TRACKS), serde_json::json!([]));
+    assert_eq!(browser.text("[data-testid=listen]"), "Listen to the room");
+
+    // Pressed by the keyboard, the button keeps it all the way.
+    browser.eval("document.querySelector('[data-testid=listen]').focus()");
+    let enter = '\u{e007}';
+    browser.press(enter);
+    let stays = "document.activeElement.matches('[data-testid=listen]')";
+    browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
+    assert_eq!(browser.eval(stays), true);
+    browser.press(enter);
+    browser.wait_until(AT_REST, LIMIT);
+    assert_eq!(browser.eval(stays), true);
+    browser.assert_content();
 }
 
 #[test]

@@ -139,6 +139,19 @@ impl Browser {
         self.session.post("url", &json!({ "url": url }));
     }
 
+    /// Opens an address in another tab and looks at that from now on.
+    pub(crate) fn open_in_new_tab(&self, url: &str) {
+        let tab = self.session.post("window/new", &json!({ "type": "tab" }));
+        self.session.post("window", &json!({ "handle": tab["handle"] }));
+        self.open(url);
+    }
+
+    /// Closes the tab that it looks at, and looks at the first one.
+    pub(crate) fn close_tab(&self) {
+        let tabs = self.session.close_tab();
+        self.session.post("window", &json!({ "handle": tabs[0] }));
+    }
+
     /// Loads the page anew.
     pub(crate) fn reload(&self) {
         self.session.post("refresh", &json!({}));

@@ -153,3 +153,36 @@ fn webgpu_gives_the_logits_of_keras_for_every_clip() {
     let options = Options { software_webgpu: true, ..Options::default() };
     assert_logits_of_keras(&options, &start, &all(), 4 * SOFTWARE_LIMIT);
 }
+
+/// Gives a worker the page's own network twice, and leaves its answers in
+/// `window.outcome`.
+const LOAD_TWICE: &str = r#"
+(async (start) => {
+  window.outcome = null;
+  const address = (name) => new URL(document.querySelector(`meta[name=${name}]`).content, document.baseURI);
+  const folder = address('needledrop-engine');
+  const module = await WebAssembly.compileStreaming(fetch(new URL('engine_bg.wasm', folder)));
+  const weights = await (await fetch(address('needledrop-model'))).arrayBuffer();
+  const worker = new Worker(new URL('engine-loader.js', folder), { type: 'module' });
+  const answers = [];
+  worker.onmessage = ({ data }) => {
+    answers.push(JSON.parse(data.body));
+    if (answers.length === 3) window.outcome = answers.slice(1);
+  };
+  worker.postMessage({ module });
+  for (const body of [{ start }, { model: { model: 0 } }, { model: { model: 0 } }]) {
+    worker.postMessage({ body: JSON.stringify(body), attachments: 'model' in body ? [weights] : [] });
+  }
+})"#;
+
+#[test]
+fn a_model_is_measured_once() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.open(&server.url());
+    let start = json!({ "protocol": protocol(), "role": "cpu" });
+    browser.eval(&format!("void {LOAD_TWICE}({start})"));
+    let answers = browser.wait_until("window.outcome", LIMIT);
+    assert!(answers[0]["model"]["clips_per_second"].as_f64().unwrap() > 0.0, "{answers}");
+    assert_eq!(answers[0], answers[1]);
+}

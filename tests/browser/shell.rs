@@ -226,3 +226,55 @@ fn says_what_is_lost_on_an_insecure_address() {
         json!(0)
     );
 }
+
+#[test]
+fn a_version_that_another_tab_has_taken_is_taken_by_the_next_press() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    visit(&browser, &server);
+    browser.wait_until(KEPT, LIMIT);
+    let later = build::later_version(true);
+    server.lay_out(later.path());
+    visit(&browser, &server);
+    browser.wait_until("document.documentElement.dataset.update === 'waiting'", LIMIT);
+    // As another tab does.
+    browser.eval(
+        "navigator.serviceWorker.getRegistration().then(({ waiting }) => waiting.postMessage('take-over'))",
+    );
+    browser.wait_until(
+        "navigator.serviceWorker.getRegistration().then((registration) => registration.waiting === null)",
+        LIMIT,
+    );
+    assert_eq!(browser.eval("document.title"), "Needledrop");
+    browser.eval("void setTimeout(() => window.needledropTakeOver())");
+    browser.wait_until("document.title === 'Needledrop, later'", LIMIT);
+    browser.wait_until(STARTED, LIMIT);
+}
+
+#[test]
+fn pages_beside_this_one_are_left_alone() {
+    let page = build::copy();
+    std::fs::create_dir(page.path().join("next")).unwrap();
+    std::fs::write(page.path().join("next/other.html"), "<title>Another page</title>").unwrap();
+    let mut server = Server::start(page.path(), "/music/");
+    let browser = Browser::launch(&Options::default());
+    visit(&browser, &server);
+    browser.wait_until(KEPT, LIMIT);
+    browser.open(&format!("{}next/other.html", server.url()));
+    assert_eq!(browser.eval("document.title"), "Another page");
+    server.stop();
+    browser.open(&format!("{}index.html?again", server.url()));
+    browser.wait_until(STARTED, LIMIT);
+}
+
+#[test]
+fn says_when_nothing_is_kept_beside_what_else_is_lost() {
+    let half = build::later_version(false);
+    let server = Server::start(half.path(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page("delete Navigator.prototype.gpu");
+    visit(&browser, &server);
+    browser.wait_for_text("#boot-notes", "does not keep the page for offline use", LIMIT);
+    assert_eq!(browser.eval("document.querySelectorAll('#boot-notes li').length"), json!(2));
+    assert_eq!(browser.eval("caches.keys().then((names) => names.length)"), json!(0));
+}

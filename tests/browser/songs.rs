@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     build,
+    library::press,
     page::{Browser, Options},
     server::Server,
     shared,
@@ -522,8 +523,13 @@ fn what_no_browser_plays_is_played_and_a_click_in_the_picture_goes_there() {
     let heard = browser.wait_until("window.sides", LIMIT);
     let [left, right] = [0, 1].map(|side| heard[side].as_f64().unwrap());
     assert!(left > 0.05 && right == 0.0, "{heard}");
+    browser.eval("void (window.pcm = files.at(-1))");
     assert_seeks_to_the_middle(&browser, aiff);
     assert_seeks_to_the_middle(&browser, result(&results, "song.wav"));
+    // Put on again, it is not made a second time.
+    browser.click(&control(aiff, "play"));
+    browser.wait_until(&format!("{} > 0", playhead(aiff)), LIMIT);
+    assert_eq!(browser.eval("files.at(-1) === pcm"), true);
     browser.assert_content();
 }
 
@@ -614,4 +620,55 @@ fn weights_of_ones_own_become_a_model_and_bad_ones_are_refused() {
     browser.drop_files("[data-testid=drop-zone]", &[&song]);
     browser.wait_until(AT_REST, LIMIT);
     assert_same_verdicts(&results(&browser)[0], &heard_by(Some(&mine), &[song])[0]);
+}
+
+#[test]
+fn after_refused_weights_page_and_engine_go_on_with_the_same_model() {
+    let folder = folder("refused");
+    let mine = folder.join("mine.safetensors");
+    fs::copy(papers_network(), &mine).unwrap();
+    let broken = folder.join("broken.safetensors");
+    fs::write(&broken, &fs::read(&mine).unwrap()[..100_000]).unwrap();
+
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&mine]);
+    browser.wait_until(&format!("{CHOSEN} === '{PAPERS_NAME}'"), LIMIT);
+    // The page's own again, which is not the last of the list.
+    browser.eval(
+        "(() => { const choice = document.querySelector('[data-testid=model-choice]'); choice.value = '0'; \
+         choice.dispatchEvent(new Event('change', { bubbles: true })); })()",
+    );
+    browser.drop_files("[data-testid=drop-zone]", &[&broken]);
+    browser.wait_for_text("[data-testid=notes]", "broken.safetensors", LIMIT);
+    assert_eq!(browser.eval("document.querySelector('[data-testid=model-choice]').value"), "0");
+    press(&browser, "[data-testid=notes] button", "main h1, main h2");
+    let song = excerpt("refused-song", "5");
+    browser.drop_files("[data-testid=drop-zone]", &[&song]);
+    browser.wait_until(AT_REST, LIMIT);
+    assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
+}
+
+/// Gives the page no frame any more once it is told so, as a browser does that hides it.
+const HIDE: &str = "const frame = window.requestAnimationFrame; window.hides = false;
+window.requestAnimationFrame = (draw) => (hides ? 0 : frame.call(window, draw));";
+
+#[test]
+fn what_is_dropped_before_the_page_is_hidden_is_all_taken() {
+    let folder = folder("hidden");
+    let song = excerpt("hidden-song", "3.2");
+    for copy in 0..12 {
+        fs::copy(&song, folder.join(format!("{copy}.wav"))).unwrap();
+    }
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page(HIDE);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    browser.eval("void (hides = true)");
+    browser.drop_files("[data-testid=drop-zone]", &[&folder]);
+    let states = "JSON.parse(window.needledrop.results()).map(({ state }) => state)";
+    browser
+        .wait_until(&format!("{states}.length === 12 && {states}.every((state) => state === 'done')"), LIMIT);
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::{
     build,
+    library::press,
     page::{Browser, Options},
     server::Server,
     songs::{AT_REST, LIMIT, folder, open, results},
@@ -178,8 +179,12 @@ fn a_lesson_says_what_it_lacks() {
     browser.wait_for_text("[data-testid=teach-accuracy]", "only one file", LIMIT);
 
     // What is removed is no part of it any more.
-    browser.click("[data-testid=teach-file] button");
+    press(&browser, "[data-testid=teach-file] button", "[data-testid=teach-file] button");
     browser.wait_until("document.querySelectorAll('[data-testid=teach-file]').length === 3", LIMIT);
+    browser.click("[data-testid=teach-add-class]");
+    let spare = ".teach-class:nth-of-type(3) [data-testid=teach-remove-class]";
+    browser.wait_for(spare, LIMIT);
+    press(&browser, spare, "[data-testid=teach-add-class]");
     assert_eq!(browser.text("[data-testid=teach-outcome]"), "");
     browser.click("[data-testid=teach-train]");
     browser.wait_for_text("[data-testid=teach-problem]", "no sound for plucked", LIMIT);
@@ -193,9 +198,9 @@ const ENOUGH_SECONDS: u32 = 4;
 fn record(browser: &Browser, number: usize) {
     let button = format!(".teach-class:nth-of-type({}) [data-testid=teach-record]", number + 1);
     let element = format!("document.querySelector({})", json!(button));
-    browser.wait_until(&format!("!{element}.disabled"), LIMIT);
+    browser.wait_until(&format!("{element}.ariaDisabled === 'false'"), LIMIT);
     browser.click(&button);
-    browser.wait_until(&format!("{element}.ariaPressed === 'true'"), LIMIT);
+    browser.wait_until(&format!("{element}.classList.contains('on')"), LIMIT);
     browser.wait_until(
         &format!("Number({element}.innerText.match(/\\d:(\\d\\d)/)?.[1]) >= {ENOUGH_SECONDS}"),
         LIMIT,

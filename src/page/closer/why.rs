@@ -88,7 +88,7 @@ impl Closer {
     /// Has the engine explain a clip; `None` where its file is not at hand.
     fn explain(self, clip: usize, class: usize, answer: ArcRwSignal<Answer>) -> Option<QueryId> {
         let file = self.desk.file(self.id)?.into();
-        let model = Some(self.song.with_value(|song| song.model));
+        let model = Some(self.song.with_value(|song| song.model.get_untracked()));
         let source = ClipSource::File { file, clip };
         Some(self.desk.ask(
             move |query| Event::Explain { query, model, class, source },

@@ -287,7 +287,7 @@ fn subject(desk: Desk, parameters: &Parameters) -> Option<Subject> {
     let ready = |model: &ModelId| {
         desk.models.with(|models| models.iter().any(|other| other.id == *model && other.card().is_some()))
     };
-    let model = song.as_ref().map(|song| song.model).filter(ready);
+    let model = song.as_ref().map(|song| song.model.get()).filter(ready);
     let model = model.or_else(|| Some(desk.chosen_model.get()).filter(ready))?;
     let clip = song.as_ref().map_or(0, |song| {
         let named = number(parameters, "clip").unwrap_or(0);

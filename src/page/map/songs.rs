@@ -39,7 +39,7 @@ enum Lands {
 fn lands(desk: Desk, map: Arc<ClipMap>, song: Song) -> Memo<Lands> {
     Memo::new(move |_| {
         song.hearing.track();
-        if desk.card(song.model).is_some_and(|card| !map.is_of(&card)) {
+        if desk.card(song.model.get()).is_some_and(|card| !map.is_of(&card)) {
             return Lands::OtherModel;
         }
         let embedding = song.track.with_value(super::super::track::Track::embedding);

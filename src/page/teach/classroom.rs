@@ -284,6 +284,14 @@ impl Classroom {
         self.changed();
     }
 
+    /// The file that comes into the place of `song` when it is removed, or the one before.
+    pub(crate) fn neighbour(self, class: ClassId, song: SongId) -> Option<SongId> {
+        let songs: Vec<_> =
+            self.class(class)?.examples.get_untracked().iter().map(|example| example.song).collect();
+        let place = songs.iter().position(|other| *other == song)?;
+        songs.get(place + 1).or_else(|| songs.get(place.checked_sub(1)?)).copied()
+    }
+
     fn forget_features(self, song: SongId) {
         self.with(|held| {
             let clips = held.features.remove(&song).unwrap_or_default();

@@ -11,6 +11,7 @@ use leptos::prelude::*;
 use web_sys::{FileList, HtmlInputElement};
 
 use super::desk::Desk;
+use super::focus;
 use super::microphone::{Listening, Source};
 use super::views::Router;
 use super::words::{self, sentence, t};
@@ -40,7 +41,7 @@ pub(crate) fn TeachView() -> impl IntoView {
     view! {
         <div class="teach" data-testid="teach" data-state=state>
             <header class="teach-head">
-                <h1>{sentence("teach.heading")}</h1>
+                <h1 id="teach-heading">{sentence("teach.heading")}</h1>
                 <p class="tagline">{sentence("teach.tagline")}</p>
             </header>
             <div class="teach-classes" data-classes="">
@@ -101,6 +102,10 @@ fn ClassPanel(
         classroom.add(desk, class.id, files.collect());
         input.set_value("");
     };
+    let remove = move |_| {
+        classroom.remove_class(desk, class.id);
+        focus::hand_on(["[data-testid=teach-add-class]:not(:disabled)".to_owned()], "#teach-heading");
+    };
     let is_spare = move || classroom.classes.with(|classes| classes.len() > 2);
     view! {
         <section class="teach-class" aria-label=label data-class=class.id.0.to_string() data-testid="teach-class">
@@ -140,7 +145,7 @@ fn ClassPanel(
                 class="quiet-button"
                 hidden=move || !is_spare()
                 data-testid="teach-remove-class"
-                on:click=move |_| classroom.remove_class(desk, class.id)
+                on:click=remove
             >
                 {move || t!("teach.remove_class", name = label())}
             </button>
@@ -172,14 +177,21 @@ fn ExampleRow(
         Studied::NoRoom => t!("teach.no_room"),
     };
     let file = name.clone();
+    let remove = move |_| {
+        let neighbour = desk.classroom.neighbour(class, song);
+        desk.classroom.remove(desk, class, song);
+        let neighbour = neighbour.map(|song| format!("[data-example='{}'] button", song.0));
+        let name = format!("[data-class='{}'] [data-testid=teach-name]", class.0);
+        focus::hand_on(neighbour.into_iter().chain([name]), "#teach-heading");
+    };
     view! {
-        <li data-testid="teach-file" data-state=code>
+        <li data-testid="teach-file" data-state=code data-example=song.0.to_string()>
             <span class="teach-file-name">{name}</span>
             <span class="quiet small tabular">{said}</span>
             <button
                 class="quiet-button"
                 aria-label=move || t!("teach.remove_file", name = &file)
-                on:click=move |_| desk.classroom.remove(desk, class, song)
+                on:click=remove
             >
                 {sentence("song.remove")}
             </button>
@@ -197,18 +209,15 @@ fn RecordButton(
     let (classroom, microphone) = (desk.classroom, desk.microphone);
     let is_mine = move || classroom.recording.get() == Some(class);
     let is_on = move || is_mine() && microphone.state.with(|state| matches!(state, Listening::On(_)));
-    let disabled = move || {
+    let is_mute = move || {
         microphone.state.with(|state| match state {
             Listening::Off | Listening::Problem(_) => false,
-            Listening::On(_) => !is_mine(),
+            Listening::Waiting(_) | Listening::On(_) => !is_mine(),
             Listening::Asking(_) | Listening::Keeping(_) => true,
         })
     };
     let press = move |_| {
-        if is_on() {
-            microphone.stop(desk);
-        } else {
-            microphone.start(desk, Source::Microphone);
+        if !is_mute() && microphone.press(desk, Source::Microphone) {
             classroom.recording.set(Some(class));
         }
     };
@@ -216,6 +225,7 @@ fn RecordButton(
         Listening::On(_) if is_mine() => {
             t!("teach.stop_recording", time = words::clock(microphone.seconds.get()))
         }
+        Listening::Waiting(_) if is_mine() => t!("microphone.waiting"),
         Listening::Asking(_) if is_mine() => t!("microphone.asking"),
         Listening::Keeping(_) if is_mine() => t!("microphone.keeping"),
         _ => t!("teach.record"),
@@ -228,9 +238,8 @@ fn RecordButton(
         <button
             class="button secondary tabular"
             class:on=is_on
-            aria-pressed=move || is_on().to_string()
+            aria-disabled=move || is_mute().to_string()
             data-testid="teach-record"
-            disabled=disabled
             on:click=press
         >
             <span class="lamp" aria-hidden="true"></span>
