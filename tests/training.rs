@@ -228,9 +228,11 @@ fn a_full_disk_leaves_the_last_checkpoint() {
 fn only_a_file_gives_way_to_a_file() {
     let (folder, archive) = prepared(&[11, 11]);
     let run = folder.path().join("run");
-    done(needledrop("train --row 7 --batch-size 2", &archive, &run).args(["--max-steps", "1"]));
+    done(&mut needledrop("train --row 7 --batch-size 8 --epochs 1", &archive, &run));
     let socket = folder.path().join("socket");
     let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    fs::create_dir(folder.path().join("jazz")).unwrap();
+    fs::write(folder.path().join("jazz/a.wav"), "").unwrap();
     let told = refused(&mut needledrop("prepare", folder.path(), &socket));
     assert!(told.contains("no file"), "{told}");
     let told = refused(
