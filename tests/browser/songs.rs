@@ -598,14 +598,17 @@ fn the_papers_network_is_one_click_away_and_kept_for_offline() {
     browser.wait_until(&format!("{CHOSEN} === '{PAPERS_NAME}'"), LIMIT);
 }
 
+/// The paper's network under another name, and the beginning of it, in a folder of that name.
+fn weights_of_ones_own(name: &str) -> [PathBuf; 2] {
+    let [mine, broken] = ["mine", "broken"].map(|file| folder(name).join(format!("{file}.safetensors")));
+    fs::copy(papers_network(), &mine).unwrap();
+    fs::write(&broken, &fs::read(&mine).unwrap()[..100_000]).unwrap();
+    [mine, broken]
+}
+
 #[test]
 fn weights_of_ones_own_become_a_model_and_bad_ones_are_refused() {
-    let folder = folder("weights");
-    let mine = folder.join("mine.safetensors");
-    fs::copy(papers_network(), &mine).unwrap();
-    let broken = folder.join("broken.safetensors");
-    fs::write(&broken, &fs::read(&mine).unwrap()[..100_000]).unwrap();
-
+    let [mine, broken] = weights_of_ones_own("weights");
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options::default());
     browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
@@ -624,12 +627,7 @@ fn weights_of_ones_own_become_a_model_and_bad_ones_are_refused() {
 
 #[test]
 fn after_refused_weights_page_and_engine_go_on_with_the_same_model() {
-    let folder = folder("refused");
-    let mine = folder.join("mine.safetensors");
-    fs::copy(papers_network(), &mine).unwrap();
-    let broken = folder.join("broken.safetensors");
-    fs::write(&broken, &fs::read(&mine).unwrap()[..100_000]).unwrap();
-
+    let [mine, broken] = weights_of_ones_own("refused");
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options::default());
     browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
