@@ -152,7 +152,13 @@ fn prepare_writes_an_archive_and_names_what_it_left_out() {
     let songs = ["a/x/1.wav", "a/x/2.wav", "a/x/3.wav", "a/y/1.wav", "a/y/4.wav", "a/y/5.wav"];
     let folder = genres("prepare", &songs);
     fs::write(folder.join("music/a/y/jazz.00054.wav"), "RIFF and nothing more").unwrap();
-    for (options, frames) in [(&[][..], 130), (&["--no-center", "--hop-length", "1920"], 34)] {
+    let settings = [
+        (&[][..], 130),
+        (&["--no-center", "--hop-length", "1920"], 34),
+        (&["--clip-seconds", "3.5", "--top-db", "60"], 151),
+        (&["--clip-seconds", "2.5", "--no-center"], 104),
+    ];
+    for (options, frames) in settings {
         let arguments = [&["music", "-o", "a.safetensors"], options].concat();
         let output = prepare(&folder, &arguments);
         let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -185,6 +191,8 @@ fn prepare_says_beforehand_what_cannot_be() {
     refuse(&["music", "-o", "a", "--hop-length", "0"], "hop_length");
     refuse(&["music", "-o", "a", "--fmax", "20000"], "fmax");
     refuse(&["music", "-o", "a", "--seconds", "0.5"], "--seconds");
+    refuse(&["music", "-o", "a", "--top-db", "120"], "100 dB");
+    refuse(&["music", "-o", "a", "--clip-seconds", "0"], "clip_seconds");
     refuse(&["music", "-o", "a", "--sample-rate", "4000"], "4000 Hz");
     assert!(!folder.join("a").exists());
     let output = prepare(&folder, &["music", "-o", "a"]);

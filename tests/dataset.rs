@@ -335,6 +335,9 @@ fn settings_that_make_no_archive_are_refused_at_once() {
     let none = |settings| prepare(&[], &settings, None, &|| ()).unwrap_err();
     let settings = SpectrogramConfig { hop_length: 0, ..SpectrogramConfig::default() };
     assert!(matches!(none(settings), PrepareError::Spectrogram(_)));
+    let settings = SpectrogramConfig { top_db: 101.0, ..SpectrogramConfig::default() };
+    let refused = none(settings).to_string();
+    assert!(refused.contains("top_db") && refused.contains("100 dB"), "{refused}");
     let settings = SpectrogramConfig { sample_rate: 200_000, fmax: 11_025.0, ..SpectrogramConfig::default() };
     assert!(matches!(none(settings), PrepareError::Rate(_)));
     assert!(matches!(none(SpectrogramConfig::default()), PrepareError::Nothing(_)));
@@ -366,6 +369,10 @@ fn an_archive_comes_back_as_it_was_written() {
     for center in [true, false] {
         let mut archive = archive(&[2, 3], center);
         archive.spectrogram.pad_mode = if center { PadMode::Constant } else { PadMode::Reflect };
+        archive.spectrogram.top_db = 60.0;
+        if !center {
+            archive.spectrogram.clip_seconds = 4.5;
+        }
         let path = folder.path().join("a.safetensors");
         archive.save(&path).unwrap();
         let bytes = fs::read(&path).unwrap();
@@ -463,11 +470,22 @@ fn files_that_are_no_archive_are_refused() {
             );
         }
     }
+    // The published archive says neither, and others only what they are.
+    let older = || Forgery::of(&archive(&[2, 1], false)).without("top_db").without("clip_seconds");
+    assert_eq!(MelArchive::from_bytes(&older().bytes()).unwrap(), archive(&[2, 1], false));
+    for setting in ["top_db", "clip_seconds"] {
+        let error = older().with(setting, "many").error();
+        assert!(matches!(error, ArchiveError::Metadata { setting: found } if found == setting), "{error}");
+    }
     let fewer = forgery().with("genres", r#"["a", "b"]"#).error();
     assert!(matches!(fewer, ArchiveError::Metadata { setting: "genres" }));
-    for (setting, value) in
-        [("n_fft", "0"), ("hop_length", "1"), ("fmax", "NaN"), ("sample_rate", "4294967295")]
-    {
+    for (setting, value) in [
+        ("n_fft", "0"),
+        ("hop_length", "1"),
+        ("top_db", "101"),
+        ("fmax", "NaN"),
+        ("sample_rate", "4294967295"),
+    ] {
         assert!(matches!(forgery().with(setting, value).error(), ArchiveError::Spectrogram(_)), "{setting}");
     }
 }

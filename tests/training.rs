@@ -308,6 +308,24 @@ fn a_design_of_ones_own_is_trained_and_judged() {
     }
 }
 
+/// What an archive was prepared with is what the page is told to hear with.
+#[test]
+fn a_model_has_its_front_end_from_the_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, design, run] = ["two.safetensors", "design.json", "run"].map(|name| folder.path().join(name));
+    let mut shorter = archive(&[11, 11]);
+    (shorter.spectrogram.clip_seconds, shorter.spectrogram.top_db) = (2.0, 60.0);
+    fs::write(&path, shorter.to_bytes().unwrap()).unwrap();
+    done(&mut needledrop("train --row 1 --epochs 1 --batch-size 8", &path, &run));
+    let weights = Weights::from_bytes(&fs::read(run.join("best.safetensors")).unwrap()).unwrap();
+    assert_eq!(weights.card().spectrogram, shorter.spectrogram);
+
+    fs::write(&design, DESIGN).unwrap();
+    let words = format!("train --design {}", design.display());
+    let told = refused(&mut needledrop(&words, &path, &folder.path().join("other")));
+    assert!(told.contains("[1, 128, 22]"), "{told}");
+}
+
 /// Those that the log of experiments names can be trained on the shared archive.
 #[test]
 fn every_design_of_the_docs_is_one() {

@@ -70,7 +70,7 @@ pub struct Track {
     pub genre: usize,
 }
 
-/// A 3-s piece of a track.
+/// A piece of a track, 3 s long unless the archive's settings say otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clip {
     /// Index of the track.
@@ -92,8 +92,9 @@ pub struct MelArchive {
     pub genres: Vec<String>,
     /// The recordings.
     pub tracks: Vec<Track>,
-    /// The front end that made the cells. `top_db` and `clip_seconds` are not
-    /// the archive's: they come into play when clips are cut.
+    /// The front end that made the cells. `top_db`, and without centring
+    /// `clip_seconds`, come into play when clips are cut; what is trained on the
+    /// archive has them from here.
     pub spectrogram: SpectrogramConfig,
     items: Vec<Item>,
     frames: usize,
@@ -121,7 +122,7 @@ impl MelArchive {
         items: Vec<Item>,
         mel: Vec<u8>,
     ) -> Result<Self, ArchiveError> {
-        spectrogram.validate()?;
+        check_settings(&spectrogram)?;
         let wrong = |tensor, problem: String| Err(ArchiveError::Tensor { tensor, problem });
         let cells = items.len() * spectrogram.n_mels;
         if cells == 0 || mel.is_empty() || !mel.len().is_multiple_of(cells) {
@@ -239,8 +240,18 @@ impl MelArchive {
     }
 
     fn metadata(&self) -> HashMap<String, String> {
-        let SpectrogramConfig { sample_rate, n_fft, hop_length, center, n_mels, fmin, fmax, .. } =
-            self.spectrogram;
+        let SpectrogramConfig {
+            sample_rate,
+            n_fft,
+            hop_length,
+            center,
+            pad_mode,
+            n_mels,
+            fmin,
+            fmax,
+            top_db,
+            clip_seconds,
+        } = self.spectrogram;
         let list = |names: Vec<&str>| serde_json::Value::from(names).to_string();
         let genre = |track: &Track| self.genres[track.genre].as_str();
         let mut metadata = HashMap::from([
@@ -254,14 +265,15 @@ impl MelArchive {
             ("n_mels".to_owned(), n_mels.to_string()),
             ("fmin".to_owned(), fmin.to_string()),
             ("fmax".to_owned(), fmax.to_string()),
+            ("top_db".to_owned(), top_db.to_string()),
+            ("clip_seconds".to_owned(), clip_seconds.to_string()),
             ("window".to_owned(), "hann periodic".to_owned()),
             ("mel".to_owned(), "slaney scale, slaney norm".to_owned()),
             ("power".to_owned(), "2".to_owned()),
         ]);
         if center {
-            let pad_mode = if self.spectrogram.pad_mode == PadMode::Reflect { "reflect" } else { "constant" };
+            let pad_mode = if pad_mode == PadMode::Reflect { "reflect" } else { "constant" };
             metadata.insert("pad_mode".into(), pad_mode.into());
-            metadata.insert("clip_seconds".into(), self.spectrogram.clip_seconds.to_string());
         }
         metadata
     }
@@ -336,6 +348,22 @@ impl MelArchive {
     }
 }
 
+/// Refuses a front end that makes no spectrogram, or one of more than an archive keeps.
+///
+/// # Errors
+/// The first setting found out of range.
+pub fn check_settings(spectrogram: &SpectrogramConfig) -> Result<(), ConfigError> {
+    spectrogram.validate()?;
+    if spectrogram.top_db > RANGE_DB {
+        return Err(ConfigError {
+            setting: "top_db",
+            value: spectrogram.top_db.to_string(),
+            reason: "must be at most the 100 dB that an archive keeps",
+        });
+    }
+    Ok(())
+}
+
 /// The entries of a file's header.
 struct Metadata<'a>(&'a HashMap<String, String>);
 
@@ -350,6 +378,11 @@ impl Metadata<'_> {
     fn parse<T: std::str::FromStr>(&self, setting: &'static str) -> Result<T, ArchiveError> {
         let value = self.0.get(setting).and_then(|value| value.parse().ok());
         value.ok_or(ArchiveError::Metadata { setting })
+    }
+
+    /// As [`Self::parse`], of a setting that older archives do not have.
+    fn parse_or<T: std::str::FromStr>(&self, setting: &'static str, absent: T) -> Result<T, ArchiveError> {
+        if self.0.contains_key(setting) { self.parse(setting) } else { Ok(absent) }
     }
 
     fn list(&self, setting: &'static str) -> Result<Vec<String>, ArchiveError> {
@@ -383,7 +416,7 @@ impl Metadata<'_> {
             };
             (pad_mode, self.parse("clip_seconds")?)
         } else {
-            (default.pad_mode, default.clip_seconds)
+            (default.pad_mode, self.parse_or("clip_seconds", default.clip_seconds)?)
         };
         let spectrogram = SpectrogramConfig {
             sample_rate: self.parse("sample_rate")?,
@@ -394,10 +427,10 @@ impl Metadata<'_> {
             n_mels: self.parse("n_mels")?,
             fmin: self.parse("fmin")?,
             fmax: self.parse("fmax")?,
+            top_db: self.parse_or("top_db", default.top_db)?,
             clip_seconds,
-            ..default
         };
-        spectrogram.validate()?;
+        check_settings(&spectrogram)?;
         Ok(spectrogram)
     }
 }

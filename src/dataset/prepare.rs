@@ -25,7 +25,7 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    archive::{ArchiveError, Item, MelArchive, RANGE_DB, Track},
+    archive::{ArchiveError, Item, MelArchive, RANGE_DB, Track, check_settings},
     folders::{Recording, Skipped},
 };
 use crate::{
@@ -102,7 +102,7 @@ pub fn prepare(
     seconds: Option<f64>,
     heard: &(dyn Fn() + Sync),
 ) -> Result<Prepared, PrepareError> {
-    settings.validate()?;
+    check_settings(settings)?;
     Resampler::new(settings.sample_rate, settings.sample_rate).map_err(PrepareError::Rate)?;
     let seconds = if settings.center {
         seconds

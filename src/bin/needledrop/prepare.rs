@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use needledrop::{
     dataset::{
-        archive::MelArchive,
+        archive::{MelArchive, check_settings},
         folders::{Skipped, find_recordings},
         prepare::{PrepareError, prepare},
     },
@@ -60,6 +60,13 @@ pub(crate) struct Arguments {
     /// image (librosa before 0.9, and the paper) or silence (librosa since).
     #[arg(long, value_enum, default_value_t = Padding::Reflect)]
     pad_mode: Padding,
+    /// Decibels below a clip's loudest cell at which its spectrogram is cut off; at
+    /// most 100.
+    #[arg(long, default_value_t = 80.0, value_name = "DB")]
+    top_db: f32,
+    /// Length of a clip, in seconds.
+    #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
+    clip_seconds: f32,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -71,7 +78,7 @@ enum Padding {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { folder, output, .. } = arguments;
     let settings = arguments.settings();
-    settings.validate()?;
+    check_settings(&settings)?;
     let seconds = arguments.seconds()?;
     let found = find_recordings(folder)?;
     let permissions = check_output(output)?;
@@ -124,7 +131,8 @@ impl Arguments {
             n_mels: self.n_mels,
             fmin: self.fmin,
             fmax: self.fmax.unwrap_or(self.sample_rate as f32 / 2.0),
-            ..SpectrogramConfig::default()
+            top_db: self.top_db,
+            clip_seconds: self.clip_seconds,
         }
     }
 

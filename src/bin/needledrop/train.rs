@@ -27,7 +27,6 @@ use needledrop::{
         experiment::{experiment, experiments},
         weights::{Precision, Weights},
     },
-    spectrogram::config::SpectrogramConfig,
     training::{
         augment::Augmenter,
         checkpoint::{Checkpoint, State, write_whole},
@@ -47,16 +46,12 @@ use crate::{run, session::session};
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
 /// Exit status after Ctrl-C, as a shell gives it to what SIGINT ended.
 const INTERRUPTED: u8 = 130;
-/// Length of the paper's clips.
-const CLIP_SECONDS: f32 = 3.0;
 /// What a recipe that was refitted has beside it.
 pub(crate) const REFITTED: &str = "; training and validation part together, the last epoch";
 /// What stands in a card before the weights that a training began with.
 pub(crate) const BEGUN_WITH: &str = ", begun with the weights ";
 /// What stands there before its teachers'.
 pub(crate) const TAUGHT_BY: &str = ", taught by the weights ";
-/// Range of the paper's decibels.
-const TOP_DB: f32 = 80.0;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -224,7 +219,7 @@ pub(crate) fn read_archive(path: &Path) -> anyhow::Result<MelArchive> {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let design = arguments.design()?;
     let archive = read_archive(&arguments.archive)?;
-    let clips = archive.clips(CLIP_SECONDS);
+    let clips = archive.clips(archive.spectrogram.clip_seconds);
     let split = arguments.split.split(&archive, &clips, &arguments.archive)?;
     let recipe = arguments.changed(design.recipe.clone());
     recipe.validate()?;
@@ -534,11 +529,7 @@ fn card(archive: &MelArchive, design: &Design, split: &SplitChoice, recipe: &Rec
         version: CARD_VERSION,
         name: design.name.clone(),
         genres: archive.genres.clone(),
-        spectrogram: SpectrogramConfig {
-            top_db: TOP_DB,
-            clip_seconds: CLIP_SECONDS,
-            ..archive.spectrogram.clone()
-        },
+        spectrogram: archive.spectrogram.clone(),
         input: design.input,
         embedding_length: network.embedding_length().unwrap_or_default(),
         network,
