@@ -114,6 +114,21 @@ fn a_bad_file_fails_alone_and_in_the_exit_status() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("no verdict on 3 of 4 files"));
 }
 
+/// Names of another age and code page are names.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_unicode_is_heard_like_any() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let chord = sound("latin chord.wav", 3, 0.5);
+    let latin = chord.with_file_name(std::ffi::OsStr::from_bytes(b"caf\xe9.wav"));
+    fs::rename(&chord, &latin).unwrap();
+    let output = needledrop(&["classify".as_ref(), "--json".as_ref(), &latin, &latin]);
+    assert!(output.status.success(), "{output:?}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.lines().filter(|line| line.contains("caf\u{fffd}.wav")).count(), 2, "{lines}");
+}
+
 #[test]
 fn weights_that_are_none_are_refused_with_the_reason() {
     let chord = sound("model chord.wav", 3, 0.5);

@@ -833,3 +833,19 @@ fn only_known_artists_that_were_not_learned_from_are_apart() {
     assert_eq!(apart(Part::Test), expected);
     assert!(apart(Part::Train).iter().all(|apart| !apart));
 }
+
+#[test]
+fn recordings_of_one_name_have_artists_of_their_own() {
+    let mut archive = archive(&[3, 3], false);
+    for (track, name) in archive.tracks.iter_mut().zip(["a/1.mp3", "b/1.mp3", "c/1.mp3", "x", "y", "z"]) {
+        track.name = name.into();
+    }
+    // The third is named by its file alone, which might be any of the three.
+    let artists = Artists::parse("a/1.mp3 ::: Nina\nb/1.mp3 ::: Bessie\n1.mp3 ::: Odetta\nz.mp3 ::: Nina\n");
+    let clips = archive.clips(3.0);
+    let split =
+        Split::by_names(&archive, &clips, "lists", ["a/1.mp3\nx", "y", "b/1.mp3\nc/1.mp3\nz"]).unwrap();
+    let apart = artists.apart(&archive, &clips, &split, Part::Test);
+    let expected: Vec<bool> = [true, false, false].into_iter().flat_map(|apart| [apart; 10]).collect();
+    assert_eq!(apart, expected);
+}

@@ -545,6 +545,12 @@ fn a_calibrated_run_is_scored_and_exported_as_calibrated() {
     };
     assert!(number(chosen) <= number("/combinations/mean_probability"));
 
+    // Another is not made like it without the sounds.
+    let like = ["calibrate", folder, "--archive", text(&archive), "--like", folder];
+    let said = fails(&like);
+    assert!(said.contains(rejection.score.name()) && said.contains("--not-music"), "{said}");
+    assert!(fails(&[&like[..], &["--refuse=0.1"]].concat()).contains("--refuse"));
+
     // What scores and exports the run takes the calibrated card.
     succeeds(&["evaluate", folder, "--archive", text(&archive), "--parts", "validation"]);
     let result = RunResult::from_json(&fs::read_to_string(run.path().join("result.json")).unwrap()).unwrap();
@@ -596,6 +602,8 @@ fn a_refitted_run_is_calibrated_like_another_and_scored_on_the_test_part() {
 
     let chosen = ["calibrate", text(&other), "--archive", text(&archive), "-o", text(&like)];
     succeeds(&[&chosen[..], &["--least-confidence=0.6"]].concat());
+    let said = words(&judged("calibrate", &["--like", text(&like), "--not-music", text(folder.path())]));
+    assert!(said.contains("refuses nothing"), "{said}");
     let calibrate = judged("calibrate", &["--like", text(&like)]);
     succeeds(&calibrate.iter().map(String::as_str).collect::<Vec<_>>());
     let of = MelArchive::from_bytes(&fs::read(&archive).unwrap()).unwrap();

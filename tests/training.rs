@@ -10,7 +10,7 @@
 mod card;
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -183,6 +183,7 @@ fn what_cannot_be_trained_on_is_refused_with_the_reason() {
         ("train --row 1 --max-minutes 0", "--max-minutes"),
         ("train --row 1 --lists a b c --split clips", "--lists"),
         ("train --row 1 --split filtered", "train_filtered.txt"),
+        ("train --row 1 --split filtered --split-seed 1", "not drawn"),
         ("train --row 1 --resume", "checkpoint.safetensors"),
         ("train --row 1 --split tracks --refit --patience 3", "--patience 0"),
         #[cfg(not(feature = "cuda"))]
@@ -199,6 +200,22 @@ fn what_cannot_be_trained_on_is_refused_with_the_reason() {
     let told = refused(&mut needledrop("train --row 1", &cut, &output));
     assert!(told.contains("cut.safetensors"), "{told}");
     assert!(!output.join("checkpoint.safetensors").exists());
+}
+
+/// Two in one folder would write over each other's checkpoint.
+#[cfg(unix)]
+#[test]
+fn a_folder_is_of_one_training_at_a_time() {
+    let (folder, archive) = prepared(&[11, 11]);
+    let run = folder.path().join("run");
+    fs::create_dir(&run).unwrap();
+    let words = "train --row 1 --epochs 1 --batch-size 8";
+    let other = File::open(&run).unwrap();
+    other.lock().unwrap();
+    let told = refused(&mut needledrop(words, &archive, &run));
+    assert!(told.contains("another training is at work"), "{told}");
+    drop(other);
+    done(&mut needledrop(words, &archive, &run));
 }
 
 /// A limit on the size of files stands for the full disk: no room for the next
@@ -431,6 +448,22 @@ fn checkpoint() -> Checkpoint {
         seconds: 1.0,
     });
     Checkpoint { state, now: weights.clone(), average: None, best: Some(weights), optimiser: vec![1, 2, 3] }
+}
+
+/// A training that goes on compares with what it had: two epochs that are right about as
+/// many clips stay as good as each other, and a recipe is the one that was typed.
+#[test]
+fn a_checkpoint_keeps_every_bit_of_a_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let mut checkpoint = checkpoint();
+    checkpoint.state.recipe.learning_rate = 1e-3 * 0.2_f64.sqrt();
+    let epoch = checkpoint.state.history[0];
+    checkpoint.state.history =
+        (0..=999).map(|right| Epoch { validation_accuracy: f64::from(right) / 999.0, ..epoch }).collect();
+    checkpoint.state.epoch = checkpoint.state.history.len();
+    checkpoint.save(&path).unwrap();
+    assert_eq!(Checkpoint::load(&path).unwrap().state, checkpoint.state);
 }
 
 proptest! {

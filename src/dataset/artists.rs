@@ -19,8 +19,10 @@ const COLUMN: &str = ":::";
 /// The artists of a data set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Artists {
-    /// Name of the track, to the artist as compared.
+    /// The track as the index has it, to the artist as compared.
     of: BTreeMap<String, String>,
+    /// The same by the track's name alone; nobody, where several have it.
+    by_name: BTreeMap<String, Option<String>>,
 }
 
 impl Artists {
@@ -31,9 +33,18 @@ impl Artists {
             let mut columns = line.split(COLUMN).map(str::trim);
             let (track, artist) = (columns.next()?, columns.next()?);
             let artist = artist.to_lowercase();
-            (!artist.is_empty()).then(|| (track_name(track).to_owned(), artist))
+            (!artist.is_empty()).then(|| (track.to_owned(), artist))
         };
-        Self { of: text.lines().filter(|line| !line.starts_with('#')).filter_map(entry).collect() }
+        let of: BTreeMap<String, String> =
+            text.lines().filter(|line| !line.starts_with('#')).filter_map(entry).collect();
+        let mut by_name = BTreeMap::<String, Option<String>>::new();
+        for (track, artist) in &of {
+            by_name
+                .entry(track_name(track).to_owned())
+                .and_modify(|other| *other = other.take().filter(|other| other == artist))
+                .or_insert_with(|| Some(artist.clone()));
+        }
+        Self { of, by_name }
     }
 
     /// How many tracks it names an artist of.
@@ -47,7 +58,10 @@ impl Artists {
     }
 
     fn of(&self, archive: &MelArchive, clip: &Clip) -> Option<&str> {
-        self.of.get(track_name(&archive.tracks[clip.track].name)).map(String::as_str)
+        // Tracks of one file name are called by their paths.
+        let name = &archive.tracks[clip.track].name;
+        let by_name = || self.by_name.get(track_name(name)).and_then(Option::as_ref);
+        self.of.get(name).or_else(by_name).map(String::as_str)
     }
 
     /// For each clip of `part`, in its order, whether its artist is known and no clip of

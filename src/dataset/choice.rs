@@ -45,6 +45,14 @@ pub struct PartSizes {
 }
 
 impl SplitChoice {
+    /// Whether the two are drawn alike, though it be with other seeds; or are of the same
+    /// lists.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let drawn = self.seed.is_some() && other.seed.is_some();
+        (&self.name, self.refitted) == (&other.name, other.refitted)
+            && (drawn || self.fingerprint == other.fingerprint)
+    }
+
     /// Whether lists of a person's own say it.
     pub fn is_of_lists(&self) -> bool {
         [LISTS, LISTS_OVER_CLIPS].contains(&self.name.as_str())

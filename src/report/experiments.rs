@@ -424,8 +424,12 @@ impl Protocol {
             let names = |result: &RunResult| (result.name.clone(), result.split.name.clone());
             names(result) == names(shipped) && recipe(result) == recipe(shipped)
         };
-        let alike = chosen.iter().map(|(_, result)| *result).filter(|result| alike(result));
+        let alike: Vec<&RunResult> =
+            chosen.iter().map(|(_, result)| *result).filter(|result| alike(result)).collect();
         let (of_tracks, of_clips): (Vec<Estimate>, Vec<Estimate>) = alike
+            .iter()
+            // Lists of a person's own may be others under the same name.
+            .filter(|result| result.split.is_alike(&alike[0].split))
             .filter_map(|result| result.parts.test.as_ref())
             .map(|test| (test.track_accuracy, test.accuracy))
             .unzip();

@@ -149,7 +149,7 @@ fn are_alike(one: &RunResult, other: &RunResult) -> bool {
     recipe(one).is_some()
         && recipe(one) == recipe(other)
         && (&one.name, one.parameters) == (&other.name, other.parameters)
-        && (&one.split.name, one.split.refitted) == (&other.split.name, other.split.refitted)
+        && one.split.is_alike(&other.split)
 }
 
 /// What a recipe scores that was followed with several seeds: means over them.

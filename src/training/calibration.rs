@@ -69,8 +69,11 @@ impl Observation {
     }
 }
 
-/// The temperature at which the clips' loss is least.
+/// The temperature at which the clips' loss is least; 1 where there are none.
 pub fn fit_temperature(clips: &[Observation]) -> f32 {
+    if clips.is_empty() {
+        return 1.0;
+    }
     let loss = |log_temperature: f64| -> f64 {
         let calibration = Calibration { temperature: log_temperature.exp() as f32, ..Calibration::default() };
         let loss =
@@ -102,6 +105,9 @@ pub struct Scalings {
 
 impl Scalings {
     /// Fits and judges both on the clips of `classes` genres.
+    ///
+    /// Where all clips are of one fold there is nothing to fit on: the temperature is then
+    /// what it is without clips, and biases are judged as none.
     pub fn compare(clips: &[Observation], classes: usize) -> Self {
         let (mut alone, mut biased) = (0.0, 0.0);
         for fold in 0..FOLDS {
@@ -589,7 +595,12 @@ mod tests {
         assert!(fair.bias.is_empty(), "{fair:?}");
         // Nor where there is nothing at all.
         let none = Scalings::compare(&[], 4).better();
-        assert!(none.bias.is_empty() && none.temperature.is_finite());
+        assert!(none.bias.is_empty() && none.temperature == 1.0);
+        // And where all that there is is of one fold, no fold has anything to fit on.
+        let of_one = [0, 5].map(|track| Observation { track: track * FOLDS, ..clips[track].clone() });
+        let scalings = Scalings::compare(&of_one, 4);
+        assert_eq!(scalings.alone, scalings.biased);
+        assert!(scalings.better().bias.is_empty());
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub enum DesignError {
         /// What its input would be.
         archive: [usize; 3],
     },
+    /// One of two channels would be blanked, and there are not two.
+    #[error("the augmentation's `blank` is for an input of two channels, `log_mel_pair`: leave it out")]
+    Blank,
     /// The data set has more or fewer genres.
     #[error(
         "the network tells {design} classes apart and the archive has {archive} genres: say so in the design"
@@ -75,6 +78,10 @@ impl Design {
         }
         if self.network.classes != genres {
             return Err(DesignError::Classes { design: self.network.classes, archive: genres });
+        }
+        let blank = self.recipe.beyond.augmentation.is_some_and(|augmentation| augmentation.blank > 0.0);
+        if blank && !matches!(self.input, Input::LogMelPair { .. }) {
+            return Err(DesignError::Blank);
         }
         Ok(())
     }

@@ -36,7 +36,8 @@ pub struct Recipe {
     pub batch_size: usize,
     /// Epochs at most.
     pub epochs: usize,
-    /// Epochs without a better validation loss after which training stops.
+    /// Epochs without a better one, by validation loss or as `by_accuracy` says, after which
+    /// training stops.
     pub patience: Option<usize>,
     /// Times the sum of all squared kernels (biases not) is added to the loss,
     /// as Keras's `l2` does.
@@ -261,6 +262,9 @@ impl Recipe {
             if !(value >= 0.0 && value <= most) {
                 return error(setting, &value, &format!("from 0 to {most}"));
             }
+        }
+        if colour > 0.0 && room == 0.0 && phone == 0.0 {
+            return error("colour of rooms", &colour, "0 where no clip is heard in a room");
         }
         Ok(())
     }

@@ -59,7 +59,7 @@ pub(crate) struct Arguments {
     /// Share of the validation clips, as they are and as a microphone may hear them,
     /// that may be refused as not music. Of music that nothing was fitted on, a few
     /// times as much is.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = share, conflicts_with = "like")]
     refuse: f64,
     /// Probability below which a song's verdict is "not sure". At one half, such a
     /// verdict would more often be wrong than right (C. K. Chow, "On Optimum
@@ -68,7 +68,8 @@ pub(crate) struct Arguments {
     least_confidence: f64,
     /// Take temperature, combination, kind of rejection score and its threshold of this
     /// calibrated model, a run's folder or a file, in place of choosing them: for weights
-    /// that learned from their validation part, trained by the recipe of this one.
+    /// that learned from their validation part, trained by the recipe of this one. If it
+    /// refuses what is no music, --not-music names the sounds to do so by.
     #[arg(long, value_name = "MODEL")]
     like: Option<PathBuf>,
     /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu).
@@ -174,6 +175,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (split, choice) =
         split(&arguments.split, &arguments.archive, state.as_ref(), &card, &archive, &clips)?;
     let like = arguments.like.as_deref().map(run::read_calibration).transpose()?;
+    match (&like, &arguments.not_music) {
+        (Some(Calibration { rejection: Some(rejection), .. }), None) => bail!(
+            "the model of --like refuses what is no music, by `{}`: say by --not-music of which sounds this model \
+             shall do so",
+            rejection.score.name()
+        ),
+        (Some(Calibration { rejection: None, .. }), Some(_)) => bail!(
+            "the model of --like refuses nothing, so that there is no score and no threshold to take from it: \
+             calibrate it with --not-music first"
+        ),
+        _ => {}
+    }
     if split.refitted && like.is_none() {
         bail!(
             "the model has learned from the validation part, of which it is too sure: name a calibrated one by --like"

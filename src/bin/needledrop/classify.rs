@@ -2,8 +2,10 @@
 //! one object a line.
 
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, ErrorKind, IsTerminal, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -45,7 +47,8 @@ pub(crate) struct Arguments {
 /// What is printed of a file with `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
-    file: &'a Path,
+    /// Its path, as far as that is Unicode.
+    file: Cow<'a, str>,
     model: &'a str,
     #[serde(flatten)]
     outcome: Outcome,
@@ -87,7 +90,7 @@ pub(crate) fn run(Arguments { files, model, json }: &Arguments) -> anyhow::Resul
             outcome.unwrap_or_else(|problem| Outcome::Failed { error: problem.to_string(), problem });
         failed += usize::from(matches!(outcome, Outcome::Failed { .. }));
         let line = if *json {
-            serde_json::to_string(&Report { file, model: &name, outcome })?
+            serde_json::to_string(&Report { file: file.to_string_lossy(), model: &name, outcome })?
         } else {
             row(file, width, &outcome, &weights.card().genres)
         };
@@ -124,8 +127,21 @@ fn hear(path: &Path, classifier: &mut Classifier, progress: &ProgressBar) -> Res
 }
 
 /// Tells `observer` of each clip of a file: its position, the share of the file
-/// that has been read, what was found out about it.
+/// that has been read, what was found out about it. A file that makes a decoder panic is
+/// a file that cannot be heard.
 pub(crate) fn analyse(
+    path: &Path,
+    classifier: &mut Classifier,
+    observer: &mut dyn FnMut(usize, f32, ClipAnalysis),
+) -> Result<SongReader, SongProblem> {
+    // What the classifier uses again is written before it is read.
+    let analyse = AssertUnwindSafe(|| analyse_whole(path, classifier, observer));
+    catch_unwind(analyse).unwrap_or_else(|_| {
+        Err(SongProblem::Damaged { detail: "the decoder gave up on what is in it".into() })
+    })
+}
+
+fn analyse_whole(
     path: &Path,
     classifier: &mut Classifier,
     observer: &mut dyn FnMut(usize, f32, ClipAnalysis),

@@ -216,6 +216,9 @@ pub(crate) fn split(
                 "a run is judged by the split it was trained with; leave out --split, --split-seed and --refit"
             )
         }
+        Some(choice) if lists.is_some() && !choice.is_of_lists() => {
+            bail!("the run was trained with the split {choice}, not with lists; leave out --lists")
+        }
         Some(choice) => {
             let name = if choice.is_of_lists() {
                 SplitName::Lists

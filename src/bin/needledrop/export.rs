@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use anyhow::{Context, bail};
 use clap::Args;
 use needledrop::{
+    dataset::choice::SplitChoice,
     network::{
         card::{ModelCard, Score},
         weights::{Precision, Weights},
@@ -117,7 +118,7 @@ fn of_result(result: &RunResult) -> Vec<Score> {
 
 /// The mean scores of other trainings, split by split.
 fn protocol(paths: &[PathBuf], card: &ModelCard) -> anyhow::Result<Vec<Score>> {
-    let mut splits = BTreeMap::<String, Vec<Scores>>::new();
+    let mut splits = BTreeMap::<String, (SplitChoice, Vec<Scores>)>::new();
     for path in paths {
         let result = run::read_result(path)?;
         let path = path.display();
@@ -136,9 +137,14 @@ fn protocol(paths: &[PathBuf], card: &ModelCard) -> anyhow::Result<Vec<Score>> {
             bail!("{path} is of a model that learned from its validation part");
         }
         let test = result.parts.test.with_context(|| format!("{path} says nothing of the test part"))?;
-        splits.entry(result.split.name).or_default().push(test);
+        let (split, tests) =
+            splits.entry(result.split.name.clone()).or_insert_with(|| (result.split.clone(), Vec::new()));
+        if !split.is_alike(&result.split) {
+            bail!("{path} is of other lists than the results before it: their mean would say nothing");
+        }
+        tests.push(test);
     }
-    let mean = |(split, trainings): (&String, &Vec<Scores>)| {
+    let mean = |(split, (_, trainings)): (&String, &(SplitChoice, Vec<Scores>))| {
         let score = |per, of: fn(&Scores) -> Estimate| {
             let each: Vec<Estimate> = trainings.iter().map(of).collect();
             said(split, "test", per, Estimate::mean(&each), Some(trainings.len()))

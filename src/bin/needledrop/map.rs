@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let clips = archive.clips(card.spectrogram.clip_seconds);
     let split = arguments.split.split(&archive, &clips, &arguments.archive)?;
     let mut choice = split.choice(&archive, &clips);
+    check_drawn(card, &choice)?;
 
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, card, &device);
@@ -90,6 +91,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// The score of the card on its test part.
 fn tested(card: &ModelCard) -> Option<&Score> {
     card.scores.iter().find(|score| (&*score.part, &*score.per) == ("test", "clip"))
+}
+
+/// Holds that a split that was drawn is the one that the model was trained with.
+fn check_drawn(card: &ModelCard, choice: &SplitChoice) -> anyhow::Result<()> {
+    let of_card = card.training.split_fingerprint.as_ref().filter(|_| choice.seed.is_some());
+    if card.training.split == choice.name && of_card.is_some_and(|of_card| *of_card != choice.fingerprint) {
+        let seed = card.training.split_seed.map(|seed| format!(" (--split-seed {seed})")).unwrap_or_default();
+        bail!(
+            "the model was trained with other clips in its parts{seed}, and may have learned from these: give the \
+             archive, the seed and the --refit that it had"
+        );
+    }
+    Ok(())
 }
 
 /// Holds that the clips are those that the card calls its test part: of others the

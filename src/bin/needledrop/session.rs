@@ -10,7 +10,7 @@ use needledrop::training::{
 /// This call of the command.
 pub(crate) fn session(device: DeviceKind) -> Session {
     Session {
-        command: command(env::args().skip(1)),
+        command: command(env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())),
         device: device.name().into(),
         machine: machine(device),
         versions: Versions::of_this_build(),

@@ -2,7 +2,7 @@
 //! checkpoint, weights and history.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -167,6 +167,9 @@ impl SplitArguments {
         if self.lists.is_some() && name != SplitName::Lists {
             bail!("--lists is a split of its own; leave out --split");
         }
+        if let (Some(seed), SplitName::Filtered | SplitName::Lists) = (self.split_seed, name) {
+            bail!("--split-seed {seed} draws clips or tracks, and lists are not drawn: leave it out");
+        }
         let split = match name {
             SplitName::Clips => Split::over_clips(archive, clips, seed)?,
             SplitName::Tracks => Split::over_tracks(archive, clips, seed)?,
@@ -241,10 +244,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     card.validate()?;
     fits(&archive, &card).with_context(|| arguments.archive.display().to_string())?;
     let first = others.first_weights(&card, arguments.seed)?;
+    others.warn_of_known_genres(&card);
     others.check_teachers(&card, &recipe.beyond)?;
 
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot make the folder {}", arguments.output.display()))?;
+    let _lock = lock(&arguments.output)?;
     let path = arguments.output.join("checkpoint.safetensors");
     let split_name = choice.to_string();
     let mut start = if arguments.resume {
@@ -324,7 +329,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let State { epoch, step, epoch_seconds, .. } = end.state;
         println!("Stopped after {step} steps of epoch {}; the same command with --resume goes on", epoch + 1);
         if step > 0 {
-            println!("{:.3} s a step", epoch_seconds / step as f64);
+            println!("{step} steps in {epoch_seconds:.3} s: {:.3} s a step", epoch_seconds / step as f64);
         }
         // So that a script does not go on to what this was for.
         if pace.interrupted.load(Ordering::Relaxed) {
@@ -332,6 +337,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Holds the folder for this training as long as it is open: two of them would take turns in
+/// writing over each other's checkpoint. Not every system opens folders, and not every file
+/// system has locks; there, it is not held.
+fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
+    let Ok(open) = File::open(folder) else { return Ok(None) };
+    if let Err(TryLockError::WouldBlock) = open.try_lock() {
+        bail!(
+            "another training is at work in {}: wait for it, or train into another folder",
+            folder.display()
+        );
+    }
+    Ok(Some(open))
 }
 
 impl Arguments {
@@ -484,6 +503,22 @@ impl Others {
                 .with_context(|| format!("cannot begin with {}", path.display()))?,
             None => glorot_uniform(card.clone(), seed)?,
         })
+    }
+
+    /// Where the genres are others the split is another too. Some of the same name may
+    /// stand for the same recordings.
+    fn warn_of_known_genres(&self, card: &ModelCard) {
+        let Some(Other { path, weights, .. }) = &self.first else { return };
+        let known = &weights.card().genres;
+        let common: Vec<&str> =
+            card.genres.iter().filter(|genre| known.contains(genre)).map(String::as_str).collect();
+        if *known != card.genres && !common.is_empty() {
+            eprintln!(
+                "Warning: {} knows {} already: if it has heard recordings that are held out here, scores will flatter.",
+                path.display(),
+                common.join(", ")
+            );
+        }
     }
 
     /// Refuses teachers that the recipe has no share for, that were shown other
