@@ -37,8 +37,8 @@ pace() {
     rm -rf "$out-first" "$out-all"
     "$needledrop" train "$archive" "$@" --device "$device" --max-steps "$first" -o "$out-first" >"$run/first"
     "$needledrop" train "$archive" "$@" --device "$device" --max-steps $((first + steps)) -o "$out-all" >"$run/all"
-    cat "$run/first" "$run/all" | awk -v first="$first" -v steps="$steps" '/a step/ { s[++i] = $1 }
-        END { printf "%.3f s a step (%.3f in the first %d)\n", (s[2] * (first + steps) - s[1] * first) / steps, s[1], first }'
+    cat "$run/first" "$run/all" | awk -v first="$first" -v steps="$steps" '/ a step$/ { s[++i] = $4 }
+        END { printf "%.3f s a step (%.3f in the first %d)\n", (s[2] - s[1]) / steps, s[1] / first, first }'
 }
 for device in "${devices[@]}"; do
     # Flex takes a quarter of a minute for each.

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# Times a training step of row 8 (batch 64, Adam) on a GPU beside PyTorch: the same network,
+# the same clips, one after the other on one machine.
+#
+#   scripts/bench-gpu.sh ARCHIVE [DEVICE [FOLDER]]
+#
+# ARCHIVE is a log-mel archive (`needledrop prepare`). DEVICE is what `train --device` is told
+# (default: cuda); PyTorch takes the GPU that it finds, and the processor where it finds none.
+# NEEDLEDROP names a binary that is built already, else one is built with the device's feature.
+# FOLDER takes a Python environment with PyTorch, where the system's Python has none; it is
+# made where absent (default: .cache/torch).
+set -euo pipefail
+archive=$(realpath "${1:?usage: scripts/bench-gpu.sh ARCHIVE [DEVICE [FOLDER]]}")
+cd "$(dirname "$0")/.."
+device=${2:-cuda}
+python=python3
+if ! python3 -c 'import torch, numpy' 2>/dev/null; then
+    folder=${3:-.cache/torch}
+    python=$folder/bin/python
+    if ! "$python" -c 'import torch, numpy' 2>/dev/null; then
+        echo "Installing PyTorch into $folder ..." >&2
+        python3 -m venv "$folder"
+        "$folder/bin/pip" install --quiet torch numpy
+    fi
+fi
+
+needledrop=${NEEDLEDROP:-}
+if [ -z "$needledrop" ]; then
+    features=()
+    case $device in cuda | wgpu) features=(--features "$device") ;; esac
+    cargo build --locked --release --bin needledrop "${features[@]}"
+    needledrop=${CARGO_TARGET_DIR:-target}/release/needledrop
+fi
+run=$(mktemp -d)
+trap 'rm -rf "$run"' EXIT
+
+date +%F
+nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null ||
+    grep -m1 'model name' /proc/cpuinfo | cut -d: -f2
+# Compiling and tuning stand in the first steps: a second process takes more of them than the
+# first, and what it takes longer is counted. On a GPU steps are counted in eights.
+first=${BENCH_FIRST:-16} steps=${BENCH_STEPS:-96}
+for count in "$first" $((first + steps)); do
+    "$needledrop" train "$archive" --row 8 --recipe plain --device "$device" --max-steps "$count" -o "$run/$count" |
+        { grep ' a step$' || true; }
+done | awk -v first="$first" -v steps="$steps" -v device="$device" '
+    { s[NR] = $4; taken = $1 }
+    END {
+        if (NR != 2 || taken != first + steps) {
+            print "bench-gpu: an epoch of this archive has fewer than " first + steps " steps" >"/dev/stderr"
+            exit 1
+        }
+        printf "%-40s %7.1f ms a step (%.1f s for the first %d)\n", "needledrop on " device,
+            1000 * (s[2] - s[1]) / steps, s[1], first
+    }'
+
+"$python" - "$archive" "$first" "$steps" <<'PYTHON'
+import contextlib
+import json
+import struct
+import sys
+import time
+
+import numpy as np
+import torch
+from torch import nn
+
+FIRST, STEPS = int(sys.argv[2]), int(sys.argv[3])
+device = "cuda" if torch.cuda.is_available() else "cpu"
+torch.backends.cudnn.benchmark = True
+
+
+def clips(path, count):
+    """Three-second clips as pictures [count, 3, 128, 128], in grey: colours cost a step nothing."""
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        begin, end = header["mel"]["data_offsets"]
+        file.seek(8 + length + begin)
+        mel = np.frombuffer(file.read(end - begin), np.uint8).reshape(header["mel"]["shape"])
+    frames = min(34, mel.shape[2])
+    columns = np.arange(128) * frames // 128
+    bands = np.arange(128) * mel.shape[1] // 128
+    pictures = mel[np.arange(count) % len(mel)][:, bands][:, :, columns].astype(np.float32) / 255
+    return torch.from_numpy(np.repeat(pictures[:, None], 3, axis=1))
+
+
+def network():
+    layers, channels = [], 3
+    for _ in range(6):
+        layers += [nn.Conv2d(channels, 128, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.3)]
+        channels = 128
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, 10))
+
+
+def wait():
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+pictures = clips(sys.argv[1], 64).to(device)
+genres = torch.arange(64, device=device) % 10
+for precision in ("float32", "tf32", "bfloat16") if device == "cuda" else ("float32", "bfloat16"):
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
+    torch.manual_seed(0)
+    model = network().to(device)
+    assert sum(p.numel() for p in model.parameters()) == 2_125_322, "row 8 has other parameters"
+    adam = torch.optim.Adam(model.parameters(), lr=5e-4)
+    half = torch.autocast(device, torch.bfloat16) if precision == "bfloat16" else contextlib.nullcontext()
+
+    def step():
+        adam.zero_grad(set_to_none=True)
+        with half:
+            loss = nn.functional.cross_entropy(model(pictures), genres)
+        loss.backward()
+        adam.step()
+
+    begun = time.perf_counter()
+    for _ in range(FIRST):
+        step()
+    wait()
+    warm = time.perf_counter()
+    for _ in range(STEPS):
+        step()
+    wait()
+    took = time.perf_counter() - warm
+    name = f"PyTorch {torch.__version__}, {precision} on {device}"
+    print(f"{name:<40} {1000 * took / STEPS:7.1f} ms a step ({warm - begun:.1f} s for the first {FIRST})")
+PYTHON
