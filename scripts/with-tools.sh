@@ -6,6 +6,8 @@ set -euo pipefail
 
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/tools" && pwd)
 export PATH="$tools:${XDG_CACHE_HOME:-$HOME/.cache}/needledrop/tools/bin:$PATH"
+# The pinned Trunk takes true and false alone (its issue 1065), others any value (no-color.org).
+[ -z "${NO_COLOR:-}" ] || export NO_COLOR=true
 # Trunk need not ask whether there is a newer Trunk.
 export TRUNK_SKIP_VERSION_CHECK=true
 
