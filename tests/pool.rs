@@ -502,6 +502,17 @@ fn a_page_that_slept_kills_nobody() {
     world.now += 3_600_000.0;
     world.event(Event::Tick);
     assert_eq!(world.alive, before);
+    // Nor where the first to speak afterwards is a worker, while another has something to do.
+    let busy = |world: &World| world.inbox.iter().map(|(to, ..)| *to).collect::<BTreeSet<_>>().len();
+    while busy(&world) < 2 {
+        world.answer(0);
+    }
+    let before = world.alive.clone();
+    world.now += 3_600_000.0;
+    world.answer(0);
+    world.now += 250.0;
+    world.event(Event::Tick);
+    assert_eq!(world.alive, before);
     world.run();
     world.assert_whole(0);
 }
@@ -536,6 +547,28 @@ fn a_song_that_kills_every_decoder_fails_alone() {
     world.assert_whole(0);
     world.assert_whole(2);
     assert!(matches!(world.ended[&SongId(1)], Err(SongProblem::Engine { .. })));
+}
+
+/// A folder may have many of them: cloud files that never come, say.
+#[test]
+fn songs_that_kill_decoders_take_no_other_with_them() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.add(0..12);
+    for _ in 0..10_000 {
+        let Some((worker, request, _)) = world.inbox.front().cloned() else { break };
+        match request {
+            Request::Open { song, .. } if song.0 % 2 == 1 => world.kill(worker),
+            _ => world.answer(0),
+        }
+    }
+    for song in 0..12 {
+        match song % 2 {
+            0 => world.assert_whole(song),
+            _ => assert!(matches!(world.ended[&SongId(song)], Err(SongProblem::Engine { .. })), "{song}"),
+        }
+    }
+    assert_eq!(world.pool.status().problem, None);
 }
 
 #[test]

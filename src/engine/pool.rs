@@ -49,6 +49,8 @@ const MAX_DEATHS_OF_MODEL: u32 = 2;
 const MAX_RESTARTS: u32 = 3;
 /// Silence after which a worker that has something to do counts as dead, in ms.
 const SILENCE: f64 = 20_000.0;
+/// Between two events there are at most some hundred milliseconds, unless the whole page slept.
+const SLEPT: f64 = SILENCE / 4.0;
 /// The same while it starts and compiles, which a slow phone may take long over.
 const SILENCE_AT_START: f64 = 120_000.0;
 /// Share by which the GPU has to beat the pool to be worth the change.
@@ -658,6 +660,13 @@ impl<P: Clone> Pool<P> {
     pub fn handle(&mut self, event: Event<P>, now: f64) -> Vec<Action<P>> {
         let slept = (now - self.now).max(0.0);
         self.now = now;
+        if slept > SLEPT {
+            // The whole page slept (a closed lid, a tab in the background), so that answers
+            // may be waiting behind this very event.
+            for worker in self.workers.values_mut() {
+                worker.heard += slept;
+            }
+        }
         match event {
             Event::SetModel { model, file } => {
                 // Chosen again, it is the same file.
@@ -706,7 +715,9 @@ impl<P: Clone> Pool<P> {
             Event::Reply { worker, reply, attachments } => self.reply(worker, reply, attachments),
             Event::Died { worker, detail } => self.bury(worker, EngineProblem::Failed { detail }),
             Event::Gpu { software, found } => self.gpu_found(software, found),
-            Event::Tick => self.watch(slept),
+            // After a sleep, answers come first.
+            Event::Tick if slept > SLEPT => {}
+            Event::Tick => self.watch(),
         }
         self.turn_away();
         self.schedule();
@@ -965,15 +976,7 @@ impl<P: Clone> Pool<P> {
     }
 
     /// Buries workers that have something to do and say nothing.
-    fn watch(&mut self, slept: f64) {
-        if slept > SILENCE / 4.0 {
-            // The whole page slept (a closed lid, a tab in the background), so
-            // that answers may be waiting behind this very event.
-            for worker in self.workers.values_mut() {
-                worker.heard += slept;
-            }
-            return;
-        }
+    fn watch(&mut self) {
         let reading =
             self.reading.is_some_and(|(_, reading)| matches!(reading, Reading::Opening | Reading::Cutting));
         let silent: Vec<_> = self
@@ -1087,10 +1090,12 @@ impl<P: Clone> Pool<P> {
             }
             Reply::Clip { song, clip, end_seconds, progress } => {
                 if let Some(samples) = attachments.next() {
+                    self.has_decoded(id);
                     self.cut(song, clip, end_seconds, progress, samples, role == Role::Microphone);
                 }
             }
             Reply::End { song, seconds, notices } => {
+                self.has_decoded(id);
                 if self.is_reading(song) {
                     self.reading = None;
                     if let Some(known) = self.songs.get_mut(&song) {
@@ -1115,6 +1120,14 @@ impl<P: Clone> Pool<P> {
             }
             // Asked for by tests alone, who listen for themselves.
             Reply::Logits { .. } => {}
+        }
+    }
+
+    /// A decoder did what it is for: what killed others before it was their files.
+    fn has_decoded(&mut self, worker: WorkerId) {
+        let is_decoder = self.workers.get(&worker).is_some_and(|worker| worker.role == Role::Decoder);
+        if is_decoder && !self.errands.contains_key(&worker) {
+            *self.deaths(Role::Decoder) = 0;
         }
     }
 
