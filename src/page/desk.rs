@@ -106,6 +106,8 @@ struct Held {
     model_files: HashMap<ModelId, ArrayBuffer>,
     /// Digests of those files.
     model_keys: HashMap<ModelId, String>,
+    /// What was chosen when the paper's network was asked for.
+    papers_instead_of: Option<ModelId>,
     /// Songs with news for the next frame.
     stale: Vec<Song>,
     /// Songs that ended and were not announced: how many, and the last's words.
@@ -129,6 +131,7 @@ impl Desk {
             files: HashMap::new(),
             model_files: HashMap::new(),
             model_keys: HashMap::new(),
+            papers_instead_of: None,
             stale: Vec::new(),
             ended: (0, String::new()),
             askers: HashMap::new(),
@@ -181,7 +184,7 @@ impl Desk {
             self.load();
         }
         if self.papers_download.with_untracked(failed) {
-            self.load_papers_model();
+            self.fetch_papers_model();
         }
     }
 
@@ -215,6 +218,12 @@ impl Desk {
 
     /// Fetches the paper's network and chooses it, once it is there.
     pub(crate) fn load_papers_model(self) {
+        let instead_of = self.chosen_model.get_untracked();
+        self.with(|held| held.papers_instead_of = Some(instead_of));
+        self.fetch_papers_model();
+    }
+
+    fn fetch_papers_model(self) {
         match self.papers_download.get_untracked() {
             Download::Here => return self.choose_model(PAPERS_MODEL),
             Download::Coming(_) => return,
@@ -226,7 +235,10 @@ impl Desk {
             self.hold_model(PAPERS_MODEL, &file);
             let model = Model::loading(PAPERS_MODEL, &t!("download.papers_model"));
             self.models.update(|models| models.push(model));
-            self.choose_model(PAPERS_MODEL);
+            // Unless another was chosen while it came.
+            if self.with(|held| held.papers_instead_of) == Some(self.chosen_model.get_untracked()) {
+                self.choose_model(PAPERS_MODEL);
+            }
         });
     }
 
@@ -813,6 +825,18 @@ impl Desk {
         });
     }
 
+    /// The model that heard a song, if it is here: of an earlier visit's, one that is known
+    /// again.
+    pub(crate) fn model_of(self, song: &Song) -> Option<ModelId> {
+        let model = song.model.get_untracked();
+        if model != Song::EARLIER {
+            return Some(model);
+        }
+        let by = song.heard_by.get_untracked()?;
+        let is_it = |model: &Model| model.card().is_some_and(|card| self.heard_by(model.id, card) == *by);
+        self.models.with_untracked(|models| models.iter().find(|model| is_it(model)).map(|model| model.id))
+    }
+
     /// The model as records name it.
     fn heard_by(self, id: ModelId, card: &ModelCard) -> HeardBy {
         // Without https there is no digest.
@@ -872,14 +896,20 @@ impl Desk {
         }
     }
 
-    /// Whether leaving the page now would lose what cannot be had again by itself: a
-    /// song that is being heard, a recording, classes, weights of one's own.
+    /// Whether leaving the page now would lose what cannot be had again by itself: work,
+    /// weights of one's own.
     pub(crate) fn would_lose(self) -> bool {
+        self.would_lose_work()
+            || self.models.with_untracked(|models| models.iter().any(|model| model.id.0 > PAPERS_MODEL.0))
+    }
+
+    /// Whether it would lose what lies in no file: a song that is being heard, a recording,
+    /// classes.
+    pub(crate) fn would_lose_work(self) -> bool {
         let is_idle = |state: &Listening| matches!(state, Listening::Off | Listening::Problem(_));
         self.songs.with_untracked(|songs| songs.iter().any(Song::is_active))
             || !self.microphone.state.with_untracked(is_idle)
             || self.classroom.has_examples()
-            || self.models.with_untracked(|models| models.iter().any(|model| model.id.0 > PAPERS_MODEL.0))
     }
 
     // What belongs to no song.

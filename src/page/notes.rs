@@ -1,7 +1,7 @@
 //! What is said above the list: a new version, a lost connection, and sentences
 //! that belong to no song.
 
-use gloo::events::EventListener;
+use gloo::events::{EventListener, EventListenerOptions};
 use js_sys::Function;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
@@ -18,6 +18,10 @@ pub(crate) struct Standing {
     new_version: RwSignal<bool>,
     /// Whether there is no connection.
     offline: RwSignal<bool>,
+    /// Whether all of the page is kept for that.
+    kept: RwSignal<bool>,
+    /// Whether the person has said that the page may go.
+    leaving: RwSignal<bool>,
 }
 
 impl Standing {
@@ -26,8 +30,11 @@ impl Standing {
         // The start script may have known of a new version before this listens:
         // then the document says so.
         let root = document().document_element();
-        let new_version = RwSignal::new(root.is_some_and(|root| root.has_attribute("data-update")));
+        let told = |attribute| root.as_ref().is_some_and(|root| root.has_attribute(attribute));
+        let new_version = RwSignal::new(told("data-update"));
         follow("needledrop-update", true, new_version);
+        let kept = RwSignal::new(told("data-offline"));
+        follow("needledrop-offline", true, kept);
         let offline = RwSignal::new(!window().navigator().on_line());
         follow("offline", true, offline);
         follow("online", false, offline);
@@ -36,7 +43,15 @@ impl Standing {
                 desk.reload_what_failed();
             }
         });
-        Self { new_version, offline }
+        let leaving = RwSignal::new(false);
+        let options = EventListenerOptions::enable_prevent_default();
+        EventListener::new_with_options(&window(), "beforeunload", options, move |event| {
+            if desk.would_lose_work() && !leaving.get_untracked() {
+                event.prevent_default();
+            }
+        })
+        .forget();
+        Self { new_version, offline, kept, leaving }
     }
 }
 
@@ -59,12 +74,13 @@ pub(crate) fn Announcements() -> impl IntoView {
 #[component]
 fn NewVersion() -> impl IntoView {
     let desk = expect_context::<Desk>();
-    let waiting = expect_context::<Standing>().new_version;
+    let Standing { new_version: waiting, leaving, .. } = expect_context();
     let warned = RwSignal::new(false);
     let take = move |_| {
         if desk.would_lose() && !warned.get_untracked() {
             return warned.set(true);
         }
+        leaving.set(true);
         if let Ok(take_over) = browser::property(&window(), "needledropTakeOver").dyn_into::<Function>() {
             // It reloads the page; what it may throw, the console shows.
             let _ = take_over.call0(&JsValue::UNDEFINED);
@@ -86,13 +102,17 @@ fn NewVersion() -> impl IntoView {
 #[component]
 fn Connection() -> impl IntoView {
     let desk = expect_context::<Desk>();
-    let offline = expect_context::<Standing>().offline;
+    let Standing { offline, kept, .. } = expect_context();
     let here =
         move || desk.engine_download.get() == Download::Here && desk.model_download.get() == Download::Here;
     view! {
         <Show when=move || offline.get()>
             <p class="note" role="status" data-testid="offline">
-                {move || if here() { t!("note.offline") } else { t!("note.offline_unloaded") }}
+                {move || match (here(), kept.get()) {
+                    (false, _) => t!("note.offline_unloaded"),
+                    (true, true) => t!("note.offline"),
+                    (true, false) => t!("note.offline_opened"),
+                }}
             </p>
         </Show>
     }

@@ -13,10 +13,12 @@ use serde_json::{Value, json};
 use needledrop::network::card::{Calibration, Combine};
 
 use crate::{
-    build, doubt, memory,
+    build,
+    closer::code,
+    doubt, memory,
     page::{Browser, Options},
     server::Server,
-    songs::{AT_REST, LIMIT, excerpt, ffmpeg, folder, open, results, songs},
+    songs::{AT_REST, LIMIT, choose_papers_network, excerpt, ffmpeg, folder, open, results, songs},
 };
 
 /// Keeps every file that the page has the browser save.
@@ -216,9 +218,16 @@ fn the_table_is_sorted_filtered_and_searched_from_a_link() {
     browser.wait_until(&format!("({TITLES})[0] === {}", json!(up[2])), LIMIT);
     assert_eq!(browser.eval("location.hash"), "#library?sort=-title");
 
+    // What is selected is what is seen.
+    let selected = "document.querySelectorAll('[data-testid=row] [data-testid=select]:checked').length";
+    browser.click("[data-testid=select-all]");
+    assert_eq!(browser.eval(selected), 3);
     go(&browser, "library?state=failed");
     wait_for_rows(&browser, 1);
     assert_eq!(titles(&browser), ["broken.mp3"]);
+    go(&browser, "library?sort=title");
+    wait_for_rows(&browser, 3);
+    assert_eq!(browser.eval(selected), 1);
     go(&browser, "library?q=BROKEN");
     wait_for_rows(&browser, 1);
     go(&browser, "library?q=no+such+song");
@@ -549,6 +558,38 @@ fn a_song_that_is_kept_is_heard_again_without_its_file() {
     browser.click("[data-testid=keep-sound]");
     browser.wait_until(&format!("{}.then((sounds) => sounds.length === 0)", stored("sounds")), LIMIT);
     browser.assert_content();
+}
+
+/// Another model's genre of the same number is another genre.
+#[test]
+fn why_is_asked_of_the_model_that_heard_the_song() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    drop_all(&browser, &songs(&folder("library-why"))[..1]);
+    go(&browser, "library");
+    wait_for_rows(&browser, 1);
+    browser.click("[data-testid=keep-sound]");
+    go(&browser, "listen");
+    choose_papers_network(&browser);
+    drop_all(&browser, &[excerpt("library-why-papers", "7")]);
+    let link = format!("song?song={}&at=3", code(&browser));
+    browser.wait_until(&format!("{}.then((sounds) => sounds.length === 2)", stored("sounds")), LIMIT);
+    wait_for_records(&browser, 2);
+    browser.reload();
+
+    let why = |state: &str| {
+        go(&browser, &link);
+        browser.wait_until("document.querySelector('[data-testid=ask-why]')?.disabled === false", LIMIT);
+        browser.click("[data-testid=ask-why]");
+        let state = format!("document.querySelector('[data-testid=why]').dataset.state === '{state}'");
+        browser.wait_until(&state, LIMIT);
+        browser.text("[data-testid=why-answer]")
+    };
+    let answer = why("failed");
+    assert!(answer.contains("Another network heard this song"), "{answer}");
+    go(&browser, "listen");
+    choose_papers_network(&browser);
+    why("done");
 }
 
 /// Stands in for the system, which hands files to an installed page.

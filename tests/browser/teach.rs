@@ -217,6 +217,8 @@ fn a_recording_becomes_an_example_of_its_class() {
     let browser = open_view(&server, &Options { microphone: Some(sound), ..Options::default() });
     let clips = "[...document.querySelectorAll('[data-testid=teach-count]')]\
         .map((count) => Number(count.dataset.clips))";
+    let asks = "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))";
+    assert_eq!(browser.eval(asks), false, "there is nothing to lose");
     record(&browser, 0);
     let first = browser.eval(clips);
     assert!(first[0].as_u64().unwrap() > 0 && first[1] == 0, "{first}");
@@ -225,6 +227,8 @@ fn a_recording_becomes_an_example_of_its_class() {
     assert!(both[0] == first[0] && both[1].as_u64().unwrap() > 0, "{both}");
     browser.click("[data-testid=teach-train]");
     browser.wait_for("[data-testid=teach-outcome]", LIMIT);
+    // It is in no file: who closes the page is asked.
+    assert_eq!(browser.eval(asks), true);
     // A recording for a lesson is no song.
     assert_eq!(browser.eval("JSON.parse(window.needledrop.results()).length"), 0);
     browser.assert_content();

@@ -37,6 +37,8 @@ enum Answer {
     },
     /// The song's file is not at hand.
     NoFile,
+    /// The model that heard it is not.
+    NoModel,
     /// There is none.
     Failed,
 }
@@ -47,7 +49,7 @@ impl Answer {
         match self {
             Self::Waiting | Self::Known { last: false, .. } => "busy",
             Self::Known { last: true, .. } => "done",
-            Self::NoFile | Self::Failed => "failed",
+            Self::NoFile | Self::NoModel | Self::Failed => "failed",
         }
     }
 }
@@ -69,10 +71,7 @@ impl Closer {
         self.forget_why();
         self.show_large(start, end);
         let answer = ArcRwSignal::new(Answer::Waiting);
-        let query = self.explain(clip, genre, answer.clone());
-        if query.is_none() {
-            answer.set(Answer::NoFile);
-        }
+        let query = self.explain(clip, genre, &answer);
         self.why.set(Some(Asked { clip, start, end, genre, answer, query }));
     }
 
@@ -85,10 +84,19 @@ impl Closer {
         }
     }
 
-    /// Has the engine explain a clip; `None` where its file is not at hand.
-    fn explain(self, clip: usize, class: usize, answer: ArcRwSignal<Answer>) -> Option<QueryId> {
-        let file = self.desk.file(self.id)?.into();
-        let model = Some(self.song.with_value(|song| song.model.get_untracked()));
+    /// Has the engine explain a clip; `None` where its file is not at hand, or the model
+    /// whose genre it is: another would speak of another.
+    fn explain(self, clip: usize, class: usize, answer: &ArcRwSignal<Answer>) -> Option<QueryId> {
+        let Some(file) = self.desk.file(self.id) else {
+            answer.set(Answer::NoFile);
+            return None;
+        };
+        let model = self.song.with_value(|song| self.desk.model_of(song));
+        if model.is_none() {
+            answer.set(Answer::NoModel);
+            return None;
+        }
+        let (file, answer) = (file.into(), answer.clone());
         let source = ClipSource::File { file, clip };
         Some(self.desk.ask(
             move |query| Event::Explain { query, model, class, source },
@@ -149,7 +157,7 @@ pub(super) fn Veil(
         let map = closer.why.with(|why| {
             Some(match why.as_ref()?.answer.get() {
                 Answer::Known { map, .. } => map,
-                Answer::Waiting | Answer::NoFile | Answer::Failed => Vec::new(),
+                Answer::Waiting | Answer::NoFile | Answer::NoModel | Answer::Failed => Vec::new(),
             })
         });
         if let (Some(map), Some(canvas)) = (map, canvas.get()) {
@@ -201,6 +209,7 @@ fn in_words(asked: &Asked, genre: &str, answer: &Answer) -> String {
         // A coarse map is drawn, but its words could change with the next piece.
         Answer::Waiting | Answer::Known { last: false, .. } => return t!("closer.why_asking"),
         Answer::NoFile => return t!("closer.no_file"),
+        Answer::NoModel => return t!("closer.why_no_model"),
         Answer::Failed => return t!("closer.why_failed"),
         Answer::Known { map, .. } => map,
     };

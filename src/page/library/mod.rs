@@ -110,6 +110,11 @@ impl Shelf {
             old.len() == shown.len() && old.iter().zip(&shown).all(|(old, new)| old.id == new.id)
         });
         if !same {
+            // What is done to the selected is done to what is seen.
+            let ids: HashSet<SongId> = shown.iter().map(|song| song.id).collect();
+            if !self.selected.with_untracked(|selected| selected.is_subset(&ids)) {
+                self.selected.update(|selected| selected.retain(|song| ids.contains(song)));
+            }
             self.shown.set(shown);
         }
     }
