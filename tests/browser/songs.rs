@@ -105,7 +105,7 @@ const PAPERS_NAME: &str = "Experiment 8";
 
 /// Which model the page uses, by name.
 const CHOSEN: &str =
-    "document.querySelector('[data-testid=model-choice]').selectedOptions[0]?.textContent.trim()";
+    "document.querySelector('[data-testid=model-choice]')?.selectedOptions[0]?.textContent.trim()";
 
 /// The paper's network, whose verdicts take their time.
 fn papers_network() -> PathBuf {
