@@ -15,12 +15,7 @@
 //! Memory: the archive, and for each thread a few clips, or the power of one
 //! track where items are tracks.
 
-use std::{
-    fs::File,
-    iter,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
-};
+use std::{fs::File, iter, path::PathBuf};
 
 use rayon::prelude::*;
 
@@ -31,7 +26,7 @@ use super::{
 use crate::{
     sound::{
         clips::LEAST_SECONDS,
-        decode::{Decoder, Opened, open},
+        decode::{Decoder, Opened, open, surviving},
         resample::Resampler,
         song::{SongNotice, SongProblem},
     },
@@ -115,7 +110,8 @@ pub fn prepare(
             || Ear::new(settings),
             |ear, recording| {
                 let outcome = match ear {
-                    Ok(ear) => ear.hear_whole(recording, seconds),
+                    // What it uses again, samples and spectrogram, is written before it is read.
+                    Ok(ear) => surviving(|| ear.hear(recording, seconds)),
                     Err(error) => Err(SongProblem::Engine { detail: error.to_string() }),
                 };
                 heard();
@@ -198,15 +194,6 @@ struct Ear<'a> {
 impl<'a> Ear<'a> {
     fn new(settings: &'a SpectrogramConfig) -> Result<Self, ConfigError> {
         Ok(Self { settings, spectrogram: MelSpectrogram::new(settings)?, power: Vec::new() })
-    }
-
-    /// As [`Self::hear`]; a file that makes a decoder panic is a file that cannot be heard.
-    fn hear_whole(&mut self, recording: &Recording, seconds: Option<f64>) -> Result<Cells, SongProblem> {
-        // What is used again, samples and spectrogram, is written before it is read.
-        let hear = AssertUnwindSafe(|| self.hear(recording, seconds));
-        catch_unwind(hear).unwrap_or_else(|_| {
-            Err(SongProblem::Damaged { detail: "the decoder gave up on what is in it".into() })
-        })
     }
 
     fn hear(&mut self, recording: &Recording, seconds: Option<f64>) -> Result<Cells, SongProblem> {

@@ -7,6 +7,8 @@
 //! Nothing longer than a packet is held, whatever a file says of itself. Damage
 //! costs what it hits: a packet that cannot be decoded is left out, and counted.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use symphonia::core::{
     audio::GenericAudioBufferRef,
     codecs::audio::{
@@ -40,6 +42,18 @@ const LOUDEST: f32 = 1e9;
 /// Seconds that may be missing at the end of a file without a word: encoders
 /// and containers round by a packet or two.
 const MISSING_SECONDS: f64 = 0.25;
+
+/// What `hear` makes of a file. One that makes a decoder panic is one that cannot be
+/// heard, and no more than that; what `hear` uses again afterwards it has to write
+/// before it reads it.
+///
+/// # Errors
+/// Those of `hear`, and [`SongProblem::Damaged`] where it panics.
+pub fn surviving<T>(hear: impl FnOnce() -> Result<T, SongProblem>) -> Result<T, SongProblem> {
+    catch_unwind(AssertUnwindSafe(hear)).unwrap_or_else(|_| {
+        Err(SongProblem::Damaged { detail: "the decoder gave up on what is in it".into() })
+    })
+}
 
 /// A file that has been opened.
 pub enum Opened {

@@ -5,7 +5,6 @@ use std::{
     borrow::Cow,
     fs::File,
     io::{self, ErrorKind, IsTerminal, Write},
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -21,6 +20,7 @@ use needledrop::{
     network::weights::Weights,
     sound::{
         clips::SongReader,
+        decode::surviving,
         song::{ClipFormat, SongInfo, SongNotice, SongProblem},
     },
 };
@@ -127,18 +127,14 @@ fn hear(path: &Path, classifier: &mut Classifier, progress: &ProgressBar) -> Res
 }
 
 /// Tells `observer` of each clip of a file: its position, the share of the file
-/// that has been read, what was found out about it. A file that makes a decoder panic is
-/// a file that cannot be heard.
+/// that has been read, what was found out about it.
 pub(crate) fn analyse(
     path: &Path,
     classifier: &mut Classifier,
     observer: &mut dyn FnMut(usize, f32, ClipAnalysis),
 ) -> Result<SongReader, SongProblem> {
     // What the classifier uses again is written before it is read.
-    let analyse = AssertUnwindSafe(|| analyse_whole(path, classifier, observer));
-    catch_unwind(analyse).unwrap_or_else(|_| {
-        Err(SongProblem::Damaged { detail: "the decoder gave up on what is in it".into() })
-    })
+    surviving(|| analyse_whole(path, classifier, observer))
 }
 
 fn analyse_whole(
