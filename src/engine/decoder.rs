@@ -19,7 +19,7 @@ use super::{
 use crate::sound::{
     clips::{Clip, ClipStream, SongReader},
     decode::{Block, Opened, open},
-    wav,
+    wav::{self, Tail},
 };
 
 /// Bytes of a recording that are kept before they are given to the browser,
@@ -323,15 +323,22 @@ async fn transcode(attachment: Option<JsValue>) -> Result<(File, f64), SongProbl
 /// if it likes.
 pub(super) struct Recording {
     channels: u16,
-    pieces: Vec<Blob>,
+    pieces: Tail<Blob>,
     bytes: Vec<u8>,
+    /// Samples in `bytes`.
     samples: u64,
 }
 
 impl Recording {
     /// Nothing yet, in this many channels.
     pub(super) fn new(channels: u16) -> Self {
-        Self { channels, pieces: Vec::new(), bytes: Vec::new(), samples: 0 }
+        Self::of_the_last(u64::MAX, channels)
+    }
+
+    /// Nothing yet; of what comes the last `frames` are kept, and a little more.
+    pub(super) fn of_the_last(frames: u64, channels: u16) -> Self {
+        let pieces = Tail::new(frames.saturating_mul(channels.into()));
+        Self { channels, pieces, bytes: Vec::new(), samples: 0 }
     }
 
     /// Takes samples in, one of each channel after the other.
@@ -344,10 +351,10 @@ impl Recording {
     /// The file, and its length in seconds.
     pub(super) fn finish(mut self, sample_rate: u32) -> Result<(File, f64), SongProblem> {
         self.put_away()?;
-        let frames = self.samples / u64::from(self.channels);
+        let frames = self.pieces.samples() / u64::from(self.channels);
         let header = Uint8Array::from(wav::header(sample_rate, self.channels, frames).as_slice());
         let parts: Array =
-            [JsValue::from(header)].into_iter().chain(self.pieces.into_iter().map(Into::into)).collect();
+            [JsValue::from(header)].into_iter().chain(self.pieces.into_pieces().map(Into::into)).collect();
         let options = FilePropertyBag::new();
         options.set_type("audio/wav");
         let file =
@@ -359,7 +366,9 @@ impl Recording {
         let options = BlobPropertyBag::new();
         options.set_type("audio/wav");
         let parts: Array = [JsValue::from(Uint8Array::from(self.bytes.as_slice()))].into_iter().collect();
-        self.pieces.push(Blob::new_with_u8_array_sequence_and_options(&parts, &options).map_err(refused)?);
+        let piece = Blob::new_with_u8_array_sequence_and_options(&parts, &options).map_err(refused)?;
+        self.pieces.push(piece, self.samples);
+        self.samples = 0;
         self.bytes.clear();
         Ok(())
     }

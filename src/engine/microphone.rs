@@ -3,7 +3,7 @@
 //! In: blocks of mono samples from the page's capture worklet, through a port
 //! of their own, so that no sound passes the page's thread. Out: the last few
 //! seconds as a clip twice a second, columns for display, and at the end all of
-//! it as a WAV file.
+//! it, or the last hour, as a WAV file.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -13,7 +13,7 @@ use web_sys::{MessageEvent, MessagePort};
 
 use super::{
     decoder::Recording,
-    protocol::{ClipFormat, Reply, Request, SongId, SongProblem},
+    protocol::{ClipFormat, LONGEST_RECORDING, Reply, Request, SongId, SongProblem},
     serve::{Message, post},
 };
 use crate::{
@@ -103,7 +103,7 @@ impl Ear {
             song,
             sample_rate,
             clips: ClipStream::with_hop(format, sample_rate, hop)?,
-            recording: Recording::new(1),
+            recording: Recording::of_the_last(LONGEST_RECORDING * u64::from(sample_rate), 1),
             display: Display::new(format.sample_rate, sample_rate)?,
             seconds: 0.0,
             failed: false,

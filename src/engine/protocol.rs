@@ -32,6 +32,10 @@ pub const COLUMN_BANDS: usize = 64;
 /// Decibels (full scale) of a display column's value 0; 255 is 0 dB.
 pub const COLUMN_FLOOR_DB: f32 = -100.0;
 
+/// Seconds of what was heard live that are kept as a recording, the last: whoever
+/// leaves it on overnight has neither memory nor disk filled.
+pub const LONGEST_RECORDING: u64 = 3600;
+
 /// A song of this visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SongId(pub u32);

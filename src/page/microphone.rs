@@ -29,7 +29,7 @@ use super::words::{self, sentence, t};
 use super::workers::EngineAddress;
 use crate::classify::verdict::ClipVerdict;
 use crate::engine::pool::Event;
-use crate::engine::protocol::{ModelId, SongId};
+use crate::engine::protocol::{LONGEST_RECORDING, ModelId, SongId};
 use crate::network::card::ModelCard;
 
 /// How long the last samples may take from the worklet to the worker.
@@ -596,12 +596,16 @@ fn LivePicture() -> impl IntoView {
     let state =
         move || microphone.ranking.with(|ranking| if ranking.is_some() { "heard" } else { "waiting" });
     let ranking = Signal::derive(move || microphone.ranking.get().unwrap_or_default());
+    let is_long = Memo::new(move |_| microphone.seconds.get() > LONGEST_RECORDING as f64);
     view! {
         <section class="song live" aria-label=sentence("microphone.listening") data-testid="live">
             <header class="song-head">
                 <div class="song-names">
                     <h3>{sentence("microphone.listening")}</h3>
                     <p class="quiet"><span class="tabular">{move || words::clock(microphone.seconds.get())}</span></p>
+                    <Show when=move || is_long.get()>
+                        <p class="quiet small">{sentence("microphone.last_hour")}</p>
+                    </Show>
                 </div>
                 <p class="verdict" data-testid="live-verdict" data-state=state>{heading}</p>
             </header>

@@ -7,6 +7,8 @@
 //! Reference: Microsoft and IBM, *Multimedia Programming Interface and Data
 //! Specifications 1.0* (1991), "Waveform Audio File Format".
 
+use std::collections::VecDeque;
+
 /// Bytes of a [`header`].
 pub const HEADER_LENGTH: usize = 44;
 
@@ -55,9 +57,63 @@ pub fn append(samples: &[f32], bytes: &mut Vec<u8>) {
     }
 }
 
+/// The pieces of a recording, of which only the last are kept.
+pub struct Tail<P> {
+    pieces: VecDeque<(P, u64)>,
+    samples: u64,
+    wanted: u64,
+}
+
+impl<P> Tail<P> {
+    /// No pieces yet, of which the last `wanted` samples shall be kept, and no whole
+    /// piece before them.
+    pub fn new(wanted: u64) -> Self {
+        Self { pieces: VecDeque::new(), samples: 0, wanted }
+    }
+
+    /// Adds a piece of `samples` samples, and lets go what is older than is wanted.
+    pub fn push(&mut self, piece: P, samples: u64) {
+        self.pieces.push_back((piece, samples));
+        self.samples += samples;
+        while let Some((_, oldest)) = self.pieces.front()
+            && self.samples - oldest >= self.wanted
+        {
+            self.samples -= oldest;
+            self.pieces.pop_front();
+        }
+    }
+
+    /// Samples in all that is kept.
+    pub fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// What is kept, oldest first.
+    pub fn into_pieces(self) -> impl Iterator<Item = P> {
+        self.pieces.into_iter().map(|(piece, _)| piece)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_pieces_are_kept_that_have_all_that_is_wanted() {
+        let kept = |wanted, lengths: &[u64]| {
+            let mut tail = Tail::new(wanted);
+            for (name, &length) in lengths.iter().enumerate() {
+                tail.push(name, length);
+            }
+            (tail.samples(), tail.into_pieces().collect::<Vec<_>>())
+        };
+        assert_eq!(kept(10, &[4, 4]), (8, vec![0, 1]));
+        assert_eq!(kept(10, &[4, 4, 4]), (12, vec![0, 1, 2]));
+        assert_eq!(kept(10, &[4, 4, 4, 4, 2]), (10, vec![2, 3, 4]));
+        assert_eq!(kept(10, &[4, 40]), (40, vec![1]));
+        assert_eq!(kept(u64::MAX, &[4; 100]).0, 400);
+        assert_eq!(kept(0, &[4, 4]), (0, vec![]));
+    }
 
     #[test]
     fn header_of_a_second() {
