@@ -780,6 +780,31 @@ fn a_microphone_may_be_silent_but_its_recording_may_not() {
     assert!(matches!(world.ended[&song], Err(SongProblem::Engine { .. })));
 }
 
+/// What a microphone that was switched on under `before` hears with, where `after` is
+/// chosen before its worker has started.
+fn live_models(before: Option<ModelId>, after: ModelId) -> BTreeSet<ModelId> {
+    let mut world = World::new(Machine { refuse_models: true, ..Machine::default() });
+    world.run();
+    world.machine.refuse_models = false;
+    if let Some(model) = before {
+        world.event(Event::SetModel { model, file: 0 });
+    }
+    world.event(Event::Listen { song: SongId(0), sample_rate: 48_000, port: 0 });
+    world.event(Event::SetModel { model: after, file: 0 });
+    world.run();
+    let heard = world.updates.iter().filter_map(|update| match update {
+        Update::Clip { model, .. } => Some(*model),
+        _ => None,
+    });
+    heard.collect()
+}
+
+#[test]
+fn a_microphone_is_heard_by_the_model_it_was_switched_on_under() {
+    assert_eq!(live_models(Some(ModelId(1)), ModelId(2)), [ModelId(1)].into());
+    assert_eq!(live_models(None, ModelId(2)), [ModelId(2)].into());
+}
+
 #[test]
 fn a_transcoding_that_takes_a_minute_is_not_broken_off() {
     let mut world = World::new(Machine::default());

@@ -298,6 +298,8 @@ pub enum Update<P> {
     Clip {
         /// The song.
         song: SongId,
+        /// The model that heard it.
+        model: ModelId,
         /// The verdict.
         verdict: ClipVerdict,
         /// Where in the song the clip ends, in seconds.
@@ -1171,6 +1173,7 @@ impl<P: Clone> Pool<P> {
         }
         self.tell(Update::Clip {
             song: clip.song,
+            model: clip.model,
             verdict: ClipVerdict { clip: clip.clip, ..verdict },
             end_seconds: clip.end_seconds,
             milliseconds,
@@ -1459,21 +1462,25 @@ impl<P: Clone> Pool<P> {
     }
 
     fn start_errands(&mut self) {
-        let model = self.model();
-        let format = model.and_then(|model| self.models.get(&model)?.format());
+        let chosen = self.model();
         let idle = |id: &WorkerId| self.workers.get(id).is_some_and(|worker| worker.phase == Phase::Idle);
         let mut requests = Vec::new();
         for (id, errand) in self.errands.iter().filter(|(id, _)| idle(id)) {
-            match (errand, format) {
-                (Errand::Transcode { song, file }, _) => {
+            match errand {
+                Errand::Transcode { song, file } => {
                     requests.push((*id, Request::Transcode { song: *song }, file.clone(), false));
                 }
-                (Errand::Listen { song, sample_rate, port, .. }, Some(format)) => {
-                    let request = Request::Listen { song: *song, format, sample_rate: *sample_rate };
-                    requests.push((*id, request, port.clone(), true));
+                Errand::Listen { song, sample_rate, port, .. } => {
+                    // What came before there was any model is heard by the first there is.
+                    let Some(known) = self.songs.get_mut(song) else { continue };
+                    known.model = known.model.or(chosen);
+                    let format = known.model.and_then(|model| self.models.get(&model)?.format());
+                    if let Some(format) = format {
+                        let request = Request::Listen { song: *song, format, sample_rate: *sample_rate };
+                        requests.push((*id, request, port.clone(), true));
+                    }
                 }
-                (Errand::Listen { .. }, _) => {}
-                (Errand::Cut { query, file, clip, format }, _) => {
+                Errand::Cut { query, file, clip, format } => {
                     // Its worker has no other song.
                     let song = SongId(query.0);
                     let request = Request::Open { song, format: *format, first_clip: *clip };
@@ -1482,11 +1489,6 @@ impl<P: Clone> Pool<P> {
             }
         }
         for (worker, request, attachment, transfer) in requests {
-            if let Request::Listen { song, .. } = request
-                && let Some(song) = self.songs.get_mut(&song)
-            {
-                song.model = model;
-            }
             self.set_phase(worker, Phase::Busy);
             self.send(worker, request, vec![attachment], transfer);
         }

@@ -27,7 +27,6 @@ use super::teach::classroom::Classroom;
 use super::track::HeardClip;
 use super::words::{self, t};
 use super::workers::{self, Crew, EngineAddress};
-use crate::classify::verdict::ClipVerdict;
 use crate::engine::pool::{Action, Choice, EngineStatus, Event, Pool, QueryId, Update as News};
 use crate::engine::protocol::{ModelId, ModelProblem, SongId, SongInfo, SongProblem};
 use crate::library::record::HeardBy;
@@ -359,14 +358,25 @@ impl Desk {
                 self.on(song, |song| song.opened(info.clone()));
                 spawn_local(self.decode_in_browser(song, info));
             }
-            News::Clip { song, verdict, end_seconds, milliseconds, columns, embedding, .. } => {
+            News::Clip { song, model, verdict, end_seconds, milliseconds, columns, embedding, .. } => {
+                let Some(card) = self.card(model) else { return };
                 if self.microphone.is(song) {
-                    let card = self.card(self.microphone.model.get_untracked());
-                    self.microphone.hear(&verdict, card.as_deref());
+                    self.microphone.hear(&verdict, model, &card);
                 } else {
                     let columns = workers::attached_bytes(columns);
                     let embedding = workers::attached_floats(embedding);
-                    self.clip_heard(song, verdict, end_seconds, milliseconds, &columns, &embedding);
+                    self.on(song, |song| {
+                        if song.heard_by.with_untracked(Option::is_none) {
+                            song.heard_by(self.heard_by(model, &card));
+                        }
+                        let start = (end_seconds - f64::from(card.spectrogram.clip_seconds)).max(0.0);
+                        let heard = HeardClip { verdict, start, end: end_seconds };
+                        song.track.update_value(|track| {
+                            track.rule = card.rule();
+                            track.add(heard, milliseconds, &columns, &embedding);
+                        });
+                        self.refresh_soon(song);
+                    });
                 }
             }
             News::Progress { song, progress } => self.on(song, |song| {
@@ -517,35 +527,6 @@ impl Desk {
         if let Some(song) = self.song(id) {
             act(&song);
         }
-    }
-
-    fn clip_heard(
-        self,
-        id: SongId,
-        verdict: ClipVerdict,
-        end: f64,
-        milliseconds: f64,
-        columns: &[u8],
-        embedding: &[f32],
-    ) {
-        self.on(id, |song| {
-            // What came before there was any model is heard by the first that can be used.
-            let known = |id| Some((id, self.card(id)?));
-            let own = known(song.model.get_untracked());
-            let Some((model, card)) = own.or_else(|| known(self.chosen_model.get_untracked())) else {
-                return;
-            };
-            if song.heard_by.with_untracked(Option::is_none) {
-                song.heard_by(self.heard_by(model, &card));
-            }
-            let start = (end - f64::from(card.spectrogram.clip_seconds)).max(0.0);
-            let heard = HeardClip { verdict, start, end };
-            song.track.update_value(|track| {
-                track.rule = card.rule();
-                track.add(heard, milliseconds, columns, embedding);
-            });
-            self.refresh_soon(song);
-        });
     }
 
     /// Shows what is new of `song` with the next frame, however many clips have

@@ -323,11 +323,13 @@ impl Microphone {
     }
 
     /// Takes in the verdict on the last three seconds, by the model with this card.
-    pub(crate) fn hear(self, verdict: &ClipVerdict, card: Option<&ModelCard>) {
-        if let Some(card) = card {
-            let seconds = f64::from(card.spectrogram.clip_seconds);
-            self.history.update(|history| history.hear(verdict, history::now(), seconds, &card.genres));
+    pub(crate) fn hear(self, verdict: &ClipVerdict, model: ModelId, card: &ModelCard) {
+        // The one that was chosen, or the first there was.
+        if self.model.get_untracked() != model {
+            self.model.set(model);
         }
+        let seconds = f64::from(card.spectrogram.clip_seconds);
+        self.history.update(|history| history.hear(verdict, history::now(), seconds, &card.genres));
         let mut ranking: Vec<_> = verdict.probabilities.iter().copied().enumerate().collect();
         ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
         self.refused.set(verdict.refused);
