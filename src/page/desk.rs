@@ -22,7 +22,7 @@ use super::keeper::{self, Keeper};
 use super::microphone::{Listening, Microphone};
 use super::model::{self, Model, ModelState};
 use super::player::Player;
-use super::song::Song;
+use super::song::{FileState, Song};
 use super::teach::classroom::Classroom;
 use super::track::HeardClip;
 use super::words::{self, t};
@@ -509,17 +509,19 @@ impl Desk {
     }
 
     /// Has the file of a song of an earlier visit at hand, if the browser lends it
-    /// without asking.
+    /// without asking. Until it has answered, the file is [`FileState::Sought`].
     pub(crate) fn bring_file(self, song: &Song) {
-        if song.has_file.get_untracked() {
+        if song.file_state.get_untracked() != FileState::Away {
             return;
         }
+        song.file_state.set(FileState::Sought);
         let song = song.clone();
         spawn_local(async move {
-            if let Some(file) = self.keeper.file(&song, false).await {
-                self.keep_file(song.id, &file);
-                song.has_file.set(true);
+            let file = self.keeper.file(&song, false).await;
+            if let Some(file) = &file {
+                self.keep_file(song.id, file);
             }
+            song.file_state.set(if file.is_some() { FileState::AtHand } else { FileState::Away });
         });
     }
 

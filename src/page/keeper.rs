@@ -14,7 +14,7 @@ use web_sys::File;
 
 use super::browser;
 use super::desk::Desk;
-use super::song::{Song, SongState};
+use super::song::{FileState, Song, SongState};
 use super::store::{Change, Store, StoreProblem};
 use super::track::{HeardClip, Track};
 use crate::classify::verdict::SongVerdict;
@@ -338,7 +338,7 @@ impl Keeper {
         }
         self.kept.update(|kept| {
             for song in songs {
-                song.has_file.set(false);
+                song.file_state.set(FileState::Away);
                 kept.retain(|other| other.file != song.file);
                 kept.insert(0, song);
             }
@@ -450,7 +450,7 @@ impl Song {
     pub(crate) fn kept(id: SongId, record: Record) -> Self {
         let mut song = Self::new(id, record.file.clone(), Self::EARLIER);
         song.heard_at = record.heard;
-        song.has_file.set(false);
+        song.file_state.set(FileState::Away);
         song.state.set(match record.ending {
             Ending::Unheard => SongState::Unheard,
             Ending::Done => SongState::Done,

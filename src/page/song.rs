@@ -83,6 +83,17 @@ pub(crate) struct Hearing {
     pub(crate) read: f32,
 }
 
+/// Whether a song's file can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileState {
+    /// It can.
+    AtHand,
+    /// The browser is being asked for it.
+    Sought,
+    /// It cannot; that of an earlier visit's song has to be asked for.
+    Away,
+}
+
 /// One song. Copies are the same song.
 #[derive(Clone)]
 pub(crate) struct Song {
@@ -94,9 +105,8 @@ pub(crate) struct Song {
     pub(crate) file: Arc<FileKey>,
     /// What links call it.
     pub(crate) code: Arc<str>,
-    /// Whether the file is at hand; that of an earlier visit's song has to be
-    /// asked for.
-    pub(crate) has_file: ArcRwSignal<bool>,
+    /// Whether the file can be read.
+    pub(crate) file_state: ArcRwSignal<FileState>,
     /// Whether only the person can bring its file.
     pub(crate) wants_file: ArcRwSignal<bool>,
     /// When it came, or was heard in an earlier visit, in milliseconds since 1970.
@@ -134,7 +144,7 @@ impl Song {
             model: ArcRwSignal::new(model),
             code: file.code().into(),
             file: file.into(),
-            has_file: ArcRwSignal::new(true),
+            file_state: ArcRwSignal::new(FileState::AtHand),
             wants_file: ArcRwSignal::new(false),
             heard_at,
             state: ArcRwSignal::new(SongState::Queued),
@@ -192,7 +202,7 @@ impl Song {
 
     /// Whether there is no sound in it at all, or none at hand.
     pub(crate) fn is_mute(&self) -> bool {
-        !self.has_file.get() || self.state.with(is_mute)
+        self.file_state.get() != FileState::AtHand || self.state.with(is_mute)
     }
 
     /// Takes note of the model that gives the verdict.

@@ -143,13 +143,23 @@ fn the_library_outlives_the_visit() {
     browser.assert_content();
 }
 
-/// Focuses a button and presses it, as the keyboard does, and waits until the
-/// keyboard is at something else, which `next` selects.
-pub(crate) fn press(browser: &Browser, button: &str, next: &str) {
+/// Focuses a button and presses it, as the keyboard does.
+pub(crate) fn focus_and_press(browser: &Browser, button: &str) {
     browser.eval(&format!(
         "(() => {{ window.pressed = document.querySelector({}); pressed.focus(); pressed.click(); }})()",
         json!(button)
     ));
+}
+
+/// Whether the keyboard is still at what was [pressed](focus_and_press) last, and that
+/// says that there is nothing more to press it for.
+pub(crate) const SPENT_AND_FOCUSED: &str =
+    "document.activeElement === pressed && pressed.ariaDisabled === 'true'";
+
+/// Focuses a button and presses it, and waits until the keyboard is at something
+/// else, which `next` selects.
+pub(crate) fn press(browser: &Browser, button: &str, next: &str) {
+    focus_and_press(browser, button);
     browser.wait_until(
         &format!("document.activeElement !== pressed && document.activeElement.matches({})", json!(next)),
         LIMIT,

@@ -19,7 +19,7 @@ use web_sys::{Element, KeyboardEvent};
 use super::desk::Desk;
 use super::library::TakeSong;
 use super::player::{Playing, Repeat};
-use super::song::{Headline, PlayButton, Song, SongState};
+use super::song::{FileState, Headline, PlayButton, Song, SongState};
 use super::track::HeardClip;
 use super::verdict::Bars;
 use super::views::{Parameters, Router, View};
@@ -334,8 +334,10 @@ fn Large(
             _ => None,
         })
     };
-    let has_file = RwSignal::from(song.has_file.clone());
-    let without_file = move || !has_file.get() && state.with(|state| !matches!(state, SongState::Failed(_)));
+    let file_state = RwSignal::from(song.file_state.clone());
+    let without_file = move || {
+        file_state.get() == FileState::Away && state.with(|state| !matches!(state, SongState::Failed(_)))
+    };
     let taken = song.clone();
     desk.bring_file(&song);
     let closer = Closer::new(desk, song, at, zoom);

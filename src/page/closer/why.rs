@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use wasm_bindgen::{Clamped, JsValue};
 use web_sys::{HtmlCanvasElement, ImageData};
 
+use super::super::song::FileState;
 use super::super::words::{self, sentence, t};
 use super::super::{canvas, focus};
 use super::stage::percent;
@@ -243,6 +244,8 @@ pub(super) fn WhyPanel(
     let top = Memo::new(move |_| {
         clip.with(|clip| clip.as_ref().and_then(|clip| clip.ranking.first().map(|(genre, _)| *genre)))
     });
+    let is_sought = closer.song.with_value(|song| RwSignal::from(song.file_state.clone()));
+    let is_sought = Memo::new(move |_| is_sought.get() == FileState::Sought);
     let ask = move |_| {
         if let (Some(ClipHere { clip, start, end, .. }), Some(genre)) =
             (clip.get_untracked(), top.get_untracked())
@@ -276,7 +279,12 @@ pub(super) fn WhyPanel(
     let state = move || why.with(|why| why.as_ref().map(|asked| asked.answer.with(Answer::code)));
     view! {
         <div class="why" data-testid="why" data-state=state>
-            <button class="button secondary" data-testid="ask-why" disabled=move || top.get().is_none() on:click=ask>
+            <button
+                class="button secondary"
+                data-testid="ask-why"
+                disabled=move || top.get().is_none() || is_sought.get()
+                on:click=ask
+            >
                 {move || match top.get() {
                     Some(genre) => t!("closer.why", genre = name(genre)),
                     None => t!("closer.why_nothing"),

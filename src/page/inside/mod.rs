@@ -30,7 +30,7 @@ use shown::Shown;
 use step::Step;
 
 use super::desk::{Desk, Download};
-use super::song::Song;
+use super::song::{FileState, Song};
 use super::timeline::Redraw;
 use super::views::{Parameters, Router};
 use super::words::{self, sentence, t};
@@ -59,7 +59,7 @@ enum State {
     /// Engine or model are on their way.
     #[default]
     Loading,
-    /// The engine was asked.
+    /// The engine was asked, or the browser for the song.
     Busy,
     /// The values are there.
     Shown,
@@ -127,16 +127,23 @@ impl Way {
 
     /// Follows the address and asks the engine for what it names.
     fn follow(self) {
-        Effect::new(move |_| match self.subject.get() {
-            Some(subject) => {
-                if let Some(song) = self.song() {
-                    // Asked for again once it is at hand.
-                    song.has_file.track();
-                    self.desk.bring_file(&song);
-                }
-                self.ask(subject);
+        Effect::new(move |_| {
+            if self.subject.with(Option::is_some)
+                && let Some(song) = self.song()
+            {
+                self.desk.bring_file(&song);
             }
-            None => self.state.set(State::Loading),
+        });
+        Effect::new(move |_| {
+            let is_sought = self.song().is_some_and(|song| song.file_state.get() == FileState::Sought);
+            match self.subject.get() {
+                Some(_) if is_sought => {
+                    self.dismiss();
+                    self.state.set(State::Busy);
+                }
+                Some(subject) => self.ask(subject),
+                None => self.state.set(State::Loading),
+            }
         });
         on_cleanup(move || self.dismiss());
     }
@@ -144,6 +151,18 @@ impl Way {
     fn dismiss(self) {
         if let Some(Some(query)) = self.held.try_update_value(|held| held.query.take()) {
             self.desk.dismiss(query);
+        }
+    }
+
+    /// Asks once more, the browser for the song first where that is what was missing.
+    fn try_again(self) {
+        let song = untrack(|| self.song());
+        match (song, self.subject.get_untracked()) {
+            (Some(song), _) if song.file_state.get_untracked() != FileState::AtHand => {
+                self.desk.bring_file(&song);
+            }
+            (_, Some(subject)) => self.ask(subject),
+            (_, None) => {}
         }
     }
 
@@ -429,7 +448,7 @@ fn ClipChoice(
                 <button
                     class="quiet-button"
                     aria-label=sentence("inside.clip_before")
-                    disabled=move || clip.get() == 0
+                    aria-disabled=move || (clip.get() == 0).to_string()
                     on:click=move |_| step_to(clip.get_untracked().checked_sub(1))
                 >
                     "←"
@@ -438,8 +457,8 @@ fn ClipChoice(
                 <button
                     class="quiet-button"
                     aria-label=sentence("inside.clip_after")
-                    disabled=is_last
-                    on:click=move |_| step_to(Some(clip.get_untracked() + 1))
+                    aria-disabled=move || is_last().to_string()
+                    on:click=move |_| step_to(Some(clip.get_untracked() + 1).filter(|_| !untrack(is_last)))
                 >
                     "→"
                 </button>

@@ -11,9 +11,9 @@ use super::shown::grouped;
 use super::step::Step;
 use super::{State, Way, loading, tell};
 use crate::engine::protocol::StageKind;
-use crate::page::colors;
 use crate::page::timeline::Redraw;
 use crate::page::words::{self, decimal, sentence, t};
+use crate::page::{colors, focus};
 
 /// The step that is looked at.
 #[component]
@@ -43,7 +43,7 @@ pub(super) fn Panel(
                 <button
                     class="quiet-button controls"
                     data-testid="inside-back"
-                    disabled=move || way.steps.with(|steps| steps.first() == Some(&way.step.get()))
+                    aria-disabled=move || way.steps.with(|steps| steps.first() == Some(&way.step.get())).to_string()
                     on:click=move |_| way.go_by(-1)
                 >
                     {sentence("inside.back")}
@@ -51,7 +51,7 @@ pub(super) fn Panel(
                 <button
                     class="quiet-button controls"
                     data-testid="inside-on"
-                    disabled=move || way.steps.with(|steps| steps.last() == Some(&way.step.get()))
+                    aria-disabled=move || way.steps.with(|steps| steps.last() == Some(&way.step.get())).to_string()
                     on:click=move |_| way.go_by(1)
                 >
                     {sentence("inside.on")}
@@ -106,9 +106,8 @@ fn Trouble(
     };
     let silent = move || way.shown.with(|shown| shown.as_ref().is_some_and(|shown| !shown.is_sounding()));
     let retry = move |_| {
-        if let Some(subject) = way.subject.get_untracked() {
-            way.ask(subject);
-        }
+        way.try_again();
+        focus::hand_on(["[data-testid=inside-retry]".to_owned()], "#inside-step");
     };
     view! {
         {move || problem().map(|problem| view! {
