@@ -11,9 +11,9 @@ use js_sys::{ArrayBuffer, Uint8Array};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::browser;
 use super::download::{self, DownloadProblem};
 use super::words::{self, sentence};
+use super::{browser, focus};
 
 /// A file of data, and how it is read.
 struct Source<T> {
@@ -87,7 +87,14 @@ pub(crate) fn with_data<T: Send + Sync + 'static>(
                 view! {
                     <div class="download">
                         <p class="problem" role="alert">{problem}</p>
-                        <button class="quiet-button" data-testid="data-again" on:click=move |_| source.fetch(loaded)>
+                        <button
+                            class="quiet-button"
+                            data-testid="data-again"
+                            on:click=move |_| {
+                                source.fetch(loaded);
+                                focus::hand_on(["[data-testid=data-again]".to_owned()], focus::HEADING);
+                            }
+                        >
                             {sentence("download.retry")}
                         </button>
                     </div>

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::desk::{Desk, Download};
 use super::words::{self, sentence};
-use super::workers;
+use super::{focus, workers};
 use crate::engine::pool::{Choice, EngineStatus, GpuStatus};
 use crate::engine::protocol::Role;
 
@@ -97,7 +97,14 @@ pub(crate) fn DownloadLine(
             view! {
                 <div class="download">
                     <p class="problem">{words::load_problem(what, &problem)}</p>
-                    <button class="quiet-button" data-testid="reload" on:click=move |_| retry.run(())>
+                    <button
+                        class="quiet-button"
+                        data-testid="reload"
+                        on:click=move |_| {
+                            retry.run(());
+                            focus::hand_on(["[data-testid=reload]".to_owned()], focus::HEADING);
+                        }
+                    >
                         {sentence("download.retry")}
                     </button>
                 </div>

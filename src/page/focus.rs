@@ -2,7 +2,8 @@
 //!
 //! In: elements, or selectors of them. Out: the keyboard at one that is there: a
 //! browser gives it to nothing when the button that had it goes, and whoever has
-//! no mouse begins at the top again.
+//! no mouse begins at the top again. For the same reason a button that its own press
+//! makes useless is not `disabled` but says so (`aria-disabled`) and does nothing.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -10,6 +11,9 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, FocusOptions, HtmlElement};
 
 use super::browser;
+
+/// The heading of what is open, where the keyboard can always go.
+pub(crate) const HEADING: &str = "main h1, main h2";
 
 /// Milliseconds in which what has been pressed may go, and what comes in its place.
 const PATIENCE: f64 = 600.0;
@@ -64,7 +68,12 @@ pub(crate) fn hand_on(selectors: impl IntoIterator<Item = String>, otherwise: &'
 /// Whether nothing that is seen has the keyboard: not every browser takes it from
 /// what is hidden.
 fn is_nowhere() -> bool {
-    let is_hidden = |element: &Element| element.closest(".gone, [hidden]").is_ok_and(|found| found.is_some());
+    let takes_no_room = |element: &Element| {
+        element.dyn_ref::<HtmlElement>().is_some_and(|it| it.offset_width() == 0 && it.offset_height() == 0)
+    };
+    let is_hidden = |element: &Element| {
+        takes_no_room(element) || element.closest(".gone, [hidden]").is_ok_and(|found| found.is_some())
+    };
     document().active_element().is_none_or(|element| element.tag_name() == "BODY" || is_hidden(&element))
 }
 

@@ -14,7 +14,7 @@ use web_sys::{File, HtmlInputElement, HtmlSelectElement};
 use super::desk::{Desk, Download, OWN_MODEL};
 use super::engine_status::DownloadLine;
 use super::words::{self, sentence, t};
-use super::{browser, colors};
+use super::{browser, colors, focus};
 use crate::engine::protocol::ModelId;
 use crate::network::card::ModelCard;
 
@@ -160,7 +160,14 @@ fn PapersModel() -> impl IntoView {
     view! {
         <Show when=move || is_waiting.get()>
             <p class="quiet small">{sentence("model.papers_why")}</p>
-            <button class="quiet-button" data-testid="papers-model" on:click=move |_| desk.load_papers_model()>
+            <button
+                class="quiet-button"
+                data-testid="papers-model"
+                on:click=move |_| {
+                    desk.load_papers_model();
+                    focus::hand_on([], "[data-testid=model-choice]");
+                }
+            >
                 {sentence("model.papers")}
             </button>
         </Show>

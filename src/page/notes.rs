@@ -125,7 +125,7 @@ fn Notes() -> impl IntoView {
     let notes = desk.notes;
     let dismiss = move |_| {
         notes.set(Vec::new());
-        focus::hand_on([], "main h1, main h2");
+        focus::hand_on([], focus::HEADING);
     };
     move || {
         notes.with(|notes| !notes.is_empty()).then(|| {

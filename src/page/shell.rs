@@ -46,12 +46,12 @@ pub(crate) fn Shell() -> impl IntoView {
                     class="quiet-button"
                     data-testid="present"
                     title=sentence("shell.present_hint")
-                    on:click=move |_| router.present(true)
+                    on:click=move |_| present(router, true)
                 >
                     {sentence("shell.present")}
                 </button>
             </nav>
-            <button class="quiet-button shell-leave" data-testid="leave" on:click=move |_| router.present(false)>
+            <button class="quiet-button shell-leave" data-testid="leave" on:click=move |_| present(router, false)>
                 {sentence("shell.leave")}
             </button>
         </header>
@@ -153,10 +153,16 @@ fn follow_presentation(router: Router) {
     EventListener::new(&window(), "keydown", move |event| {
         let escape = event.dyn_ref::<KeyboardEvent>().is_some_and(|event| event.key() == "Escape");
         if escape && !event.default_prevented() && router.presenting.get_untracked() {
-            router.present(false);
+            present(router, false);
         }
     })
     .forget();
+}
+
+/// Begins or ends the presentation, whose buttons hide each other.
+fn present(router: Router, presenting: bool) {
+    router.present(presenting);
+    focus::hand_on([], if presenting { "[data-testid=leave]" } else { "[data-testid=present]" });
 }
 
 /// Gives the keyboard to the open view, if it has not been given it yet, and

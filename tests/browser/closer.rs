@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::{
     build,
+    library::{SPENT_AND_FOCUSED, focus_and_press},
     page::{Browser, Options},
     server::Server,
     songs::{AT_REST, LIMIT, excerpt, ffmpeg, folder, open, results},
@@ -83,6 +84,11 @@ fn a_song_is_read_clip_by_clip_with_the_keyboard() {
 fn zoom_and_loop_follow_keys_and_stand_in_the_address() {
     let server = Server::start(&build::folder(), "/");
     let browser = closer(&server, &Options::default());
+    browser.press('+');
+    browser.wait_until("document.querySelector('[data-testid=zoom]').innerText.startsWith('2')", LIMIT);
+    // Whoever has pressed it to its end is still there.
+    focus_and_press(&browser, "[data-testid=zoom-out]");
+    browser.wait_until(SPENT_AND_FOCUSED, LIMIT);
     browser.press('+');
     browser.wait_until("document.querySelector('[data-testid=zoom]').innerText.startsWith('2')", LIMIT);
     browser.press(END);

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     build,
     closer::code,
+    library::{SPENT_AND_FOCUSED, focus_and_press},
     page::{Browser, Options},
     server::Server,
     songs::{AT_REST, LIMIT, folder, open, results, songs},
@@ -72,6 +73,12 @@ fn a_link_opens_the_example_at_a_step_and_a_filter() {
     let expected = ["wave", "frame", "spectrum", "mel", "decibels", "picture"].map(str::to_owned);
     let expected = expected.into_iter().chain(convolutions).chain(["dense".into(), "softmax".into()]);
     assert_eq!(steps, expected.collect::<Vec<_>>());
+
+    // At the end of the way the button that led there has the keyboard still.
+    press(&browser, "ArrowLeft");
+    browser.wait_until("location.hash.includes('stage=dense')", LIMIT);
+    focus_and_press(&browser, "[data-testid=inside-on]");
+    browser.wait_until(SPENT_AND_FOCUSED, LIMIT);
     browser.assert_content();
 }
 
@@ -102,10 +109,12 @@ fn a_songs_clip_ends_in_its_verdict() {
     // From clip to clip; after the last there is none.
     let next = "[data-testid=inside-clip] + button";
     let button = |what: &str| browser.eval(&format!("document.querySelector('{next}').{what}"));
-    assert_eq!((button("innerText"), button("disabled")), ("→".into(), true.into()));
+    assert_eq!((button("innerText"), button("ariaDisabled")), ("→".into(), "true".into()));
+    browser.click(next);
+    assert!(browser.text("[data-testid=inside-clip]").contains(&format!("Clip {clips} of {clips}")));
     go(&browser, &format!("#inside?song={id}&clip=0"));
     browser.wait_until(SHOWN, LIMIT);
-    browser.wait_until(&format!("!document.querySelector('{next}').disabled"), LIMIT);
+    browser.wait_until(&format!("document.querySelector('{next}').ariaDisabled === 'false'"), LIMIT);
     browser.click(next);
     browser.wait_until("location.hash.includes('clip=1')", LIMIT);
     browser.wait_until(SHOWN, LIMIT);

@@ -277,4 +277,8 @@ fn says_when_nothing_is_kept_beside_what_else_is_lost() {
     browser.wait_for_text("#boot-notes", "does not keep the page for offline use", LIMIT);
     assert_eq!(browser.eval("document.querySelectorAll('#boot-notes li').length"), json!(2));
     assert_eq!(browser.eval("caches.keys().then((names) => names.length)"), json!(0));
+    // Nor is it promised offline.
+    browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
+    browser.eval("void window.dispatchEvent(new Event('offline'))");
+    browser.wait_for_text("[data-testid=offline]", "What you have opened goes on working", LIMIT);
 }

@@ -252,9 +252,11 @@ fn a_song_is_heard_offline() {
     server.stop();
     browser.reload();
     browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    browser.eval("void window.dispatchEvent(new Event('offline'))");
     browser.drop_files("[data-testid=drop-zone]", &[&song]);
     browser.wait_until(AT_REST, LIMIT);
     assert_same_verdicts(&results(&browser)[0], &heard(&[song])[0]);
+    browser.wait_for_text("[data-testid=offline]", "Everything here goes on working", LIMIT);
 }
 
 /// A browser in which the software GPU has taken over.
@@ -541,6 +543,10 @@ pub(crate) const KEEP_TRACKS: &str = "const ask = MediaDevices.prototype.getUser
 /// The states of it.
 pub(crate) const TRACKS: &str = "lent.map((track) => track.readyState)";
 
+/// Whether whoever closes the page is asked whether it may go.
+pub(crate) const ASKS_BEFORE_IT_GOES: &str =
+    "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))";
+
 #[test]
 fn the_microphone_is_heard_and_kept_as_a_song() {
     let sound = excerpt("microphone", "20");
@@ -552,6 +558,8 @@ fn the_microphone_is_heard_and_kept_as_a_song() {
     browser.click("[data-testid=listen]");
     browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
     std::thread::sleep(Duration::from_secs(5));
+    // It is in no file yet: who closes the page is asked.
+    assert_eq!(browser.eval(ASKS_BEFORE_IT_GOES), true);
     browser.click("[data-testid=listen]");
     browser.wait_until(AT_REST, LIMIT);
     let song = &results(&browser)[0];

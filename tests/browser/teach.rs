@@ -13,10 +13,10 @@ use serde_json::json;
 
 use crate::{
     build,
-    library::press,
+    library::{SPENT_AND_FOCUSED, focus_and_press, press},
     page::{Browser, Options},
     server::Server,
-    songs::{AT_REST, LIMIT, folder, open, results},
+    songs::{ASKS_BEFORE_IT_GOES, AT_REST, LIMIT, folder, open, results},
     sounds,
 };
 
@@ -66,7 +66,7 @@ pub(crate) fn lesson(folder: &Path) -> [Vec<PathBuf>; 2] {
 
 /// Every clip of a lesson has been studied.
 pub(crate) const STUDIED: &str = "[...document.querySelectorAll('[data-testid=teach-count]')]\
-    .every((count) => count.dataset.clips === '12') && !document.querySelector('[data-testid=teach-train]').disabled";
+    .every((count) => count.dataset.clips === '12') && document.querySelector('[data-testid=teach-train]').ariaDisabled === 'false'";
 
 /// Drops the files of a lesson on their classes and waits until they are studied.
 pub(crate) fn study(browser: &Browser, lesson: &[Vec<PathBuf>]) {
@@ -93,8 +93,9 @@ fn two_instruments_are_learnt_in_seconds_and_used() {
     let started = Instant::now();
     study(&browser, &lesson);
     let studied = started.elapsed();
-    browser.click("[data-testid=teach-train]");
+    focus_and_press(&browser, "[data-testid=teach-train]");
     browser.wait_for("[data-testid=teach-outcome]", LIMIT);
+    assert_eq!(browser.eval("document.activeElement === pressed"), true, "it was taken from the keyboard");
     let ready = started.elapsed();
     println!("taught: {studied:.1?} to study 24 clips, {ready:.1?} to the model");
     println!("taught: {}", browser.text("[data-testid=teach-accuracy]"));
@@ -107,7 +108,8 @@ fn two_instruments_are_learnt_in_seconds_and_used() {
     assert_eq!(weights.card().training.data, "user's own");
     assert!(weights.card().scores.iter().all(|score| score.accuracy > 0.9));
 
-    browser.click("[data-testid=teach-use]");
+    focus_and_press(&browser, "[data-testid=teach-use]");
+    browser.wait_until(SPENT_AND_FOCUSED, LIMIT);
     browser.wait_until("!document.querySelector('[data-testid=teach-used]').hidden", LIMIT);
     browser.click("[data-testid=teach-used] a");
     let new = INSTRUMENTS.map(|one| (100..100 + NEW_FILES).map(move |seed| (one, seed)));
@@ -217,8 +219,7 @@ fn a_recording_becomes_an_example_of_its_class() {
     let browser = open_view(&server, &Options { microphone: Some(sound), ..Options::default() });
     let clips = "[...document.querySelectorAll('[data-testid=teach-count]')]\
         .map((count) => Number(count.dataset.clips))";
-    let asks = "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))";
-    assert_eq!(browser.eval(asks), false, "there is nothing to lose");
+    assert_eq!(browser.eval(ASKS_BEFORE_IT_GOES), false, "there is nothing to lose");
     record(&browser, 0);
     let first = browser.eval(clips);
     assert!(first[0].as_u64().unwrap() > 0 && first[1] == 0, "{first}");
@@ -228,7 +229,7 @@ fn a_recording_becomes_an_example_of_its_class() {
     browser.click("[data-testid=teach-train]");
     browser.wait_for("[data-testid=teach-outcome]", LIMIT);
     // It is in no file: who closes the page is asked.
-    assert_eq!(browser.eval(asks), true);
+    assert_eq!(browser.eval(ASKS_BEFORE_IT_GOES), true);
     // A recording for a lesson is no song.
     assert_eq!(browser.eval("JSON.parse(window.needledrop.results()).length"), 0);
     browser.assert_content();

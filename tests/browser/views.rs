@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     build,
-    library::link_of_first_row,
+    library::{self, link_of_first_row},
     page::{Browser, Options},
     server::Server,
     shell::KEPT,
@@ -75,9 +75,9 @@ fn an_address_opens_its_view() {
     browser.wait_until(&format!("!{PRESENTED} && {LISTENING}"), LIMIT);
     assert_eq!(browser.eval("location.hash"), "#listen");
     assert_eq!(browser.text("[aria-current=page]"), "Listen");
-    browser.click("[data-testid=present]");
+    library::press(&browser, "[data-testid=present]", "[data-testid=leave]");
     browser.wait_until(PRESENTED, LIMIT);
-    browser.click("[data-testid=leave]");
+    library::press(&browser, "[data-testid=leave]", "[data-testid=present]");
     browser.wait_until(&format!("!{PRESENTED}"), LIMIT);
     browser.assert_content();
 }

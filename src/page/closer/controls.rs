@@ -18,7 +18,7 @@ pub(super) fn ZoomControls(
                 class="button secondary"
                 data-testid="zoom-out"
                 aria-label=sentence("closer.zoom_out")
-                disabled=move || zoom.get() <= 1.0
+                aria-disabled=move || (zoom.get() <= 1.0).to_string()
                 on:click=move |_| closer.zoom(1.0 / ZOOM_STEP, None)
             >
                 <span aria-hidden="true">"\u{2212}"</span>

@@ -51,8 +51,12 @@ pub(crate) fn TeachView() -> impl IntoView {
                 <button
                     class="button secondary teach-more"
                     data-testid="teach-add-class"
-                    disabled=move || !classroom.has_room()
-                    on:click=move |_| classroom.add_class(String::new())
+                    aria-disabled=move || (!classroom.has_room()).to_string()
+                    on:click=move |_| {
+                        if untrack(|| classroom.has_room()) {
+                            classroom.add_class(String::new());
+                        }
+                    }
                 >
                     {sentence("teach.add_class")}
                 </button>
@@ -104,7 +108,7 @@ fn ClassPanel(
     };
     let remove = move |_| {
         classroom.remove_class(desk, class.id);
-        focus::hand_on(["[data-testid=teach-add-class]:not(:disabled)".to_owned()], "#teach-heading");
+        focus::hand_on(["[data-testid=teach-add-class]".to_owned()], "#teach-heading");
     };
     let is_spare = move || classroom.classes.with(|classes| classes.len() > 2);
     view! {
@@ -255,6 +259,7 @@ fn TrainButton() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let classroom = desk.classroom;
     let is_learning = move || matches!(classroom.stage.get(), Stage::Learning(..));
+    let is_busy = move || is_learning() || classroom.is_studying();
     let share = move || match classroom.stage.get() {
         Stage::Learning(done, all) => done as f64 / all.max(1) as f64,
         _ => 0.0,
@@ -278,8 +283,12 @@ fn TrainButton() -> impl IntoView {
             <button
                 class="button"
                 data-testid="teach-train"
-                disabled=move || is_learning() || classroom.is_studying()
-                on:click=move |_| classroom.learn(desk)
+                aria-disabled=move || is_busy().to_string()
+                on:click=move |_| {
+                    if !untrack(is_busy) {
+                        classroom.learn(desk);
+                    }
+                }
             >
                 {label}
             </button>

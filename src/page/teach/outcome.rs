@@ -91,7 +91,16 @@ fn LearntPanel(
             </p>
             {confusion}
             <div class="pickers">
-                <button class="button" data-testid="teach-use" disabled=chosen on:click=move |_| classroom.use_it(desk)>
+                <button
+                    class="button"
+                    data-testid="teach-use"
+                    aria-disabled=move || chosen().to_string()
+                    on:click=move |_| {
+                        if !untrack(chosen) {
+                            classroom.use_it(desk);
+                        }
+                    }
+                >
                     {move || if chosen() { t!("teach.used") } else { t!("teach.use") }}
                 </button>
                 <button class="button secondary" data-testid="teach-save" on:click=keep>
