@@ -243,7 +243,13 @@ fn a_report_leaves_out_what_was_not_evaluated_and_overwrites_nothing_unasked() {
     succeeds(&report);
     let kept = fs::read_dir(&output).unwrap().map(|entry| entry.unwrap().path());
     let kept = kept.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "json")).unwrap();
-    let other = RunResult { weights: "another".into(), ..trained.result() }.to_json().unwrap();
+    // The same training by weights that were rounded is the same.
+    let rounded = RunResult { weights: "rounded".into(), ..trained.result() };
+    fs::write(&kept, rounded.to_json().unwrap()).unwrap();
+    succeeds(&report);
+    let mut other = rounded;
+    other.training.as_mut().unwrap().seconds += 1.0;
+    let other = other.to_json().unwrap();
     for other in [other.as_str(), "{", ""] {
         fs::write(&kept, other).unwrap();
         let told = fails(&report);
@@ -273,7 +279,9 @@ fn a_run_by_lists_over_clips_is_judged_and_called_that() {
     let lists = ["--lists", &lists[0], &lists[1], &lists[2]];
     let train = ["train", text(&archive), "--row=1", "--epochs=1", "--batch-size=8", "-o", text(&run)];
     assert!(succeeds(&[&train[..], &lists].concat()).contains("split lists over clips"));
-    succeeds(&[&["evaluate", text(&run), "--archive", text(&archive)], &lists[..]].concat());
+    let evaluate = ["evaluate", text(&run), "--archive", text(&archive)];
+    assert!(fails(&evaluate).contains("--lists TRAIN VALIDATION TEST"));
+    succeeds(&[&evaluate, &lists[..]].concat());
     let result = RunResult::from_json(&fs::read_to_string(run.join("result.json")).unwrap()).unwrap();
     assert_eq!((result.split.name.as_str(), result.split.clips.validation), ("lists over clips", 1));
 }
@@ -690,6 +698,15 @@ fn a_calibration_is_chosen_anew_and_not_taken_for_other_weights() {
 
     let said = fails(&["calibrate", text(&model), "--archive", text(&archive), "--split=tracks"]);
     assert!(said.contains("--output"), "{said}");
+    // What is measured goes beside the model, and in place of nothing else.
+    let place = folder.path().join("mine.json");
+    fs::write(&place, "{}").unwrap();
+    for output in [&place, &folder.path().join("mine.safetensors")] {
+        let call = ["calibrate", text(&model), "--archive", text(&archive), "--split=tracks", "-o"];
+        let said = fails(&[&call[..], &[text(output)]].concat());
+        assert!(said.contains("mine.json") && said.contains("otherwise"), "{said}");
+    }
+    assert_eq!(fs::read_to_string(&place).unwrap(), "{}");
     let empty = tempfile::tempdir().unwrap();
     let said = fails(&[
         "calibrate",

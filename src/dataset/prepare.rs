@@ -2,14 +2,14 @@
 //!
 //! In: files with known genres and the front end's settings. Out: a
 //! [`MelArchive`], and which files are not in it and why. What decodes and
-//! transforms is what hears songs in the page, so a network meets nothing there
-//! that it was not trained on.
+//! transforms is what hears songs in the page.
 //!
 //! With centred frames (librosa's default, and so the paper's) an item is a
 //! clip, and clips follow one another from the start of the track, ten in 30 s.
 //! Of a last clip some of which is missing (GTZAN's tracks differ by a tenth of
 //! a second) as much more is taken before it: no silence is invented. Without
-//! centring an item is a track. In both a recording shorter than a clip is
+//! centring an item is a track, of which [`RANGE_DB`] below its loudest cell are kept:
+//! of its quiet passages less than the page hears of them. In both a recording shorter than a clip is
 //! repeated to fill one, as the page does.
 //!
 //! Memory: the archive, and for each thread a few clips, or the power of one

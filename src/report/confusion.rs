@@ -21,6 +21,8 @@ use super::{
 
 /// Side of a cell, in pixels.
 const CELL: i32 = 68;
+/// The least width at which the heading has room.
+const LEAST_WIDTH: i32 = 640;
 /// Where the matrix begins.
 const ORIGIN: (i32, i32) = (112, 112);
 /// Letters of a genre's name for which there is room.
@@ -33,7 +35,7 @@ const LETTERS: usize = 10;
 pub fn confusion(result: &RunResult, part: &str, scores: &Scores) -> Result<String, FigureError> {
     let genres = &result.genres;
     let side = genres.len() as i32 * CELL;
-    let size = (ORIGIN.0 + side + CELL + 20, ORIGIN.1 + side + CELL);
+    let size = ((ORIGIN.0 + side + CELL + 20).max(LEAST_WIDTH), ORIGIN.1 + side + CELL);
     let subtitle = format!(
         "{} clips of {part}, split {}: rows are what is so, columns what was said",
         scores.clips, result.split.name

@@ -26,8 +26,9 @@ const SIZE: (u32, u32) = (960, 430);
 pub fn curves(result: &RunResult) -> Result<Option<String>, FigureError> {
     let Some(training) = &result.training else { return Ok(None) };
     let subtitle = format!(
-        "split {}, recipe {}, seed {}; the best epoch, {} of {}, is marked",
+        "split {}{}, recipe {}, seed {}; the best epoch, {} of {}, is marked",
         result.split.name,
+        if result.split.refitted { ", validation learned from" } else { "" },
         training.recipe.name,
         training.seed,
         training.best_epoch,

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -25,7 +26,7 @@ use needledrop::{
     report::result::Scores,
     training::{
         augment::Augmenter,
-        calibration::{Candidate, Combinations, Observation, Scalings, candidates},
+        calibration::{Candidate, Combinations, FOLDS, Observation, Scalings, candidates},
         device::DeviceKind,
         evaluate::{Answer, score},
         fit::Job,
@@ -53,7 +54,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     archive: PathBuf,
     /// Folder of sounds that are not music, in folders by kind; without it, none is
-    /// refused.
+    /// refused. Files whose names differ only after their last hyphen are taken for one
+    /// recording.
     #[arg(long, value_name = "FOLDER")]
     not_music: Option<PathBuf>,
     /// Share of the validation clips, as they are and as a microphone may hear them,
@@ -92,6 +94,31 @@ fn share(argument: &str) -> Result<f64, String> {
         _ => Err("a share is a number from 0 to 1".into()),
     }
 }
+
+/// Where what was measured goes: beside the model, in place of an earlier report at most.
+fn place_of_report(model: &Path) -> anyhow::Result<PathBuf> {
+    let place = model.with_extension("json");
+    if place == model {
+        bail!(
+            "{} is where what is measured goes: name the model otherwise, as .safetensors",
+            place.display()
+        );
+    }
+    let is_report = |text: String| {
+        let there: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+        there.is_some_and(|there| there["format"] == FORMAT)
+    };
+    if place.exists() && !fs::read_to_string(&place).is_ok_and(is_report) {
+        bail!(
+            "what is measured goes into {}, which is something else: name the model otherwise",
+            place.display()
+        );
+    }
+    Ok(place)
+}
+
+/// What [`Report::format`] says.
+const FORMAT: &str = "needledrop calibration";
 
 /// What was measured, for `calibrated.json`.
 #[derive(Serialize)]
@@ -164,6 +191,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         (None, run::read_model(&arguments.model)?)
     };
+    let beside = place_of_report(&output)?;
     // What an earlier calibration chose is chosen anew.
     let mut card = weights.card().clone().with_calibration(Calibration::default());
     // What it scored, it scored by another.
@@ -200,9 +228,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let part = split.part(Part::Validation);
     let progress = bar(Part::Validation, part.len());
     let predictions = predict(&job, &weights, Part::Validation, &progress)?;
-    let music: Vec<Observation> = observations(&card, &archive, &clips, part, &predictions).collect();
+    // Of silence the page asks no network.
+    let music: Vec<Observation> = observations(&card, &archive, &clips, part, &predictions)
+        .zip(part)
+        .filter(|(_, at)| !is_silent(&archive, &clips[**at], &card))
+        .map(|(clip, _)| clip)
+        .collect();
     if music.is_empty() {
-        bail!("there is nothing to choose on: the validation part is empty");
+        bail!("there is nothing to choose on: the validation part is empty, or silent");
     }
     let (overheard, sounds) = match &arguments.not_music {
         Some(folder) => {
@@ -252,7 +285,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         score(answers, card.genres.len(), 0.0, card.rule()).context("there is nothing to score in validation")
     };
     let report = Report {
-        format: "needledrop calibration",
+        format: FORMAT,
         name: &card.name,
         weights: run::fingerprint(&weights)?,
         split: choice,
@@ -276,7 +309,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     run::write(&output, &bytes)?;
     let mut json = serde_json::to_string_pretty(&report)?;
     json.push('\n');
-    run::write(&output.with_extension("json"), json.as_bytes())?;
+    run::write(&beside, json.as_bytes())?;
     print(&report, &card.genres, &sounds);
     println!("Calibrated model in {}", output.display());
     Ok(ExitCode::SUCCESS)
@@ -316,6 +349,14 @@ impl Sounds {
     }
 }
 
+/// Whether a clip is silence, in which every cell is as loud as another.
+fn is_silent(archive: &MelArchive, clip: &Clip, card: &ModelCard) -> bool {
+    let spectrogram = &card.spectrogram;
+    let mut decibels = Vec::new();
+    archive.decibels(clip, archive.clip_frames(spectrogram.clip_seconds), spectrogram.top_db, &mut decibels);
+    decibels.windows(2).all(|cells| cells[0] == cells[1])
+}
+
 /// Hears the validation part through rooms, noise, small loudspeakers and codecs: it
 /// is music still, and shall not be refused for them. Where the model has learned from
 /// that part, clips begin anywhere around their places.
@@ -341,13 +382,10 @@ fn overhear(
     let part = split.part(Part::Validation);
     let progress = ProgressBar::new(part.len() as u64);
     let mut overheard = Vec::new();
-    let frames = archive.clip_frames(weights.card().spectrogram.clip_seconds);
-    let mut as_it_is = Vec::new();
     for &at in part {
         progress.inc(1);
-        archive.decibels(&clips[at], frames, weights.card().spectrogram.top_db, &mut as_it_is);
-        if as_it_is.windows(2).all(|cells| cells[0] == cells[1]) {
-            // Silence, of which an equaliser would make a sound.
+        if is_silent(archive, &clips[at], weights.card()) {
+            // An equaliser would make a sound of it.
             continue;
         }
         let drawn = augmenter.batch(&[at], at as u64).cells;
@@ -367,6 +405,7 @@ fn overhear(
 /// one recording, `voice-dry.wav` and `voice-room.wav`, and are judged together.
 fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
     let entries: Vec<_> = WalkDir::new(folder)
+        .follow_links(true)
         .sort_by_file_name()
         .into_iter()
         .collect::<Result<_, _>>()
@@ -405,6 +444,13 @@ fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
     progress.finish_and_clear();
     if sounds.clips.is_empty() {
         bail!("there is no sound in {}", folder.display());
+    }
+    if recordings.len() < FOLDS {
+        eprintln!(
+            "Only {} recordings of what is no music, by their names up to the last hyphen: some scores cannot be \
+             judged on what they were not fitted on, and are left out.",
+            recordings.len()
+        );
     }
     Ok(sounds)
 }

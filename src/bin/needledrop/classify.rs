@@ -196,8 +196,9 @@ fn row(file: &Path, width: usize, outcome: &Outcome, genres: &[String]) -> Strin
                 _ => format!("  ({refused} of {} clips are not music)", clips.len()),
             };
             let notices: String = notices.iter().map(|notice| format!("  ({})", remark(notice))).collect();
-            let (minutes, rest) = ((seconds / 60.0) as u64, seconds % 60.0);
-            format!("{file:<width$}  {minutes:>3}:{rest:02.0}  {said}{refused}{notices}")
+            let seconds = seconds.round() as u64;
+            let (minutes, rest) = (seconds / 60, seconds % 60);
+            format!("{file:<width$}  {minutes:>3}:{rest:02}  {said}{refused}{notices}")
         }
     }
 }

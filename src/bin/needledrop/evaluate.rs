@@ -43,8 +43,12 @@ use crate::{
     convert::Stored,
     run,
     session::session,
-    train::{SplitArguments, SplitName, data, read_archive},
+    train::{REFITTED, SplitArguments, SplitName, data, read_archive},
 };
+
+/// What [`RunResult::evaluated_before`] calls those test clips that are of artists of
+/// whom nothing was learned.
+const OTHER_ARTISTS: &str = "test_other_artists";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -133,9 +137,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let judge = Judge { card, rejector, archive: &archive, split: &split, clips: &clips, penalty };
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
     let artists = arguments.artists.as_deref().map(read_artists).transpose()?;
+    let asked = asked(&arguments.parts, split.refitted)?;
+    if artists.is_some() && !asked.contains(&Part::Test) {
+        bail!("--artists scores some of the test part by themselves, and --parts leaves it out");
+    }
     let (mut parts, mut evaluated_before) =
         earlier(&run::result(output), &fingerprint, &choice, card.calibration());
-    for part in asked(&arguments.parts, split.refitted)? {
+    for part in asked {
         let bar = bar(part, split.part(part).len());
         let predictions = predict(&job, &weights, part, &bar)?;
         let scores = judge.score(part, &predictions, None)?;
@@ -147,6 +155,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Part::Test => {
                 parts.test = Some(scores);
                 if let Some(artists) = &artists {
+                    evaluated_before.remove(OTHER_ARTISTS);
                     let apart = artists.apart(&archive, &clips, &split, part);
                     // Where clips or tracks are drawn, every artist may stand on both sides.
                     let scores = apart.contains(&true).then(|| judge.score(part, &predictions, Some(&apart)));
@@ -219,6 +228,9 @@ pub(crate) fn split(
         Some(choice) if lists.is_some() && !choice.is_of_lists() => {
             bail!("the run was trained with the split {choice}, not with lists; leave out --lists")
         }
+        Some(choice) if lists.is_none() && choice.is_of_lists() => {
+            bail!("the run was trained with lists of names: give them by --lists TRAIN VALIDATION TEST")
+        }
         Some(choice) => {
             let name = if choice.is_of_lists() {
                 SplitName::Lists
@@ -240,8 +252,9 @@ pub(crate) fn split(
     let of_card = card.training.split_fingerprint.as_ref().filter(|_| is_known);
     if of_card.is_some_and(|of_card| *of_card != choice.fingerprint) {
         let seed = card.training.split_seed.map(|seed| format!(", --split-seed {seed}")).unwrap_or_default();
+        let refit = if card.training.recipe.contains(REFITTED) { ", --refit" } else { "" };
         bail!(
-            "the card says that the model was trained with other clips in its parts (split `{}`{seed}): give \
+            "the card says that the model was trained with other clips in its parts (split `{}`{seed}{refit}): give \
              the split, the archive and the lists it had",
             card.training.split
         );
@@ -267,6 +280,9 @@ fn earlier(
     let RunResult { parts, evaluation, evaluated_before, .. } = result;
     let mut calls: BTreeMap<String, Session> =
         parts.scored().map(|(part, _)| (part.to_owned(), evaluation.clone())).collect();
+    if parts.test_other_artists.is_some() {
+        calls.insert(OTHER_ARTISTS.to_owned(), evaluation);
+    }
     calls.extend(evaluated_before);
     (parts, calls)
 }

@@ -139,6 +139,11 @@ impl Arguments {
     fn seconds(&self) -> anyhow::Result<Option<f64>> {
         match self.seconds {
             0.0 => Ok(None),
+            seconds if seconds < f64::from(self.clip_seconds) && seconds >= 1.0 => bail!(
+                "--seconds {seconds} of a recording are less than a clip of --clip-seconds {}: take more of it, or by \
+                 --seconds 0 all",
+                self.clip_seconds
+            ),
             seconds if seconds >= 1.0 && seconds.is_finite() => Ok(Some(seconds)),
             seconds => bail!("--seconds {seconds} must be 0 or at least 1"),
         }

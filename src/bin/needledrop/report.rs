@@ -61,7 +61,11 @@ pub(crate) fn run(Arguments { runs, output, page, replace }: &Arguments) -> anyh
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
     for (name, (folder, result)) in &results {
         let place = output.join(format!("{name}.json"));
-        let is_of_it = || run::read_result(&place).is_ok_and(|other| other.weights == result.weights);
+        // Rounded weights have another fingerprint, and are of the same training.
+        let is_same = |other: RunResult| {
+            other.weights == result.weights || other.training.is_some() && other.training == result.training
+        };
+        let is_of_it = || run::read_result(&place).is_ok_and(is_same);
         if !replace && place.exists() && !is_of_it() {
             bail!(
                 "{} holds something else than the training in {}, of the same row, split, recipe and seed: say \
