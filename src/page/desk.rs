@@ -775,15 +775,23 @@ impl Desk {
         })
     }
 
+    /// Whether there is no model yet, and the first of them is on its way. Tracks that.
+    pub(crate) fn awaits_models(self) -> bool {
+        let failed =
+            |download: RwSignal<Download>| download.with(|download| matches!(download, Download::Failed(_)));
+        self.models.with(|models| models.iter().all(|model| model.card().is_none()))
+            && !failed(self.engine_download)
+            && !failed(self.model_download)
+            && self.engine.with(|engine| engine.as_ref().is_none_or(|engine| engine.problem.is_none()))
+    }
+
     /// Offers a weights file to the engine and, where it takes it, chooses it.
-    pub(crate) fn add_model(self, file: File) {
-        spawn_local(async move {
-            let name = file.name();
-            match model::read(&file).await {
-                Ok(bytes) => drop(self.offer_model(&name, bytes)),
-                Err(reason) => self.note(t!("model.refused", file = &name, reason = &reason)),
-            }
-        });
+    pub(crate) async fn add_model(self, file: File) {
+        let name = file.name();
+        match model::read(&file).await {
+            Ok(bytes) => drop(self.offer_model(&name, bytes)),
+            Err(reason) => self.note(t!("model.refused", file = &name, reason = &reason)),
+        }
     }
 
     /// Offers weights to the engine and, where it takes them, chooses them.
@@ -816,7 +824,14 @@ impl Desk {
             return Some(model);
         }
         let by = song.heard_by.get_untracked()?;
-        let is_it = |model: &Model| model.card().is_some_and(|card| self.heard_by(model.id, card) == *by);
+        // Its digest may have come after the first song.
+        let is_it = |model: &Model| {
+            model.card().is_some_and(|card| {
+                let known = self.heard_by(model.id, card);
+                (&known.name, &known.genres) == (&by.name, &by.genres)
+                    && (known.key == by.key || by.key == key_without_digest(card))
+            })
+        };
         self.models.with_untracked(|models| models.iter().find(|model| is_it(model)).map(|model| model.id))
     }
 
@@ -825,7 +840,7 @@ impl Desk {
         // Without https there is no digest.
         let key = self.with(|held| held.model_keys.get(&id).cloned());
         HeardBy {
-            key: key.unwrap_or_else(|| format!("{} {}", card.name, card.date)),
+            key: key.unwrap_or_else(|| key_without_digest(card)),
             name: card.name.clone(),
             genres: card.genres.clone(),
         }
@@ -914,4 +929,9 @@ impl Desk {
         self.choice.set(choice);
         self.tell(Event::Choose(choice));
     }
+}
+
+/// What records call a model where its digest is not known.
+fn key_without_digest(card: &ModelCard) -> String {
+    format!("{} {}", card.name, card.date)
 }

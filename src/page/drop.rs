@@ -68,15 +68,16 @@ impl Basket {
         }
         let (models, songs) = self.files.into_iter().partition(|file| model::is_weights(&file.name()));
         let models: Vec<File> = models;
-        for file in models {
-            desk.add_model(file);
+        if models.is_empty() {
+            return place.take(desk, songs);
         }
-        match place {
-            Place::Songs => desk.add(songs),
-            Place::Class(class) => desk.classroom.add(desk, class, songs),
-            Place::BesideClasses if songs.is_empty() => {}
-            Place::BesideClasses => desk.note(t!("teach.drop_beside")),
-        }
+        // Songs that come with a model are for it.
+        spawn_local(async move {
+            for file in models {
+                desk.add_model(file).await;
+            }
+            place.take(desk, songs);
+        });
     }
 }
 
@@ -100,6 +101,15 @@ impl Place {
         let class = target.and_then(|target| target.closest("[data-class]").ok().flatten());
         let id = class.and_then(|class| class.get_attribute("data-class")?.parse().ok());
         id.map_or(Self::BesideClasses, |id| Self::Class(ClassId(id)))
+    }
+
+    fn take(self, desk: Desk, songs: Vec<File>) {
+        match self {
+            Self::Songs => desk.add(songs),
+            Self::Class(class) => desk.classroom.add(desk, class, songs),
+            Self::BesideClasses if songs.is_empty() => {}
+            Self::BesideClasses => desk.note(t!("teach.drop_beside")),
+        }
     }
 }
 
@@ -177,6 +187,7 @@ fn take(dropped: &DataTransfer, place: Place, desk: Desk) {
             }
         }
     }
+    let stops = desk.stops();
     spawn_local(async move {
         let mut promised = Vec::new();
         for (entry, handle) in entries {
@@ -187,6 +198,9 @@ fn take(dropped: &DataTransfer, place: Place, desk: Desk) {
                 walk(entry.unchecked_into(), &mut basket).await;
             }
             promised.extend(handle.map(|handle| (handle, basket.came.split_off(came))));
+        }
+        if desk.stops() != stops {
+            return;
         }
         basket.empty_onto(desk, place);
         // A browser may ask the person first: no song waits for that.

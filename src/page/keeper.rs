@@ -56,6 +56,8 @@ struct Shelf {
     store: Option<Store>,
     /// There is none, and nothing needs to wait for it.
     absent: bool,
+    /// Whether all that it has was read, so that what changes can be written.
+    read: bool,
     changes: Vec<Change>,
     changing: bool,
     /// Handles of this visit, by the key of their file.
@@ -66,6 +68,8 @@ struct Shelf {
     lent: HashSet<String>,
     /// Keys of files with a verdict that is kept.
     heard: HashSet<String>,
+    /// Whether what the store still has of earlier visits is to be forgotten.
+    cleared: bool,
     /// Whether the browser was asked not to throw away what is kept.
     persistence_asked: bool,
 }
@@ -139,6 +143,8 @@ impl Keeper {
                 return self.state.set(Keeping::Refused(problem));
             }
         };
+        // Songs are shown from the first portion on, and their files asked for.
+        self.with(|shelf| shelf.store = Some(store.clone()));
         let mut after: Option<String> = None;
         loop {
             match store.records(after.as_deref()).await {
@@ -157,7 +163,7 @@ impl Keeper {
             }
             browser::next_turn().await;
         }
-        self.with(|shelf| shelf.store = Some(store));
+        self.with(|shelf| shelf.read = true);
         self.make_changes();
         self.go_on(desk).await;
     }
@@ -166,12 +172,22 @@ impl Keeper {
         let here: HashSet<FileKey> =
             desk.songs.with_untracked(|songs| songs.iter().map(|song| song.file.as_ref().clone()).collect());
         let mut songs = Vec::new();
+        let cleared = self.with(|shelf| shelf.cleared);
         for record in records {
-            if record.ending == Ending::Done {
-                let key = record.file.text();
-                self.with(|shelf| shelf.heard.insert(key));
+            let is_here = here.contains(&record.file);
+            if cleared && !is_here {
+                self.change(Change::Forget(record.file.text()));
+                continue;
             }
-            if !here.contains(&record.file) {
+            if record.ending == Ending::Done {
+                let of_it = |change: &Change| matches!(change, Change::Record(new) if new.file == record.file && new.ending == Ending::Unheard);
+                self.with(|shelf| {
+                    shelf.heard.insert(record.file.text());
+                    // Taken before this was known, and worth less.
+                    shelf.changes.retain(|change| !of_it(change));
+                });
+            }
+            if !is_here {
                 songs.push(Song::kept(desk.new_song(), record));
             }
         }
@@ -217,7 +233,7 @@ impl Keeper {
     /// Has the changes made that have gathered, unless that is going on.
     fn make_changes(self) {
         let store = self.with(|shelf| {
-            if shelf.changing || shelf.changes.is_empty() {
+            if !shelf.read || shelf.changing || shelf.changes.is_empty() {
                 return None;
             }
             let store = shelf.store.clone()?;
@@ -348,6 +364,7 @@ impl Keeper {
     /// Forgets every song that is not on the list; for those to come there is room.
     pub(crate) fn clear(self) {
         self.try_anew();
+        self.with(|shelf| shelf.cleared = true);
         for song in self.kept.try_update(std::mem::take).unwrap_or_default() {
             let key = song.file.text();
             self.with(|shelf| {

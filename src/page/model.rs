@@ -111,7 +111,7 @@ pub(crate) fn ModelPanel() -> impl IntoView {
     let bring = move |event: leptos::ev::Event| {
         let input: HtmlInputElement = event_target(&event);
         if let Some(file) = input.files().and_then(|files| files.get(0)) {
-            desk.add_model(file);
+            leptos::task::spawn_local(desk.add_model(file));
         }
         input.set_value("");
     };

@@ -90,7 +90,7 @@ fn sweep(server: &Server, options: &Options) {
     assert!(["#listen", "#library", "#map"].iter().all(|view| views.iter().any(|other| other == view)));
     let song = browser.eval("document.querySelector('[data-testid=song]').dataset.code");
     let closer = format!("#song?song={}&at=1", song.as_str().unwrap());
-    browser.eval("void (location.hash = '#library')");
+    browser.go("#library");
     browser.wait_for("[data-testid=row][data-state=done]", LIMIT);
     let link = link_of_first_row(&browser);
     let result = format!("#{}", link.split_once('#').unwrap().1);
@@ -104,7 +104,7 @@ fn sweep(server: &Server, options: &Options) {
         ("#library?present=1", "[data-presentation] [data-testid=row]"),
     ];
     for (view, marker) in views.iter().map(|view| (view.as_str(), marker(view))).chain(others) {
-        browser.eval(&format!("void (location.hash = {})", json!(view)));
+        browser.go(view);
         browser.wait_until(
             &format!(
                 "location.hash.split('?')[0] === {}.split('?')[0] && document.querySelector({}) !== null",

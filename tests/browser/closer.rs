@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     build,
-    library::{SPENT_AND_FOCUSED, focus_and_press},
+    library::{KEEP_SOUND, SPENT_AND_FOCUSED, focus_and_press, stored, wait_for_records},
     page::{Browser, Options},
     server::Server,
     songs::{AT_REST, LIMIT, excerpt, ffmpeg, folder, open, results},
@@ -46,6 +46,8 @@ fn closer(server: &Server, options: &Options) -> Browser {
     browser.wait_until(AT_REST, LIMIT);
     browser.click("[data-testid=closer]");
     browser.wait_for("[data-testid=closer-seek]", LIMIT);
+    // A view that has opened is given the keyboard, and scrolled to.
+    browser.wait_until("document.activeElement.closest('section')?.dataset.testid === 'closer'", LIMIT);
     browser
 }
 
@@ -100,9 +102,12 @@ fn zoom_and_loop_follow_keys_and_stand_in_the_address() {
     wait_for_second(&browser, 3);
     browser.wait_until("location.hash.includes('at=3') && location.hash.includes('zoom=2')", LIMIT);
 
+    // To a button the space bar is its own.
+    browser.eval(&format!("{SEEK}.focus()"));
     browser.press('l');
     browser.wait_for_text("[data-testid=looping]", "0:03", LIMIT);
     browser.press(' ');
+    browser.wait_for("[data-testid=closer] [data-testid=play].sounding", LIMIT);
     // Two rounds of the clip, and it has not left it.
     let until = std::time::Instant::now() + Duration::from_secs(7);
     while std::time::Instant::now() < until {
@@ -121,7 +126,7 @@ fn zoom_and_loop_follow_keys_and_stand_in_the_address() {
     browser.wait_until("document.querySelector('[data-testid=zoom]').innerText.startsWith('1')", LIMIT);
 
     // The address opens the view in this state, and a song that is gone leads back.
-    browser.eval("void (location.hash = '#song?song=999&at=3')");
+    browser.go("#song?song=999&at=3");
     browser.wait_for("[data-testid=closer][data-state=missing]", LIMIT);
     browser.click("[data-testid=closer-back]");
     browser.wait_for("[data-testid=song]", LIMIT);
@@ -131,7 +136,10 @@ fn zoom_and_loop_follow_keys_and_stand_in_the_address() {
 #[test]
 fn a_link_to_a_song_finds_it_in_a_later_visit() {
     let server = Server::start(&build::folder(), "/");
-    let browser = open(&server, &Options::default());
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page(KEEP_SOUND);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
     let folder = folder("closer-link");
     let songs = ["first.wav", "second.wav"].map(|name| folder.join(name));
     songs.iter().for_each(|song| ffmpeg(&["-f", "lavfi", "-i", "sine=220:r=22050:d=7"], song));
@@ -141,12 +149,14 @@ fn a_link_to_a_song_finds_it_in_a_later_visit() {
     let link = format!("#song?song={}&at=3", code(&browser));
     let title = "document.querySelector('[data-testid=closer] h1')?.innerText";
     let named = format!("{title} === 'second.wav'");
-    browser.eval(&format!("void (location.hash = {})", json!(link)));
+    browser.go(&link);
     browser.wait_until(&named, LIMIT);
-    // What is kept is written within a frame or two.
-    std::thread::sleep(Duration::from_millis(500));
+    browser.wait_until(&format!("{}.then((sounds) => sounds.length === 2)", stored("sounds")), LIMIT);
+    wait_for_records(&browser, 2);
     browser.reload();
     browser.wait_until(&named, LIMIT);
+    // With its sound, however early it was asked for.
+    browser.wait_for("[data-testid=closer] [data-testid=play]:enabled", LIMIT);
     browser.assert_content();
 }
 

@@ -64,7 +64,7 @@ fn a_row_is_looked_at_closely_from_its_address() {
     let closely = |row: &str| format!("[data-testid=experiments-closely][data-row='{row}']");
     browser.wait_for(&closely("3R"), LIMIT);
     for run in &experiments.runs {
-        browser.eval(&format!("location.hash = {}", json!(format!("#experiments?run={}", run.name))));
+        browser.go(&format!("#experiments?run={}", run.name));
         let shown = "[data-testid=experiments-closely][data-state=shown]";
         browser.wait_for_text(shown, &run.scored.date[..4], LIMIT);
         let scored = run.parts.iter().flatten().next_back().unwrap();
@@ -74,7 +74,7 @@ fn a_row_is_looked_at_closely_from_its_address() {
         let drawn = if run.training.is_some() { 2 } else { 0 };
         assert_eq!(count(&browser, "[data-testid=curves] svg"), drawn, "{}", run.name);
     }
-    browser.eval("location.hash = '#experiments?row=1'");
+    browser.go("#experiments?row=1");
     browser.wait_for(&closely("1"), LIMIT);
     if experiments.runs.iter().all(|run| run.row.as_deref() != Some("1")) {
         browser.wait_for("[data-testid=not-run]", LIMIT);

@@ -15,7 +15,7 @@ use crate::{
     teach,
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 const SIZE: (u32, u32) = (1280, 900);
 const PICKER: &str = "[data-testid=pick-files]";
 
@@ -185,6 +185,7 @@ fn firefox_says_why_and_opens_what_somebody_sent() {
     firefox.wait_until(AT_REST, LIMIT);
     firefox.click("[data-testid=closer]");
     firefox.wait_until("document.querySelector('[data-testid=ask-why]:enabled')", LIMIT);
+    firefox.wait_until("document.activeElement.closest('section')?.dataset.testid === 'closer'", LIMIT);
     firefox.click("[data-testid=ask-why]");
     firefox.wait_until("document.querySelector('[data-testid=why]').dataset.state === 'done'", LIMIT);
     let answer = firefox.eval("document.querySelector('[data-testid=why-answer]').innerText");

@@ -20,7 +20,7 @@ const SHOWN: &str = "document.querySelector('[data-testid=inside]')?.dataset.sta
 const STEPS: usize = 14;
 
 fn go(browser: &Browser, fragment: &str) {
-    browser.eval(&format!("void (location.hash = {})", json!(fragment)));
+    browser.go(fragment);
 }
 
 fn press(browser: &Browser, key: &str) {
@@ -120,6 +120,7 @@ fn a_songs_clip_ends_in_its_verdict() {
     browser.wait_until(SHOWN, LIMIT);
     // A song that is not here leads to the example.
     go(&browser, "#inside?song=999");
+    browser.wait_until("document.querySelector('.inside-clip').hidden", LIMIT);
     browser.wait_until(SHOWN, LIMIT);
     browser.assert_content();
 }

@@ -172,15 +172,30 @@ impl Browser {
         self.session.post("execute/sync", &json!({ "script": format!("return ({expression})"), "args": [] }))
     }
 
-    /// Waits until an expression is truthy, and gives its value.
+    /// Changes the fragment of the address, and waits until the page has heard of it.
+    pub(crate) fn go(&self, fragment: &str) {
+        self.eval(&format!(
+            "new Promise((done) => {{ const before = location.href; location.hash = {}; \
+             if (location.href === before) done(); \
+             else addEventListener('hashchange', () => setTimeout(done), {{ once: true }}); }})",
+            json!(fragment)
+        ));
+    }
+
+    /// Waits until an expression is truthy, and gives its value. What is not there yet, so
+    /// that nothing can be asked of it, is not truthy either.
     ///
     /// # Panics
     /// After `limit`, with what the page shows, a picture of it, and what the browser
     /// complained of.
     pub(crate) fn wait_until(&self, expression: &str, limit: Duration) -> Value {
         let start = Instant::now();
+        let patient = format!(
+            "(() => {{ try {{ return ({expression}); }} catch (error) {{ \
+             if (!(error instanceof TypeError)) throw error; return null; }} }})()"
+        );
         loop {
-            let value = self.eval(expression);
+            let value = self.eval(&patient);
             let truthy = !matches!(&value, Value::Null | Value::Bool(false)) && value != 0 && value != "";
             if truthy {
                 return value;

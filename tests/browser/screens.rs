@@ -77,14 +77,14 @@ fn screens() {
             LIMIT,
         );
         browser.wait_until(AT_REST, LIMIT);
-        browser.eval("void (location.hash = '#library')");
+        browser.go("#library");
         browser.wait_for("[data-testid=row][data-state=done]", LIMIT);
         let link = link_of_first_row(&browser);
         let result = format!("#{}", link.split_once('#').unwrap().1);
         let code = code(&browser);
         for (view, address) in VIEWS.into_iter().chain([("result", result.as_str())]) {
             if view == "library" {
-                browser.eval("void (location.hash = '#listen')");
+                browser.go("#listen");
                 browser.drop_files("[data-testid=drop-zone]", &more);
                 browser.wait_until(
                     &format!(
@@ -96,7 +96,7 @@ fn screens() {
                 browser.wait_until(AT_REST, LIMIT);
             }
             let address = address.replace("CODE", &code);
-            browser.eval(&format!("void (location.hash = {})", json!(address)));
+            browser.go(&address);
             browser.wait_until(
                 "document.querySelector('main > :not([hidden]) [data-state=loading]') === null && \
                  document.querySelector('main > :not([hidden]) :is(h1, h2)') !== null",

@@ -16,8 +16,9 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// The page's own code has taken the place of what was there before it.
 const STARTED: &str =
     "!document.getElementById('boot') && document.getElementById('app').childElementCount > 0";
-/// The service worker has kept everything.
-pub(crate) const KEPT: &str = "document.documentElement.dataset.offline === 'ready'";
+/// The service worker has kept everything, and keeps what the page asks for from here on.
+pub(crate) const KEPT: &str =
+    "document.documentElement.dataset.offline === 'ready' && navigator.serviceWorker.controller !== null";
 
 fn visit(browser: &Browser, server: &Server) {
     browser.open(&server.url());

@@ -112,6 +112,7 @@ fn two_instruments_are_learnt_in_seconds_and_used() {
     browser.wait_until(SPENT_AND_FOCUSED, LIMIT);
     browser.wait_until("!document.querySelector('[data-testid=teach-used]').hidden", LIMIT);
     browser.click("[data-testid=teach-used] a");
+    browser.wait_until("document.querySelector('[data-classes]') === null", LIMIT);
     let new = INSTRUMENTS.map(|one| (100..100 + NEW_FILES).map(move |seed| (one, seed)));
     let new: Vec<_> = new.into_iter().flatten().map(|(one, seed)| file(&folder, one, seed)).collect();
     drop_on(&browser, "[data-testid=drop-zone]", &new);
@@ -130,7 +131,7 @@ fn two_instruments_are_learnt_in_seconds_and_used() {
     assert!(right as f64 > 0.9 * new.len() as f64);
 
     // The lesson is still there when one comes back.
-    browser.eval("void (location.hash = '#teach')");
+    browser.go("#teach");
     browser.wait_for("[data-testid=teach-outcome]", LIMIT);
     browser.assert_content();
     assert!(ready <= READY_WITHIN, "{ready:?}");
@@ -170,6 +171,7 @@ fn a_lesson_says_what_it_lacks() {
     drop_on(&browser, ".teach-head", std::slice::from_ref(&one));
     browser.wait_for_text("[data-testid=said]", "class they belong to", LIMIT);
     drop_on(&browser, &class(0), &[one.clone(), silence, text]);
+    browser.wait_until("document.querySelectorAll('[data-testid=teach-file]').length === 3", LIMIT);
     drop_on(&browser, &class(1), &[one, other]);
     browser.wait_until(
         "[...document.querySelectorAll('[data-testid=teach-file]')].map((file) => file.dataset.state).join() \

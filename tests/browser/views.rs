@@ -37,7 +37,6 @@ fn a_language_is_taken_at_once_and_kept() {
     assert_eq!(browser.eval("document.documentElement.lang"), "en");
     assert_eq!(browser.text("#songs-heading"), "Songs");
     browser.wait_until(KEPT, LIMIT);
-    browser.wait_until("navigator.serviceWorker.controller !== null", LIMIT);
     server.stop();
 
     choose_language(&browser, "es");
@@ -94,7 +93,7 @@ fn the_lesson_is_read_and_leads_to_its_views() {
     browser.wait_for("[data-testid=experiments]", LIMIT);
 
     // What is presented stays presented.
-    browser.eval("void (location.hash = '#lesson?present=1')");
+    browser.go("#lesson?present=1");
     browser.wait_until(PRESENTED, LIMIT);
     browser.wait_for("[data-testid=lesson] a[href='#experiments']", LIMIT);
     browser.click("[data-testid=lesson] a[href='#experiments']");
@@ -116,7 +115,7 @@ fn the_lesson_follows_the_language() {
     browser.wait_for("[data-testid=experiments]", LIMIT);
 
     // It is the language of a lesson that is opened, too.
-    browser.eval("void (location.hash = '#lesson')");
+    browser.go("#lesson");
     browser.wait_for_text("[data-testid=lesson] [lang=es] h1", "Una lección de 45 minutos", LIMIT);
     choose_language(&browser, "en");
     browser.wait_for_text("[data-testid=lesson] [lang=en] h1", "A lesson of 45 minutes", LIMIT);
@@ -135,12 +134,12 @@ fn a_view_whose_code_does_not_come_can_be_asked_for_again() {
     block(&["*views-*.wasm"]);
     browser.open(&server.url());
     browser.wait_for("[data-testid=drop-zone]", LIMIT);
-    browser.eval("void (location.hash = '#experiments')");
+    browser.go("#experiments");
     browser.wait_for("[data-testid=view-again]", LIMIT);
     // The list of songs is as it was.
-    browser.eval("void (location.hash = '#listen')");
+    browser.go("#listen");
     browser.wait_until(LISTENING, LIMIT);
-    browser.eval("void (location.hash = '#experiments')");
+    browser.go("#experiments");
     browser.wait_for("[data-testid=view-again]", LIMIT);
     block(&[]);
     browser.click("[data-testid=view-again]");
@@ -209,7 +208,7 @@ fn addresses(browser: &Browser, large: &str) -> Vec<String> {
         json!(large)
     ));
     let song = song.as_str().unwrap();
-    browser.eval("void (location.hash = '#library')");
+    browser.go("#library");
     browser.wait_for("[data-testid=row][data-state=done]", LIMIT);
     let link = link_of_first_row(browser);
     let result = format!("#{}", link.split_once('#').unwrap().1);
@@ -218,11 +217,12 @@ fn addresses(browser: &Browser, large: &str) -> Vec<String> {
 }
 
 fn come_to(browser: &Browser, address: &str) {
-    browser.eval(&format!("void (location.hash = {})", json!(address)));
+    browser.go(address);
     browser.wait_until(
         &format!(
             "location.hash.split('?')[0] === {}.split('?')[0] && document.querySelector('main > :not([hidden]) :is(h1, h2)') !== null \
-             && document.querySelector('main > :not([hidden]) [data-state=loading]') === null",
+             && document.querySelector('main > :not([hidden]) [data-state=loading]') === null \
+             && document.querySelector('[data-testid=inside][data-state=busy]') === null",
             json!(address)
         ),
         LIMIT,

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use wasm_bindgen::{Clamped, JsValue};
 use web_sys::{HtmlCanvasElement, ImageData};
 
-use super::super::song::FileState;
+use super::super::song::{FileState, Song};
 use super::super::words::{self, sentence, t};
 use super::super::{canvas, focus};
 use super::stage::percent;
@@ -246,6 +246,9 @@ pub(super) fn WhyPanel(
     });
     let is_sought = closer.song.with_value(|song| RwSignal::from(song.file_state.clone()));
     let is_sought = Memo::new(move |_| is_sought.get() == FileState::Sought);
+    let model = closer.song.with_value(|song| RwSignal::from(song.model.clone()));
+    // Until there is any model, which of them heard the song is not known.
+    let is_early = Memo::new(move |_| model.get() == Song::EARLIER && closer.desk.awaits_models());
     let ask = move |_| {
         if let (Some(ClipHere { clip, start, end, .. }), Some(genre)) =
             (clip.get_untracked(), top.get_untracked())
@@ -282,7 +285,7 @@ pub(super) fn WhyPanel(
             <button
                 class="button secondary"
                 data-testid="ask-why"
-                disabled=move || top.get().is_none() || is_sought.get()
+                disabled=move || top.get().is_none() || is_sought.get() || is_early.get()
                 on:click=ask
             >
                 {move || match top.get() {
