@@ -390,9 +390,9 @@ fn songs_of_a_share_sheet_are_heard() {
     browser.assert_content();
 }
 
-/// The page stands still where one of its tasks takes so long, in milliseconds: ten
+/// The page stands still where one of its tasks takes so long, in milliseconds: five
 /// times what a quiet machine is allowed.
-const STANDSTILL: u64 = 500;
+const STANDSTILL: u64 = 250;
 
 /// Scrolls the table up and down for a hundred frames.
 const SCROLL: &str = "(async () => {

@@ -60,13 +60,9 @@ fn what_sounds_has_a_verdict_twice_a_second() {
     browser.wait_until(ENGINE_RUNS, LIMIT);
     browser.click("[data-testid=listen]");
     browser.wait_for("[data-testid=history]", LIMIT);
-    // A machine that does something else beside may miss it for a while.
-    let verdicts = [(); 3].map(|()| {
-        let verdicts = browser.eval(&COUNT_VERDICTS.replace("SECONDS", "5")).as_u64().unwrap();
-        println!("{verdicts} verdicts in 5 seconds");
-        verdicts
-    });
-    assert!(verdicts.iter().any(|&verdicts| verdicts >= 10), "{verdicts:?}");
+    let verdicts = browser.eval(&COUNT_VERDICTS.replace("SECONDS", "5"));
+    println!("{verdicts} verdicts in 5 seconds");
+    assert!(verdicts.as_u64().unwrap() >= 10, "{verdicts}");
 }
 
 #[test]

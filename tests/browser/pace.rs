@@ -21,9 +21,9 @@ const LEAST_PACE: Duration = Duration::from_secs(90);
 const VISITS: usize = 5;
 /// Five times what a quiet machine is allowed, in milliseconds.
 const LEAST_PROMPT: f64 = 5000.0;
-/// The page stands still where one of its tasks takes so long, in milliseconds: ten times
+/// The page stands still where one of its tasks takes so long, in milliseconds: five times
 /// what a quiet machine is allowed.
-const STANDSTILL: u64 = 500;
+const STANDSTILL: u64 = 250;
 
 const ENGINE_RUNS: &str = "document.querySelector('[data-testid=engine]')?.dataset.state === 'cpu'";
 
