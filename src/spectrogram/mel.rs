@@ -15,6 +15,11 @@ const LINEAR_STEP_HZ: f64 = 200.0 / 3.0;
 /// Mels at [`LOGARITHMIC_FROM_HZ`].
 const LOGARITHMIC_FROM_MEL: f64 = LOGARITHMIC_FROM_HZ / LINEAR_STEP_HZ;
 
+/// How far the power of white noise under a periodic Hann window is correlated in bins
+/// 0, 1 and 2 apart: the square of the autocorrelation of the window's own spectrum, which
+/// is −1/2, 1, −1/2.
+const HANN_POWER_CORRELATION: [f64; 3] = [1.0, 4.0 / 9.0, 1.0 / 36.0];
+
 /// The logarithm of the ratio of two frequencies a mel apart above that:
 /// 27 mels make a ratio of 6.4.
 fn logarithmic_step() -> f64 {
@@ -101,6 +106,25 @@ impl MelBank {
         self.bands.iter().map(|band| band.width_hz)
     }
 
+    /// Of how many independent exponentials of equal weight the power of white noise in
+    /// each band is the mean, as far as its spread says (F. E. Satterthwaite, 1946): one,
+    /// where a band is a single bin, and the more the wider it is, since a wide band of
+    /// noise is steadier than a narrow one. Under a Hann window bins next to each other
+    /// have correlated power.
+    pub fn noise_degrees(&self) -> impl Iterator<Item = f64> {
+        self.bands.iter().map(|band| {
+            let weights = &self.weights[band.weights.clone()];
+            let at_distance = |(distance, correlation): (usize, f64)| {
+                let both = weights.iter().zip(&weights[distance.min(weights.len())..]);
+                let sum: f64 = both.map(|(one, other)| f64::from(*one) * f64::from(*other)).sum();
+                if distance == 0 { sum } else { 2.0 * correlation * sum }
+            };
+            let spread: f64 = HANN_POWER_CORRELATION.into_iter().enumerate().map(at_distance).sum();
+            let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+            if spread > 0.0 { total * total / spread } else { 1.0 }
+        })
+    }
+
     /// Weighs [`LANES`] power spectra `[bins, LANES]` and writes the columns
     /// from `first` on of `mel`, `[n_mels, frames]`; lanes past its last column
     /// are dropped.
@@ -177,6 +201,33 @@ mod tests {
         for hz in [0.0, 60.0, 999.0, 1000.0, 1001.0, 11_025.0, 192_000.0] {
             assert!((mel_to_hz(hz_to_mel(hz)) - hz).abs() < 1e-9 * hz.max(1.0));
         }
+    }
+
+    /// What a band's power spreads by, over frames that do not overlap.
+    #[test]
+    fn a_band_of_noise_is_as_steady_as_its_degrees_say() {
+        let config =
+            SpectrogramConfig { hop_length: 2048, n_mels: 64, center: false, ..SpectrogramConfig::default() };
+        let mut state = 1_u64;
+        let noise: Vec<f32> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .take(2048 * 3000)
+        .collect();
+        let mut spectrogram = super::super::MelSpectrogram::new(&config).unwrap();
+        let mel = spectrogram.power(&noise);
+        let mut wider = 0.0;
+        for (band, degrees) in MelBank::new(&config).noise_degrees().enumerate() {
+            let row = &mel[band * 3000..][..3000];
+            let mean = row.iter().map(|&power| f64::from(power)).sum::<f64>() / 3000.0;
+            let variance = row.iter().map(|&power| (f64::from(power) - mean).powi(2)).sum::<f64>() / 3000.0;
+            let measured = mean * mean / variance;
+            assert!((measured / degrees).ln().abs() < 0.2, "band {band}: {measured} for {degrees}");
+            assert!(degrees > 0.99 * wider, "band {band}: {degrees} after {wider}");
+            wider = degrees;
+        }
+        assert!(wider > 30.0, "{wider}");
     }
 
     #[test]

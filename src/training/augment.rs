@@ -14,7 +14,7 @@ use std::{f32::consts::PI, ops::Range};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Beta, Distribution, Normal};
+use rand_distr::{Beta, Distribution, Gamma, Normal};
 use rayon::prelude::*;
 
 use super::recipe::Augmentation;
@@ -24,7 +24,10 @@ use crate::{
         split::{Part, Split},
     },
     network::card::{Input, ModelCard},
-    spectrogram::picture::{Picture, VIRIDIS},
+    spectrogram::{
+        mel::MelBank,
+        picture::{Picture, VIRIDIS},
+    },
 };
 
 /// What a step learns from.
@@ -46,6 +49,8 @@ pub struct Augmenter<'a> {
     around: Vec<Range<usize>>,
     frames: usize,
     top_db: f32,
+    /// How steady noise is in each band: [`MelBank::noise_degrees`].
+    steadiness: Vec<f32>,
     input: Input,
     /// Where the input is a picture.
     picture: Option<Picture>,
@@ -76,8 +81,11 @@ impl<'a> Augmenter<'a> {
                 first = clip;
             }
         }
+        let bank = MelBank::new(&archive.spectrogram);
+        let steadiness = bank.noise_degrees().map(|degrees| degrees as f32).collect();
         let (top_db, input) = (card.spectrogram.top_db, card.input);
-        Self { archive, clips, around, frames, top_db, input, picture: None, strength }.with_input(input)
+        Self { archive, clips, around, frames, top_db, steadiness, input, picture: None, strength }
+            .with_input(input)
     }
 
     /// Draws the same and shows it as this input.
@@ -264,15 +272,17 @@ impl<'a> Augmenter<'a> {
             let loudest = cells.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let floor = loudest - rng.random_range(25.0..70.0);
             let tilt = rng.random_range(-20.0..10.0) / bands as f32;
-            for (band, row) in cells.chunks_exact_mut(self.frames).enumerate() {
+            let rows = cells.chunks_exact_mut(self.frames).zip(&self.steadiness);
+            for (band, (row, &degrees)) in rows.enumerate() {
                 let of_noise = power(floor + tilt * band as f32);
+                // A mean of exponentials, which the power of Gaussian noise is in each bin.
+                let of_noise = Gamma::new(degrees, of_noise / degrees).ok().filter(|_| noisy);
                 let mut reverberation = 0.0;
                 for cell in row {
                     let mut sum = power(*cell) + echo * reverberation;
                     reverberation = sum;
-                    if noisy {
-                        // The power of Gaussian noise in a band is about exponential.
-                        sum -= of_noise * (1.0 - rng.random::<f32>()).ln();
+                    if let Some(of_noise) = of_noise {
+                        sum += of_noise.sample(rng);
                     }
                     *cell = 10.0 * sum.max(1e-20).log10();
                 }
@@ -663,6 +673,33 @@ mod tests {
         let noisy = quiet(Augmentation { noise: 1.0, ..Augmentation::default() });
         let echoing = quiet(Augmentation { room: 1.0, ..Augmentation::default() });
         assert!(without > 0.3 && noisy < 0.4 && echoing < 0.5 * without, "{without} {noisy} {echoing}");
+    }
+
+    #[test]
+    fn noise_is_as_steady_as_its_band_is_wide() {
+        // A click in each clip, so long that a whole frame of it is heard, and nothing beside it.
+        let archive = archive(10, |_, _, frame| if frame % 34 < 2 { 255 } else { 0 });
+        let noises = drawn(&archive, Augmentation { noise: 1.0, ..Augmentation::default() }, 10);
+        let mut spread = vec![Vec::new(); BANDS];
+        for clip in noises.iter().flat_map(|batch| batch.cells.chunks_exact(BANDS * 34)) {
+            let click = (0..34).max_by(|&one, &other| clip[one].total_cmp(&clip[other])).unwrap();
+            for (row, spread) in clip.chunks_exact(34).zip(&mut spread) {
+                // A part of the click is in the frames before and after; the last may be the first's.
+                let noise: Vec<f32> = (3..32).map(|after| power(row[(click + after) % 34])).collect();
+                let mean = noise.iter().sum::<f32>() / noise.len() as f32;
+                // Far enough from the 80 dB that are kept.
+                if mean > power(-70.0) {
+                    let squares = noise.iter().map(|noise| (noise / mean - 1.0).powi(2)).sum::<f32>();
+                    spread.push(f64::from(squares) / (noise.len() - 1) as f64);
+                }
+            }
+        }
+        let bank = MelBank::new(&archive.spectrogram);
+        for (band, (spread, degrees)) in spread.iter().zip(bank.noise_degrees()).enumerate() {
+            assert!(spread.len() > 100, "band {band}: {}", spread.len());
+            let measured = spread.len() as f64 / spread.iter().sum::<f64>();
+            assert!((measured / degrees).ln().abs() < 0.2, "band {band}: {measured} for {degrees}");
+        }
     }
 
     #[test]
