@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Times a training step of row 8 (batch 64) on the processor: our own convolutions, the
-# same on its matrix unit where it has one, burn's Flex (the one of burn's own backends
-# for processors that this crate builds), and Keras, one after the other, on clips as they
-# are; then a step of the page's network before it has teachers.
+# same on its matrix unit where it has one, burn's backends Flex and ndarray, and Keras, one
+# after the other, on clips as they are; before Keras a step of the smallest of the page's
+# teachers. (burn's two others for processors are not built here: cpu brings an LLVM of its
+# own from the network, tch wants PyTorch's libraries.)
 #
 #   scripts/bench-training.sh ARCHIVE [FOLDER]
 #
@@ -19,15 +20,15 @@ if [ ! -x "$python_home/bin/python" ] || ! "$python_home/bin/python" -c 'import 
     "$python_home/bin/pip" install --quiet keras tensorflow-cpu
 fi
 
-cargo build --locked --release --bin needledrop
+cargo build --locked --release --bin needledrop --features ndarray
 needledrop=${CARGO_TARGET_DIR:-target}/release/needledrop
 run=$(mktemp -d)
 trap 'rm -rf "$run"' EXIT
 
 grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | sed "s/^ */$(date +%F), /; s/\$/, $(nproc) cores/"
 echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
-devices=(cpu flex)
-if grep -qw amx_bf16 /proc/cpuinfo; then devices=(cpu amx flex); fi
+devices=(cpu flex ndarray)
+if grep -qw amx_bf16 /proc/cpuinfo; then devices=(cpu amx flex ndarray); fi
 # pace DEVICE FIRST STEPS OPTION ...: seconds a step. The FIRST of a process are slower, as
 # the first step of Keras is: a second process takes STEPS more than they are, and what it
 # takes longer is counted.
@@ -41,13 +42,15 @@ pace() {
         END { printf "%.3f s a step (%.3f in the first %d)\n", (s[2] - s[1]) / steps, s[1] / first, first }'
 }
 for device in "${devices[@]}"; do
-    # Flex takes a quarter of a minute for each.
+    # burn's own take a quarter of a minute and more for each.
     counts=(8 16)
-    if [ "$device" = flex ]; then counts=(1 2); fi
-    printf 'row 8, --device %-5s %s\n' "$device" "$(pace "$device" "${counts[@]}" --row 8 --recipe plain)"
+    case $device in flex | ndarray) counts=(1 2) ;; esac
+    printf 'row 8, --device %-7s %s\n' "$device" "$(pace "$device" "${counts[@]}" --row 8 --recipe plain)"
 done
 for device in "${devices[@]}"; do
-    printf 'small, --device %-5s %s\n' "$device" "$(pace "$device" 8 48 --design docs/designs/small.json)"
+    counts=(8 48)
+    case $device in flex | ndarray) counts=(2 8) ;; esac
+    printf 'small, --device %-7s %s\n' "$device" "$(pace "$device" "${counts[@]}" --design docs/designs/small.json)"
 done
 
 TF_CPP_MIN_LOG_LEVEL=3 "$python_home/bin/python" - <<'PYTHON'

@@ -18,6 +18,10 @@ pub enum DeviceKind {
     Flex,
     /// As [`Cpu`](Self::Cpu), on the processor's matrix unit, from numbers of 16 bits.
     Amx,
+    /// The processor, burn's backend on the crate ndarray for everything: to be timed beside
+    /// Flex (`scripts/bench-training.sh`).
+    #[cfg(feature = "ndarray")]
+    NdArray,
     /// An NVIDIA GPU.
     #[cfg(feature = "cuda")]
     Cuda,
@@ -55,6 +59,8 @@ impl DeviceKind {
         Self::Cpu,
         Self::Flex,
         Self::Amx,
+        #[cfg(feature = "ndarray")]
+        Self::NdArray,
         #[cfg(feature = "cuda")]
         Self::Cuda,
         #[cfg(feature = "wgpu")]
@@ -67,6 +73,8 @@ impl DeviceKind {
             Self::Cpu => "cpu",
             Self::Flex => "flex",
             Self::Amx => "amx",
+            #[cfg(feature = "ndarray")]
+            Self::NdArray => "ndarray",
             #[cfg(feature = "cuda")]
             Self::Cuda => "cuda",
             #[cfg(feature = "wgpu")]
@@ -76,7 +84,13 @@ impl DeviceKind {
 
     /// Whether it is the processor.
     pub fn is_processor(self) -> bool {
-        matches!(self, Self::Cpu | Self::Flex | Self::Amx)
+        match self {
+            Self::Cpu | Self::Flex | Self::Amx => true,
+            #[cfg(feature = "ndarray")]
+            Self::NdArray => true,
+            #[cfg(any(feature = "cuda", feature = "wgpu"))]
+            _ => false,
+        }
     }
 
     /// What computes convolutions on it.
@@ -101,6 +115,10 @@ impl DeviceKind {
                     );
                 }
                 Self::Cpu | Self::Flex | Self::Amx => Device::flex(),
+                // burn means to take it away; so shall this go then.
+                #[cfg(feature = "ndarray")]
+                #[allow(deprecated, reason = "to be timed beside its successor")]
+                Self::NdArray => Device::ndarray(),
                 #[cfg(feature = "cuda")]
                 Self::Cuda => Device::cuda(burn::tensor::DeviceIndex::Default),
                 #[cfg(feature = "wgpu")]
@@ -127,6 +145,7 @@ impl std::str::FromStr for DeviceKind {
             name: name.into(),
             known: Self::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "),
             hint: match name {
+                "ndarray" => "; build with `--features ndarray`",
                 "cuda" => "; build with `--features cuda`",
                 "wgpu" => "; build with `--features wgpu`",
                 _ => "",

@@ -66,7 +66,7 @@ pub struct Session {
     /// As it was typed, but of every path only the last name: where files lay is
     /// the machine's own business.
     pub command: String,
-    /// `cpu`, `amx`, `flex`, `cuda` or `wgpu`.
+    /// `cpu`, `amx`, `flex`, `ndarray`, `cuda` or `wgpu`.
     pub device: String,
     /// Processor and, where the system names it, GPU.
     pub machine: String,

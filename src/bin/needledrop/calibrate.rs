@@ -74,7 +74,7 @@ pub(crate) struct Arguments {
     /// refuses what is no music, --not-music names the sounds to do so by.
     #[arg(long, value_name = "MODEL")]
     like: Option<PathBuf>,
-    /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu).
+    /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu, ndarray).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
     /// The calibrated model; what was measured goes beside it as JSON. [default: in the

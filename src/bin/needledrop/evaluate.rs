@@ -65,7 +65,7 @@ pub(crate) struct Arguments {
     /// of whom nothing was learned are scored by themselves, too.
     #[arg(long, value_name = "FILE")]
     artists: Option<PathBuf>,
-    /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu).
+    /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu, ndarray).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
     /// How the numbers of the weights are rounded first: f16 scores what `export` makes of

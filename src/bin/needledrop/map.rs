@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     /// The log-mel archive that it was trained on.
     #[arg(long)]
     archive: PathBuf,
-    /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu).
+    /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu, ndarray).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
     /// Where to write the map.

@@ -72,7 +72,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Where to train: cpu, amx (its matrix unit, in 16 bits), flex (burn's Flex alone), or
-    /// what this build has beside them (cuda, wgpu).
+    /// what this build has beside them (cuda, wgpu, ndarray).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
     /// The paper's recipe, the same with a learning rate that suits it, or our best for
