@@ -116,7 +116,7 @@ pub(crate) fn TakeSong(
 ) -> impl IntoView {
     let desk = expect_context::<Desk>();
     let state = RwSignal::from(song.state.clone());
-    // Shown where the clipboard is closed to pages.
+    // Also where the clipboard is closed to pages.
     let link = RwSignal::new(None::<String>);
     let copy = {
         let song = song.clone();
@@ -124,12 +124,14 @@ pub(crate) fn TakeSong(
             let Some(shared) = Shared::of(&record_of(&song)) else { return };
             spawn_local(async move {
                 let text = link_to(&shared);
+                // Shown before the clipboard answers: a browser may first ask the person, who
+                // need not.
+                link.try_set(Some(text.clone()));
                 let clipboard = browser::property(&window().navigator(), "clipboard");
-                match browser::call_async(&clipboard, "writeText", &[&text.as_str().into()]).await {
+                match browser::call_async(&clipboard, "writeText", &[&text.into()]).await {
                     Ok(_) => desk.said.set(t!("library.link_copied")),
                     Err(_) => desk.said.set(t!("library.link_shown")),
                 }
-                link.try_set(Some(text));
             });
         }
     };
