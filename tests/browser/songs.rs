@@ -88,10 +88,19 @@ pub(crate) fn songs(folder: &Path) -> Vec<PathBuf> {
         return real;
     }
     println!("there is no music at {}: the songs are made by ffmpeg", shared.display());
-    let drone =
-        "aevalsrc=0.3*sin(2*PI*t*(110+20*sin(t)))+0.2*sin(2*PI*330*t)*lt(mod(t\\,0.5)\\,0.2):s=22050:d=30";
-    let hiss = "anoisesrc=d=30:r=22050:a=0.3:seed=1,tremolo=f=2:d=0.9";
-    [("drone", drone), ("hiss", hiss)]
+    // A tune over four chords and a rhythm below them: music, as the page's network hears it.
+    let root = "pow(2\\,(5*eq(floor(mod(t/2\\,4))\\,1)+7*eq(floor(mod(t/2\\,4))\\,2)+9*eq(floor(mod(t/2\\,4))\\,3))/12)";
+    let saw = |hertz: f32| format!("(mod({hertz}*{root}*t\\,1)-0.5)");
+    let bass = format!("0.15*{}*exp(-3*mod(t\\,0.25))", saw(55.0));
+    let snare = "0.15*(random(0)*2-1)*exp(-20*mod(t+0.5\\,1))";
+    let chords = format!("0.1*({}+{}+{})*exp(-1.5*mod(t\\,0.5))", saw(220.0), saw(277.2), saw(329.6));
+    let third_and_fifth = "pow(2\\,(4*gt(mod(t\\,0.75)\\,0.25)+3*gt(mod(t\\,0.75)\\,0.5))/12)";
+    let melody = format!("0.1*sin(2*PI*440*{root}*{third_and_fifth}*t)*exp(-4*mod(t\\,0.25))");
+    let kick = "0.4*sin(2*PI*55*mod(t\\,0.5)*(1+2*exp(-30*mod(t\\,0.5))))*exp(-8*mod(t\\,0.5))";
+    let hat = "0.05*(random(1)*2-1)*exp(-60*mod(t\\,0.125))";
+    let tune = format!("aevalsrc={chords}+{melody}+{snare}+{bass}:s=22050:d=30");
+    let rhythm = format!("aevalsrc={kick}+{snare}+{hat}+{bass}:s=22050:d=30");
+    [("tune", &tune), ("rhythm", &rhythm)]
         .map(|(name, source)| {
             let song = folder.join(format!("{name}.flac"));
             ffmpeg(&["-f", "lavfi", "-i", source], &song);
