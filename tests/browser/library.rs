@@ -95,6 +95,26 @@ pub(crate) fn link_of_first_row(browser: &Browser) -> String {
     link.as_str().unwrap().to_owned()
 }
 
+#[test]
+fn what_is_no_music_has_no_link_and_no_picture() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let noise = folder("library-no-music").join("noise.wav");
+    ffmpeg(&["-f", "lavfi", "-i", "anoisesrc=d=7:r=22050:a=0.3:seed=1"], &noise);
+    browser.drop_files("[data-testid=drop-zone]", &[&noise]);
+    browser.wait_until(AT_REST, LIMIT);
+    go(&browser, "#library");
+    browser.wait_for("[data-testid=row][data-state=done] [data-testid=row-more]", LIMIT);
+    let genre = browser.eval("document.querySelector('[data-testid=row-genre]').innerText.trim()");
+    assert_eq!(genre, "Not music");
+    browser.click("[data-testid=row-more]");
+    browser.wait_for("[data-testid=copy-link]", LIMIT);
+    for button in ["copy-link", "take-picture"] {
+        let disabled = browser.eval(&format!("document.querySelector('[data-testid={button}]').disabled"));
+        assert_eq!(disabled, true, "{button}");
+    }
+}
+
 /// Three songs, the last of them broken.
 fn three(name: &str) -> Vec<PathBuf> {
     let folder = folder(name);

@@ -10,6 +10,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{File, FilePropertyBag};
 
 use super::Shelf;
+use crate::classify::verdict::Doubt;
 use crate::library::share::Shared;
 use crate::library::{export, record::Record};
 use crate::page::desk::Desk;
@@ -115,7 +116,7 @@ pub(crate) fn TakeSong(
     song: Song,
 ) -> impl IntoView {
     let desk = expect_context::<Desk>();
-    let state = RwSignal::from(song.state.clone());
+    let (state, hearing) = (RwSignal::from(song.state.clone()), RwSignal::from(song.hearing.clone()));
     // Also where the clipboard is closed to pages.
     let link = RwSignal::new(None::<String>);
     let copy = {
@@ -143,7 +144,9 @@ pub(crate) fn TakeSong(
             }
         });
     };
-    let nothing = move || state.with(|state| *state != SongState::Done);
+    // What is not music has no result that could be sent: `Shared::of`.
+    let no_music = move || hearing.with(|hearing| hearing.doubt == Some(Doubt::NotMusic));
+    let nothing = move || state.with(|state| *state != SongState::Done) || no_music();
     view! {
         <button class="button secondary" data-testid="copy-link" disabled=nothing on:click=copy>
             {sentence("library.copy_link")}
