@@ -261,7 +261,11 @@ impl Job<'_> {
         let mut teachers =
             self.teachers.iter().map(|teacher| self.teacher(teacher)).collect::<Result<Vec<_>, _>>()?;
         let eyes = self.eyes(self.teachers, recipe.beyond.clear_teachers)?;
-        let between_looks = if device == Device::flex() { 1 } else { STEPS_BETWEEN_LOOKS };
+        let on_processor = device == Device::flex();
+        #[cfg(feature = "ndarray")]
+        #[allow(deprecated, reason = "to be timed beside its successor")]
+        let on_processor = on_processor || device == Device::ndarray();
+        let between_looks = if on_processor { 1 } else { STEPS_BETWEEN_LOOKS };
 
         std::thread::scope(|scope| -> Result<Checkpoint, TrainingError> {
             while !is_over(&state) {
