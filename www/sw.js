@@ -5,7 +5,8 @@
 // A version is installed as a whole or not at all (but for the GPU's engine, which
 // most never need and which is kept once it was asked for), and waits until the page
 // asks it to take over ("take-over") or the last page of the old one is closed.
-// A page that has just started asks it to forget older ones ("tidy").
+// A page that has just started asks it to forget older ones ("tidy") and to keep what was
+// asked for before it answered.
 
 const FILES = [/* [address, digest, whether its name changes with its content, whether it is kept only once asked for], ... */];
 const VERSION = "";
@@ -33,6 +34,28 @@ async function obtain([path, integrity, versioned]) {
 /** A response that went through a redirect may not answer a navigation. */
 function plain(response) {
   return response.redirected ? new Response(response.body, { headers: response.headers }) : response;
+}
+
+/** The file as the browser's own cache has it, or nothing: what a page asked for before
+ *  this worker answered it, as on a first visit, and without asking the network again. */
+async function remembered([path, integrity]) {
+  const url = new URL(path, self.registration.scope).href;
+  try {
+    const response = await fetch(url, { cache: "only-if-cached", mode: "same-origin", integrity });
+    return response.ok ? [url, plain(response)] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Keeps what was asked for on demand before this worker answered. */
+async function catchUp() {
+  const cache = await caches.open(CACHE);
+  for (const file of FILES.filter(([, , , onDemand]) => onDemand)) {
+    if (await cache.match(new URL(file[0], self.registration.scope).href)) continue;
+    const found = await remembered(file);
+    if (found) await cache.put(...found);
+  }
 }
 
 async function find(url, names) {
@@ -83,7 +106,11 @@ async function answer(event) {
   const onDemand = FILES.find(([path, , , onDemand]) =>
     onDemand && new URL(path, self.registration.scope).href === url.href);
   if (!onDemand) return fetch(request);
-  const [, response] = await obtain(onDemand);
+  const [, response] = await obtain(onDemand).catch(async (error) => {
+    const found = await remembered(onDemand);
+    if (!found) throw error;
+    return found;
+  });
   const copy = response.clone();
   // Where there is no room for it, it is fetched again next time.
   event.waitUntil(caches.open(CACHE).then((cache) => cache.put(url.href, copy)).catch(() => {}));
@@ -103,7 +130,9 @@ async function receive(request) {
 }
 
 self.addEventListener("install", (event) => event.waitUntil(install()));
-self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+// Where there is no room for what is on demand, it is asked for again when it is wanted.
+const later = () => catchUp().catch(() => {});
+self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim().then(later)));
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const { origin, pathname } = new URL(request.url);
@@ -116,5 +145,5 @@ self.addEventListener("fetch", (event) => {
 });
 self.addEventListener("message", (event) => {
   if (event.data === "take-over") event.waitUntil(self.skipWaiting());
-  if (event.data === "tidy") event.waitUntil(tidy());
+  if (event.data === "tidy") event.waitUntil(tidy().then(later));
 });

@@ -109,6 +109,23 @@ fn every_file_is_kept_that_every_browser_needs() {
     assert_eq!(kept, of_all);
 }
 
+#[test]
+fn what_was_wanted_before_the_worker_answered_is_kept_too() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    let mut built = Vec::new();
+    list(&build::folder(), "/", &mut built);
+    let wanted = built.iter().find(|path| path.contains("/row8")).unwrap();
+    // A page of this folder that registers no worker.
+    browser.open(&format!("{}manifest.webmanifest", server.url()));
+    browser.eval(&format!("fetch('{wanted}').then((response) => response.arrayBuffer()).then(() => true)"));
+    visit(&browser, &server);
+    browser.wait_until(KEPT, LIMIT);
+    browser.wait_until(&format!("caches.match('{wanted}').then(Boolean)"), LIMIT);
+    let asked = server.requests().iter().filter(|path| *path == wanted).count();
+    assert_eq!(asked, 1, "asked the network for it again");
+}
+
 /// The addresses of a folder's files, as a service worker should know them.
 fn list(folder: &Path, address: &str, into: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
