@@ -71,17 +71,26 @@ impl Observation {
 
 /// The temperature at which the clips' loss is least; 1 where there are none.
 pub fn fit_temperature(clips: &[Observation]) -> f32 {
+    weighted_temperature(clips, &vec![1.0; clips.len()])
+}
+
+/// The same where clips count for more or less.
+fn weighted_temperature(clips: &[Observation], shares: &[f64]) -> f32 {
     if clips.is_empty() {
         return 1.0;
     }
     let loss = |log_temperature: f64| -> f64 {
-        let calibration = Calibration { temperature: log_temperature.exp() as f32, ..Calibration::default() };
-        let loss =
-            |clip: &Observation| Answer::new(&calibration.scaled(&clip.logits), clip.genre, clip.track).loss;
-        clips.iter().map(loss).sum()
+        let temperature = log_temperature.exp() as f32;
+        weighted_loss(clips, shares, &Calibration { temperature, ..Calibration::default() })
     };
     // From a twentieth to twenty: beyond that, a network says nothing.
     least(-3.0, 3.0, loss).exp() as f32
+}
+
+fn weighted_loss(clips: &[Observation], shares: &[f64], calibration: &Calibration) -> f64 {
+    let loss =
+        |clip: &Observation| Answer::new(&calibration.scaled(&clip.logits), clip.genre, clip.track).loss;
+    clips.iter().zip(shares).map(|(clip, share)| share * loss(clip)).sum()
 }
 
 /// Half of it times the squared biases is added to the mean loss of a clip: of 0.3 to 0,
@@ -93,11 +102,11 @@ const BIAS_RIDGE: f64 = 0.01;
 /// fitted on, in nats; all genres count alike.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scalings {
-    /// By a temperature alone.
+    /// By a temperature alone, fitted as it is judged: all genres count alike.
     pub alone: f64,
     /// By a temperature and biases.
     pub biased: f64,
-    /// The temperature alone, fitted on all clips.
+    /// The temperature alone, fitted on all clips, each counting alike.
     temperature: f32,
     /// Temperature and biases, fitted on all clips.
     with_bias: Calibration,
@@ -115,7 +124,8 @@ impl Scalings {
                 clips.iter().filter(|clip| (clip.track % FOLDS == fold) == own).cloned().collect()
             };
             let (rest, own) = (of_fold(false), of_fold(true));
-            let temperature = Calibration { temperature: fit_temperature(&rest), ..Calibration::default() };
+            let temperature = weighted_temperature(&rest, &balance(&rest, classes));
+            let temperature = Calibration { temperature, ..Calibration::default() };
             alone += balanced_loss(&own, classes, &temperature) / FOLDS as f64;
             biased += balanced_loss(&own, classes, &fit_biases(&rest, classes)) / FOLDS as f64;
         }
@@ -149,9 +159,7 @@ fn balance(clips: &[Observation], classes: usize) -> Vec<f64> {
 }
 
 fn balanced_loss(clips: &[Observation], classes: usize, calibration: &Calibration) -> f64 {
-    let loss =
-        |clip: &Observation| Answer::new(&calibration.scaled(&clip.logits), clip.genre, clip.track).loss;
-    clips.iter().zip(balance(clips, classes)).map(|(clip, share)| share * loss(clip)).sum()
+    weighted_loss(clips, &balance(clips, classes), calibration)
 }
 
 /// The temperature and biases at which the clips' loss, with a ridge on the biases, is
@@ -601,6 +609,20 @@ mod tests {
         let scalings = Scalings::compare(&of_one, 4);
         assert_eq!(scalings.alone, scalings.biased);
         assert!(scalings.better().bias.is_empty());
+    }
+
+    /// A genre that is rare, and of which a network is far too sure.
+    #[test]
+    fn a_temperature_is_compared_as_fairly_as_biases_are() {
+        let mut clips = drawn(3000, 1.0, 0.0);
+        clips.retain(|clip| clip.genre != 0 || clip.track.is_multiple_of(8));
+        for clip in clips.iter_mut().filter(|clip| clip.genre == 0) {
+            clip.logits.iter_mut().for_each(|logit| *logit *= 8.0);
+        }
+        let by_the_many = Calibration { temperature: fit_temperature(&clips), ..Calibration::default() };
+        let scalings = Scalings::compare(&clips, 4);
+        let by_all_alike = balanced_loss(&clips, 4, &by_the_many);
+        assert!(scalings.alone < by_all_alike - 0.05, "{scalings:?}, {by_all_alike}");
     }
 
     #[test]
