@@ -20,7 +20,7 @@ use crate::{
     build,
     page::{Browser, Options},
     server::Server,
-    songs::{AT_REST, LIMIT, ffmpeg, folder, open, results, songs},
+    songs::{AT_REST, LIMIT, choose_papers_network, ffmpeg, folder, open, results, songs},
 };
 
 /// Length of the song, in minutes, where `NEEDLEDROP_SONG_MINUTES` says no other.
@@ -126,6 +126,8 @@ fn added_and_left(song: &Path, worker_script: &str) -> (f64, f64) {
     let server = Server::start_isolated(page.path());
     let browser = open(&server, &Options { measured: true, ..Options::default() });
     browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
+    // The slower one, so that the song is not over before it is stopped.
+    choose_papers_network(&browser);
     let (before, _) = memory(&browser);
     browser.drop_files("[data-testid=drop-zone]", &[song]);
     browser.wait_until("JSON.parse(window.needledrop.results())[0].clips.length > 20", LIMIT);

@@ -450,7 +450,7 @@ fn two_hundred_files_at_once_are_all_heard() {
     let browser = open(&server, &Options::default());
     browser.drop_files("[data-testid=drop-zone]", &[&folder]);
     browser.wait_until("document.querySelectorAll('[data-testid=song]').length === 200", LIMIT);
-    browser.wait_until(AT_REST, LIMIT);
+    browser.wait_until(AT_REST, 3 * LIMIT);
     let results = results(&browser);
     let expected = heard(&[song]);
     results.iter().for_each(|song| assert_same_verdicts(song, &expected[0]));
