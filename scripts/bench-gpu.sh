@@ -10,7 +10,7 @@
 # FOLDER takes a Python environment with PyTorch, where the system's Python has none; it is
 # made where absent (default: .cache/torch).
 set -euo pipefail
-archive=$(realpath "${1:?usage: scripts/bench-gpu.sh ARCHIVE [DEVICE [FOLDER]]}")
+archive=$(realpath -s "${1:?usage: scripts/bench-gpu.sh ARCHIVE [DEVICE [FOLDER]]}")
 cd "$(dirname "$0")/.."
 device=${2:-cuda}
 python=python3

@@ -10,7 +10,7 @@
 # lists of `filtered` in splits/ beside it. FOLDER takes the Python environment with
 # scikit-learn; it is made where absent (default: .cache/leakage).
 set -euo pipefail
-archive=$(realpath "${1:?usage: scripts/bench-leakage.sh ARCHIVE [FOLDER]}")
+archive=$(realpath -s "${1:?usage: scripts/bench-leakage.sh ARCHIVE [FOLDER]}")
 cd "$(dirname "$0")/.."
 python_home=${2:-.cache/leakage}
 

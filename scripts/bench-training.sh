@@ -10,7 +10,7 @@
 # ARCHIVE is a log-mel archive (`needledrop prepare`). FOLDER takes the Python
 # environment with Keras; it is made where absent (default: .cache/keras).
 set -euo pipefail
-archive=$(realpath "${1:?usage: scripts/bench-training.sh ARCHIVE [FOLDER]}")
+archive=$(realpath -s "${1:?usage: scripts/bench-training.sh ARCHIVE [FOLDER]}")
 cd "$(dirname "$0")/.."
 python_home=${2:-.cache/keras}
 

@@ -5,7 +5,7 @@
 #   scripts/make-not-music.sh FOLDER
 #
 # FOLDER gets `calibration` and `test`, and in each `speech`, `noise`, `tones`,
-# `clicks` and `silence`, more than 200 files of 6 to 10 s. The two have no file in
+# `clicks` and `silence`, about 200 files of 6 to 10 s. The two have no file in
 # common but plain silence: other languages, voices, texts and rooms, and where both
 # have noise or tones, in other bands or of another shape. Every third file is an MP3, the rest WAV. The same files on
 # every call, but for what another version of espeak-ng or ffmpeg says otherwise;

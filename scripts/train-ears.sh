@@ -4,7 +4,8 @@
 #
 #   scripts/train-ears.sh ARCHIVE FOLDER [SPLIT [SEED [OPTION ...]]]
 #
-# ARCHIVE is the shared log-mel archive or one like it (hop 1920, frames not centred).
+# ARCHIVE is gtzan-mel.safetensors or one like it (docs/training.md; hop 1920, frames not
+# centred), beside it the folder `splits` where the split is `filtered`.
 # FOLDER gets a run's folder for each of the four, SPLIT (default: filtered) and SEED
 # (default: 0) say how; but for `filtered` and `lists`, which are fixed, SEED draws the
 # split too. More options go to `needledrop train`: --refit, --device cuda, and --lists
@@ -12,13 +13,13 @@
 # goes on where it was by the same command. Half an hour and more on 2 cores.
 set -euo pipefail
 usage="usage: scripts/train-ears.sh ARCHIVE FOLDER [SPLIT [SEED [OPTION ...]]]"
-archive=$(realpath "${1:?$usage}")
+archive=$(realpath -s "${1:?$usage}")
 runs=$(realpath -m "${2:?$usage}")
 split=${3:-filtered}
 seed=${4:-0}
 options=("${@:5}")
 for at in "${!options[@]}"; do
-  [ ! -f "${options[at]}" ] || options[at]=$(realpath "${options[at]}")
+  [ ! -f "${options[at]}" ] || options[at]=$(realpath -s "${options[at]}")
   case ${options[at]} in
     --max-*)
       echo "train-ears.sh takes no ${options[at]}: a teacher that is not done would teach; stop it by Ctrl-C" >&2

@@ -2,7 +2,7 @@
 //!
 //! In: blocks of mono samples from the page's capture worklet, through a port
 //! of their own, so that no sound passes the page's thread. Out: the last few
-//! seconds as a clip twice a second, columns for display, and at the end all of
+//! seconds as a clip three times a second, columns for display, and at the end all of
 //! it, or the last hour, as a WAV file.
 
 use std::{cell::RefCell, rc::Rc};

@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 /// Says the genre of a song, second by second, and trains the network that does.
 /// Nothing leaves this machine.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

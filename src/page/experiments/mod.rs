@@ -25,7 +25,7 @@ use lesson::Leakage;
 use run::{RowClosely, RunClosely};
 use table::{Others, PapersTable};
 
-/// The row that is looked at before another is chosen: the network of the page.
+/// The row that is looked at before another is chosen: the network that the page has at hand.
 const FIRST_ROW: &str = "8";
 
 /// What is looked at closely.
