@@ -184,7 +184,7 @@ fn what_cannot_be_trained_on_is_refused_with_the_reason() {
         ("train --row 1 --lists a b c --split clips", "--lists"),
         ("train --row 1 --split filtered", "train_filtered.txt"),
         ("train --row 1 --split filtered --split-seed 1", "not drawn"),
-        ("train --row 1 --resume", "checkpoint.safetensors"),
+        ("train --row 1 --resume", "leave out --resume"),
         ("train --row 1 --split tracks --refit --patience 3", "--patience 0"),
         #[cfg(not(feature = "cuda"))]
         ("train --row 1 --device cuda", "--features cuda"),
@@ -237,6 +237,38 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     assert!(told.contains("checkpoint.safetensors cannot be written") && told.contains("--resume"), "{told}");
     assert_eq!(fs::read(run.join("checkpoint.safetensors")).unwrap(), before);
     assert_eq!(fs::read_dir(&run).unwrap().count(), 1);
+
+    // Where there was none yet, there is nothing to go on from.
+    let first = folder.path().join("first");
+    let program = needledrop(words, &archive, &first);
+    let mut limited_command = Command::new("bash");
+    limited_command.args(["-c", limited, "bash"]).arg(program.get_program()).args(program.get_args());
+    let told = refused(&mut limited_command);
+    assert!(told.contains("cannot be written") && !told.contains("--resume"), "{told}");
+    assert!(told.contains("the same command begins again"), "{told}");
+    done(needledrop(words, &archive, &first).args(["--max-steps", "1"]));
+}
+
+/// What `nohup` started goes on when the terminal is closed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_training_outlives_its_terminal_where_that_was_wanted() {
+    let words = "train --row 7 --device cpu --epochs 3 --batch-size 2";
+    let (folder, archive) = prepared(&[11, 11]);
+    for (outlives, output) in [(true, "nohup"), (false, "terminal")] {
+        let output = folder.path().join(output);
+        let program = needledrop(words, &archive, &output);
+        let mut command = Command::new(if outlives { "nohup" } else { "env" });
+        command.arg(program.get_program()).args(program.get_args());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.contains("1/3")));
+        assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(lines.any(|line| line.contains("3/3")), outlives);
+        assert_eq!(child.wait().unwrap().code(), Some(if outlives { 0 } else { 130 }));
+        let State { epoch, .. } = Checkpoint::load(&output.join("checkpoint.safetensors")).unwrap().state;
+        assert_eq!(epoch == 3, outlives);
+    }
 }
 
 /// What is no file, as a device or a socket, is not replaced by one.

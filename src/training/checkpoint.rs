@@ -48,14 +48,20 @@ pub enum CheckpointError {
     },
     /// The disk is full, or the folder is not writable.
     #[error(
-        "the checkpoint {path} cannot be written: {error}; the one before it, if there was one, is still \
-         there: once that is mended, the same command with --resume goes on"
+        "the checkpoint {path} cannot be written: {error}; {}",
+        if *.earlier {
+            "the one before it is still there: once that is mended, the same command with --resume goes on"
+        } else {
+            "once that is mended, the same command begins again"
+        }
     )]
     Unwritten {
         /// The file.
         path: String,
         /// What the system said.
         error: io::Error,
+        /// Whether there is one of before.
+        earlier: bool,
     },
     /// Not one of ours.
     #[error("{path} is not a checkpoint of this version of needledrop: {reason}")]
@@ -172,8 +178,11 @@ impl Checkpoint {
         }
         let bytes =
             safetensors::serialize(tensors, Some(metadata)).map_err(|error| unreadable(error.to_string()))?;
-        write_whole(path, &bytes)
-            .map_err(|error| CheckpointError::Unwritten { path: path.display().to_string(), error })
+        write_whole(path, &bytes).map_err(|error| CheckpointError::Unwritten {
+            path: path.display().to_string(),
+            error,
+            earlier: path.exists(),
+        })
     }
 
     /// Reads a file.

@@ -3,6 +3,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -10,6 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -38,6 +40,10 @@ use needledrop::{
         inputs::{Inputs, fits},
         recipe::{Beyond, Recipe, Schedule},
     },
+};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
 };
 
 use crate::{run, session::session};
@@ -132,8 +138,9 @@ pub(crate) struct SplitArguments {
     /// `--split filtered`: splits/{train,valid,test}_filtered.txt beside the archive]
     #[arg(long, num_args = 3, value_names = ["TRAIN", "VALIDATION", "TEST"])]
     pub(crate) lists: Option<Vec<PathBuf>>,
-    /// Learn from the validation part as well, once everything is chosen: the weights of
-    /// the last epoch are kept, and only the test part is scored.
+    /// The validation part is learned from as well, once everything is chosen: training
+    /// keeps the weights of the last epoch, and only the test part is scored. Elsewhere:
+    /// the model was trained so.
     #[arg(long)]
     pub(crate) refit: bool,
 }
@@ -247,10 +254,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     others.warn_of_known_genres(&card);
     others.check_teachers(&card, &recipe.beyond)?;
 
+    let path = run::checkpoint(&arguments.output);
+    if arguments.resume && !path.exists() {
+        bail!(
+            "there is no checkpoint in {} to go on from: leave out --resume, or name the folder of a training",
+            arguments.output.display()
+        );
+    }
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot make the folder {}", arguments.output.display()))?;
     let _lock = lock(&arguments.output)?;
-    let path = arguments.output.join("checkpoint.safetensors");
     let split_name = choice.to_string();
     let mut start = if arguments.resume {
         let mut checkpoint = Checkpoint::load(&path)?;
@@ -592,6 +605,35 @@ pub(crate) fn data(archive: &MelArchive) -> String {
     format!("{} tracks of {} genres", archive.tracks.len(), archive.genres.len())
 }
 
+/// Has `interrupted` say that the training shall end: by Ctrl-C, by whoever shuts the machine
+/// down, or with the terminal, but for what `nohup` started.
+fn listen_for_the_end(interrupted: Arc<AtomicBool>) -> io::Result<()> {
+    let mut ends = vec![SIGINT, SIGTERM];
+    if !is_ignored(SIGHUP) {
+        ends.push(SIGHUP);
+    }
+    let mut signals = Signals::new(ends)?;
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            if interrupted.swap(true, Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED.into());
+            }
+            eprintln!(
+                "\nStopping within a few steps, with a checkpoint; Ctrl-C again stops at once, without one"
+            );
+        }
+    });
+    Ok(())
+}
+
+/// Whether whoever started this process wants a signal ignored; only Linux tells.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask >> (signal - 1) & 1 == 1
+}
+
 /// Shows how it goes, and says when to save and when to stop.
 struct Pace {
     bar: ProgressBar,
@@ -609,16 +651,7 @@ struct Pace {
 impl Pace {
     fn new(&Arguments { max_minutes, max_steps, .. }: &Arguments, start: &State) -> anyhow::Result<Self> {
         let interrupted = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&interrupted);
-        ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(INTERRUPTED.into());
-            }
-            eprintln!(
-                "\nStopping within a few steps, with a checkpoint; Ctrl-C again stops at once, without one"
-            );
-        })
-        .context("cannot listen for Ctrl-C")?;
+        listen_for_the_end(Arc::clone(&interrupted)).context("cannot listen for Ctrl-C")?;
         let bar = ProgressBar::new(0);
         if let Ok(style) =
             ProgressStyle::with_template("{prefix} {bar:24} {pos:>4}/{len} steps, {eta} left  {msg}")
