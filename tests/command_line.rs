@@ -138,6 +138,23 @@ fn weights_that_are_none_are_refused_with_the_reason() {
     assert!(said.contains("cannot use the model") && said.contains("safetensors"), "{said}");
 }
 
+/// A pipe has no end to look at first: what comes through one has to be kept in a file.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_is_not_called_an_empty_file() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_needledrop"))
+        .args(["classify", "/dev/stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdin.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(!output.status.success() && said.contains("no regular file"), "{said}");
+}
+
 /// `needledrop prepare` in a folder of the test's own.
 fn prepare(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_needledrop"))
@@ -172,6 +189,8 @@ fn prepare_writes_an_archive_and_names_what_it_left_out() {
         (&["--no-center", "--hop-length", "1920"], 34),
         (&["--clip-seconds", "3.5", "--top-db", "60"], 151),
         (&["--clip-seconds", "2.5", "--no-center"], 104),
+        // As many of each, in the same decimals.
+        (&["--seconds", "2.7", "--clip-seconds", "2.7"], 117),
     ];
     for (options, frames) in settings {
         let arguments = [&["music", "-o", "a.safetensors"], options].concat();
@@ -210,6 +229,7 @@ fn prepare_says_beforehand_what_cannot_be() {
     refuse(&["music", "-o", "a", "--clip-seconds", "0"], "clip_seconds");
     refuse(&["music", "-o", "a", "--clip-seconds", "40"], "less than a clip");
     refuse(&["music", "-o", "a", "--sample-rate", "4000"], "4000 Hz");
+    refuse(&["music", "-o", "a", "--seconds", "2.6", "--clip-seconds", "2.7"], "less than a clip");
     assert!(!folder.join("a").exists());
     let output = prepare(&folder, &["music", "-o", "a"]);
     let error = String::from_utf8(output.stderr).unwrap();

@@ -21,7 +21,7 @@ use needledrop::{
     network::{
         card::{Combine, RejectionScore, Score},
         experiment::experiment,
-        weights::{Weights, tensor_shapes},
+        weights::{Precision, Weights, tensor_shapes},
     },
     report::{
         embeddings::Embeddings,
@@ -190,10 +190,24 @@ fn a_part_scored_later_joins_those_before() {
     let called = |part: &str| read().call_of(part).command.clone();
     assert!(called("validation").ends_with("--parts validation"), "{}", called("validation"));
     assert!(called("test").ends_with("--parts test,train"), "{}", called("test"));
-    // As the page's file has them the weights are others, and nothing of before is theirs.
-    succeeds(&["evaluate", folder, "--archive", text(&archive), "--parts", "test", "--precision", "f16"]);
+    // As the page's file has them the weights are others, and nothing of before is theirs:
+    // it gives way to nothing less.
+    let before = fs::read(run.path().join("result.json")).unwrap();
+    let rounded = ["evaluate", folder, "--archive", text(&archive), "--precision", "f16"];
+    let said = fails(&[&rounded[..], &["--parts", "test"]].concat());
+    assert!(said.contains("train and validation") && said.contains("--output"), "{said}");
+    assert_eq!(fs::read(run.path().join("result.json")).unwrap(), before);
+    succeeds(&rounded);
     let rounded = read();
-    assert!(rounded.weights != trained.result().weights && rounded.parts.train.is_none());
+    assert!(rounded.weights != trained.result().weights && rounded.parts.scored().count() == 3);
+    assert!(rounded.evaluated_before.is_empty());
+    // Nor is it another model's place.
+    let output = ["-o", folder];
+    let other = text(&trained.folder).to_owned() + "/run/best.safetensors";
+    let judge = ["evaluate", &other, "--archive", text(&archive), "--split=tracks"];
+    let said = fails(&[&judge[..], &output].concat());
+    assert!(said.contains("scores of another model"), "{said}");
+    assert_eq!(read(), rounded);
     let model = run.path().join("model.safetensors");
     succeeds(&["export", folder, "-o", text(&model)]);
     assert_eq!(fingerprint(&Weights::from_bytes(&fs::read(&model).unwrap()).unwrap()), rounded.weights);
@@ -257,6 +271,25 @@ fn a_report_leaves_out_what_was_not_evaluated_and_overwrites_nothing_unasked() {
     }
     succeeds(&[&report[..], &["--replace"]].concat());
     assert_eq!(RunResult::from_json(&fs::read_to_string(&kept).unwrap()).unwrap(), trained.result());
+}
+
+/// Names in any script, and none at all.
+#[test]
+fn designs_have_files_whatever_they_are_called() {
+    let trained = Trained::get();
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("results");
+    for (name, file) in [
+        ("Уши", "уши-tracks-3-split0"),
+        ("Año 2", "año-2-tracks-3-split0"),
+        ("!", "nameless-tracks-3-split0"),
+    ] {
+        let mut result = RunResult { row: None, name: name.into(), ..trained.result() };
+        result.training.as_mut().unwrap().recipe.name = name.into();
+        let run = trained.with("result.json", result.to_json().unwrap().as_bytes());
+        succeeds(&["report", text(run.path()), "-o", text(&output)]);
+        assert!(output.join(format!("{file}.json")).exists(), "{name}");
+    }
 }
 
 /// By lists that tear tracks a run is trained and judged, and says so everywhere.
@@ -532,7 +565,7 @@ fn a_calibrated_run_is_scored_and_exported_as_calibrated() {
     let rejection = card.rejection.unwrap();
     let report: Value =
         serde_json::from_str(&fs::read_to_string(run.path().join("calibrated.json")).unwrap()).unwrap();
-    // Those that need statistics have none of the two tracks of this part.
+    // Those that need no statistics can be had of any two tracks.
     let candidates = report["rejection"].as_array().unwrap();
     for score in [RejectionScore::MaxProbability, RejectionScore::MaxLogit, RejectionScore::Energy] {
         assert!(candidates.iter().any(|candidate| candidate["score"] == score.name()), "{report}");
@@ -612,6 +645,14 @@ fn a_refitted_run_is_calibrated_like_another_and_scored_on_the_test_part() {
     succeeds(&[&chosen[..], &["--least-confidence=0.6"]].concat());
     let said = words(&judged("calibrate", &["--like", text(&like), "--not-music", text(folder.path())]));
     assert!(said.contains("refuses nothing"), "{said}");
+    // Nor are numbers taken that were fitted to other genres.
+    let reversed = Weights::from_bytes(&fs::read(&like).unwrap()).unwrap();
+    let mut card = reversed.card().clone();
+    card.genres.reverse();
+    let reversed = reversed.with_card(card).unwrap().to_bytes(Precision::F32).unwrap();
+    fs::write(&model, reversed).unwrap();
+    let said = words(&judged("calibrate", &["--like", text(&model)]));
+    assert!(said.contains("not of the same genres"), "{said}");
     let calibrate = judged("calibrate", &["--like", text(&like)]);
     succeeds(&calibrate.iter().map(String::as_str).collect::<Vec<_>>());
     let of = MelArchive::from_bytes(&fs::read(&archive).unwrap()).unwrap();
@@ -637,6 +678,7 @@ fn a_refitted_run_is_calibrated_like_another_and_scored_on_the_test_part() {
     let [like, card] =
         [&like, &model].map(|path| Weights::from_bytes(&fs::read(path).unwrap()).unwrap().card().clone());
     assert_eq!((card.temperature, card.combine), (like.temperature, like.combine));
+    assert_eq!(card.least_confidence, like.least_confidence);
     assert!(card.training.recipe.contains("validation part together"), "{}", card.training.recipe);
     let tests: Vec<_> =
         card.scores.iter().filter(|score| score.part == "test" && score.per == "clip").collect();

@@ -196,7 +196,8 @@ impl MelArchive {
         Self::new(genres, tracks, spectrogram, items, mel.data().to_vec())
     }
 
-    /// The file's bytes.
+    /// The file's bytes: those of the tensors are always the same, the settings in the header
+    /// may come in any order.
     ///
     /// # Errors
     /// [`ArchiveError::Written`] where safetensors cannot hold it.

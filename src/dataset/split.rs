@@ -79,6 +79,9 @@ pub enum SplitError {
         /// Tracks that it has.
         tracks: usize,
     },
+    /// There is nothing to part.
+    #[error("no track of the archive is as long as a clip")]
+    Short,
     /// A part without clips.
     #[error("the split leaves nothing for {0}")]
     Empty(&'static str),
@@ -254,6 +257,9 @@ impl Split {
     ) -> Result<Self, SplitError> {
         if archive.genres.len() < 2 {
             return Err(SplitError::Genres(archive.genres.len()));
+        }
+        if clips.is_empty() {
+            return Err(SplitError::Short);
         }
         if let Some((part, _)) = Part::ALL.iter().zip(&parts).find(|(_, clips)| clips.is_empty()) {
             return Err(SplitError::Empty(part.name()));

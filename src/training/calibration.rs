@@ -11,7 +11,8 @@
 //!   with Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation", ICML
 //!   2020), all genres counting alike. Of some genres, those that were learned of few
 //!   artists, a network thinks too little wherever it hears them from others. They are
-//!   kept where they make the loss less on tracks that they were not fitted on.
+//!   kept where they make the loss less, by enough for so many parameters, on tracks that
+//!   they were not fitted on.
 //! - *Combination*: the mean of the probabilities against the logarithmic pool with
 //!   the correlation that fits best (see [`Combine`]), by the negative
 //!   log-likelihood of a track.
@@ -21,6 +22,8 @@
 //!   The threshold refuses at most a given share of music, and among those that do is
 //!   where the two kinds of mistake are least together (W. J. Youden, "Index for
 //!   rating diagnostic tests", Cancer 1950).
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use nalgebra::{DMatrix, DVector};
 
@@ -98,6 +101,14 @@ fn weighted_loss(clips: &[Observation], shares: &[f64], calibration: &Calibratio
 /// better.
 const BIAS_RIDGE: f64 = 0.01;
 
+/// The part of [`FOLDS`] that each clip is in: tracks take turns in their order, whatever
+/// numbers they have, so that as many are in one as in another.
+fn folds(clips: &[Observation]) -> Vec<usize> {
+    let tracks: BTreeSet<usize> = clips.iter().map(|clip| clip.track).collect();
+    let rank: BTreeMap<usize, usize> = tracks.into_iter().zip(0..).collect();
+    clips.iter().map(|clip| rank[&clip.track] % FOLDS).collect()
+}
+
 /// How logits may be scaled, and the loss of a clip by each way on tracks that it was not
 /// fitted on, in nats; all genres count alike.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,19 +126,22 @@ pub struct Scalings {
 impl Scalings {
     /// Fits and judges both on the clips of `classes` genres.
     ///
-    /// Where all clips are of one fold there is nothing to fit on: the temperature is then
+    /// Where all clips are of one track there is nothing to fit on: the temperature is then
     /// what it is without clips, and biases are judged as none.
     pub fn compare(clips: &[Observation], classes: usize) -> Self {
         let (mut alone, mut biased) = (0.0, 0.0);
-        for fold in 0..FOLDS {
+        let of_clips = folds(clips);
+        let count = of_clips.iter().collect::<BTreeSet<_>>().len();
+        for fold in 0..count {
             let of_fold = |own: bool| -> Vec<Observation> {
-                clips.iter().filter(|clip| (clip.track % FOLDS == fold) == own).cloned().collect()
+                let both = clips.iter().zip(&of_clips);
+                both.filter(|(_, of_clip)| (**of_clip == fold) == own).map(|(clip, _)| clip.clone()).collect()
             };
             let (rest, own) = (of_fold(false), of_fold(true));
             let temperature = weighted_temperature(&rest, &balance(&rest, classes));
             let temperature = Calibration { temperature, ..Calibration::default() };
-            alone += balanced_loss(&own, classes, &temperature) / FOLDS as f64;
-            biased += balanced_loss(&own, classes, &fit_biases(&rest, classes)) / FOLDS as f64;
+            alone += balanced_loss(&own, classes, &temperature) / count as f64;
+            biased += balanced_loss(&own, classes, &fit_biases(&rest, classes)) / count as f64;
         }
         Self { alone, biased, temperature: fit_temperature(clips), with_bias: fit_biases(clips, classes) }
     }
@@ -312,16 +326,19 @@ pub fn candidates(
     most_refused: f64,
     given: Option<Rejection>,
 ) -> Vec<Candidate> {
+    let (music_folds, others_folds) = (folds(music), folds(others));
     let candidate = |score: RejectionScore| {
         let (mut of_music, mut of_others) = (vec![0.0; music.len()], vec![0.0; others.len()]);
         for fold in 0..FOLDS {
-            let rest = |clips: &[Observation]| -> Vec<Observation> {
-                clips.iter().filter(|clip| clip.track % FOLDS != fold).cloned().collect()
+            let rest = |clips: &[Observation], folds: &[usize]| -> Vec<Observation> {
+                let rest = clips.iter().zip(folds).filter(|(_, of_clip)| **of_clip != fold);
+                rest.map(|(clip, _)| clip.clone()).collect()
             };
-            let scorer = fit(score, &rest(music), &rest(others), classes)?;
-            for (clips, scores) in [(music, &mut of_music), (others, &mut of_others)] {
-                let own = clips.iter().zip(scores).filter(|(clip, _)| clip.track % FOLDS == fold);
-                own.for_each(|(clip, of_clip)| *of_clip = scorer.of(clip.evidence()));
+            let scorer = fit(score, &rest(music, &music_folds), &rest(others, &others_folds), classes)?;
+            let sides = [(music, &music_folds, &mut of_music), (others, &others_folds, &mut of_others)];
+            for (clips, folds, scores) in sides {
+                let own = clips.iter().zip(folds).zip(scores).filter(|((_, of_clip), _)| **of_clip == fold);
+                own.for_each(|((clip, _), score)| *score = scorer.of(clip.evidence()));
             }
         }
         let chosen = threshold(&of_music, &of_others, most_refused)?;
@@ -403,7 +420,7 @@ fn fit_probe(music: &[Observation], others: &[Observation]) -> Option<Probe> {
     let features = |clip: &Observation| -> Vec<f64> { clip.evidence().features().map(f64::from).collect() };
     let rows: Vec<Vec<f64>> = music.iter().chain(others).map(features).collect();
     let length = rows.first()?.len();
-    if others.is_empty() || length > 2 * LONGEST_EMBEDDING {
+    if music.is_empty() || others.is_empty() || length > 2 * LONGEST_EMBEDDING {
         return None;
     }
     let count = rows.len() as f64;
@@ -604,11 +621,45 @@ mod tests {
         // Nor where there is nothing at all.
         let none = Scalings::compare(&[], 4).better();
         assert!(none.bias.is_empty() && none.temperature == 1.0);
-        // And where all that there is is of one fold, no fold has anything to fit on.
-        let of_one = [0, 5].map(|track| Observation { track: track * FOLDS, ..clips[track].clone() });
+        // And where all that there is is of one track, there is nothing to fit on.
+        let of_one = [0, 5].map(|clip| Observation { track: 3, ..clips[clip].clone() });
         let scalings = Scalings::compare(&of_one, 4);
         assert_eq!(scalings.alone, scalings.biased);
         assert!(scalings.better().bias.is_empty());
+    }
+
+    /// As where the validation part has every fifth or tenth track of an archive.
+    #[test]
+    fn what_number_a_track_has_makes_no_difference() {
+        let renumbered = |clips: &[Observation], step: usize| -> Vec<Observation> {
+            clips.iter().map(|clip| Observation { track: step * clip.track + 3, ..clip.clone() }).collect()
+        };
+        let clips = drawn(60, 2.0, 0.0);
+        let scalings = Scalings::compare(&clips, 4);
+        let (music, others) = (plane(100, |_| [0.0, 0.5]), plane(60, |_| [0.0, 0.0]));
+        let all = candidates(&music, &others, 2, 0.02, None);
+        for step in [FOLDS, 2 * FOLDS, 7] {
+            assert_eq!(Scalings::compare(&renumbered(&clips, step), 4), scalings);
+            let renumbered = candidates(&renumbered(&music, step), &renumbered(&others, step), 2, 0.02, None);
+            assert_eq!(renumbered, all);
+        }
+        assert_eq!(all.len(), RejectionScore::ALL.len());
+    }
+
+    /// Fewer tracks than folds are folds of one track each.
+    #[test]
+    fn three_tracks_are_judged_as_three() {
+        let clips = drawn(3, 1.0, 0.0);
+        let by_hand = (0..3).map(|track| {
+            let of_track = |own: bool| -> Vec<Observation> {
+                clips.iter().filter(|clip| (clip.track == track) == own).cloned().collect()
+            };
+            let (rest, own) = (of_track(false), of_track(true));
+            let temperature = weighted_temperature(&rest, &balance(&rest, 4));
+            balanced_loss(&own, 4, &Calibration { temperature, ..Calibration::default() }) / 3.0
+        });
+        let by_hand: f64 = by_hand.sum();
+        assert!((Scalings::compare(&clips, 4).alone - by_hand).abs() < 1e-12);
     }
 
     /// A genre that is rare, and of which a network is far too sure.

@@ -613,7 +613,6 @@ struct Seen<'a> {
 struct Teacher {
     network: Cnn,
     stack: Stack,
-    /// How its logits are scaled.
     /// `[channels, height, width]` of its input.
     shape: [usize; 3],
 }

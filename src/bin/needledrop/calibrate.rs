@@ -26,7 +26,7 @@ use needledrop::{
     report::result::Scores,
     training::{
         augment::Augmenter,
-        calibration::{Candidate, Combinations, FOLDS, Observation, Scalings, candidates},
+        calibration::{Candidate, Combinations, Observation, Scalings, candidates},
         device::DeviceKind,
         evaluate::{Answer, score},
         fit::Job,
@@ -40,10 +40,13 @@ use walkdir::WalkDir;
 use crate::{
     classify::analyse,
     convert::Stored,
-    evaluate::{bar, observations, predict, split},
+    evaluate::{bar, observations, predict, split, warn_of_known_clips},
     run,
     train::{SplitArguments, read_archive},
 };
+
+/// Probability below which a verdict would more often be wrong than right.
+const LEAST_CONFIDENCE: f32 = 0.5;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -65,11 +68,11 @@ pub(crate) struct Arguments {
     refuse: f64,
     /// Probability below which a song's verdict is "not sure". At one half, such a
     /// verdict would more often be wrong than right (C. K. Chow, "On Optimum
-    /// Recognition Error and Reject Tradeoff", 1970).
-    #[arg(long, value_name = "PROBABILITY", default_value_t = 0.5, value_parser = share)]
-    least_confidence: f64,
-    /// Take temperature, combination, kind of rejection score and its threshold of this
-    /// calibrated model, a run's folder or a file, in place of choosing them: for weights
+    /// Recognition Error and Reject Tradeoff", 1970). [default: as --like has it, else 0.5]
+    #[arg(long, value_name = "PROBABILITY", value_parser = share)]
+    least_confidence: Option<f64>,
+    /// Take temperature, biases, combination, kind of rejection score and its threshold of
+    /// this calibrated model, a run's folder or a file, in place of choosing them: for weights
     /// that learned from their validation part, trained by the recipe of this one. If it
     /// refuses what is no music, --not-music names the sounds to do so by.
     #[arg(long, value_name = "MODEL")]
@@ -202,7 +205,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let clips = archive.clips(card.spectrogram.clip_seconds);
     let (split, choice) =
         split(&arguments.split, &arguments.archive, state.as_ref(), &card, &archive, &clips)?;
-    let like = arguments.like.as_deref().map(run::read_calibration).transpose()?;
+    warn_of_known_clips(state.is_some(), &card, &choice, Part::Validation);
+    let like = arguments.like.as_deref().map(|path| calibration_like(path, &card)).transpose()?;
     match (&like, &arguments.not_music) {
         (Some(Calibration { rejection: Some(rejection), .. }), None) => bail!(
             "the model of --like refuses what is no music, by `{}`: say by --not-music of which sounds this model \
@@ -276,9 +280,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let calibration = Calibration {
         temperature: scaling.temperature,
         bias: scaling.bias,
-        combine: like.map_or_else(|| combinations.better(), |like| like.combine),
+        combine: like.as_ref().map_or_else(|| combinations.better(), |like| like.combine),
         rejection: rejection.as_ref().map(|(rejection, _)| *rejection),
-        least_confidence: Some(arguments.least_confidence as f32),
+        least_confidence: arguments
+            .least_confidence
+            .map(|share| share as f32)
+            .or(like.and_then(|like| like.least_confidence))
+            .or(Some(LEAST_CONFIDENCE)),
     };
     let card = card.with_calibration(calibration.clone());
     let scores = |answers: &[Answer], card: &ModelCard| {
@@ -313,6 +321,24 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     print(&report, &card.genres, &sounds);
     println!("Calibrated model in {}", output.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// How verdicts are made of what another model says, for one with this card.
+fn calibration_like(path: &Path, card: &ModelCard) -> anyhow::Result<Calibration> {
+    let other = run::read_calibrated(path)?;
+    let same = [
+        (other.genres == card.genres, "genres"),
+        (other.network == card.network, "network"),
+        (other.input == card.input, "input"),
+        (other.spectrogram == card.spectrogram, "front end"),
+    ];
+    if let Some((_, what)) = same.iter().find(|(same, _)| !same) {
+        bail!(
+            "{} is not of the same {what} as this model, and its numbers do not fit it: name one of the same recipe by --like",
+            path.display()
+        );
+    }
+    Ok(other.calibration())
 }
 
 /// What is not music.
@@ -445,11 +471,10 @@ fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
     if sounds.clips.is_empty() {
         bail!("there is no sound in {}", folder.display());
     }
-    if recordings.len() < FOLDS {
+    if recordings.len() < 2 {
         eprintln!(
-            "Only {} recordings of what is no music, by their names up to the last hyphen: some scores cannot be \
-             judged on what they were not fitted on, and are left out.",
-            recordings.len()
+            "All that is no music is one recording, by its name up to the last hyphen: some scores cannot be \
+             judged on what they were not fitted on, and are left out."
         );
     }
     Ok(sounds)

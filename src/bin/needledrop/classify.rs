@@ -146,6 +146,12 @@ fn analyse_whole(
         return Err(SongProblem::Folder);
     }
     let file = File::open(path).map_err(|error| SongProblem::Unreadable { detail: error.to_string() })?;
+    // A pipe, which tells no length and cannot be gone back in.
+    if file.metadata().is_ok_and(|there| !there.is_file()) {
+        return Err(SongProblem::Unreadable {
+            detail: "it is no regular file; save the sound in one".into(),
+        });
+    }
     let spectrogram = &classifier.card().spectrogram;
     let format = ClipFormat { sample_rate: spectrogram.sample_rate, samples: spectrogram.clip_samples() };
     let mut reader = SongReader::open(Box::new(file), format)?;

@@ -9,6 +9,8 @@ use needledrop::network::{
     weights::{Precision, Weights},
 };
 
+use crate::run;
+
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Safetensors with `convN.kernel`, `dense.kernel`, `logits.kernel` and their biases.
@@ -45,7 +47,9 @@ pub(crate) fn run(Arguments { keras, card, output, precision }: &Arguments) -> a
     let card = ModelCard::from_json(&json)?;
     let bytes = fs::read(keras).with_context(|| format!("cannot read {}", keras.display()))?;
     let weights = Weights::from_keras(&bytes, card).with_context(|| keras.display().to_string())?;
-    fs::write(output, weights.to_bytes((*precision).into())?)
-        .with_context(|| format!("cannot write {}", output.display()))?;
+    let bytes = weights.to_bytes((*precision).into())?;
+    // As the page will: a weight too large for f16 has become infinite.
+    Weights::from_bytes(&bytes).context("the page would refuse this model; try --precision f32")?;
+    run::write(output, &bytes)?;
     Ok(ExitCode::SUCCESS)
 }

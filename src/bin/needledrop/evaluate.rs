@@ -19,10 +19,7 @@ use needledrop::{
         choice::SplitChoice,
         split::{Part, Split},
     },
-    network::{
-        card::{Calibration, ModelCard},
-        weights::Weights,
-    },
+    network::{card::ModelCard, weights::Weights},
     report::{
         embeddings::Embeddings,
         result::{FORMAT, Parts, RunResult, Scores, TrainingRecord, VERSION},
@@ -36,6 +33,7 @@ use needledrop::{
         fit::{Job, Predictions, TrainingError},
         history::Session,
         inputs::{Inputs, fits},
+        recipe::Recipe,
     },
 };
 
@@ -119,12 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let clips = archive.clips(card.spectrogram.clip_seconds);
     let (split, choice) =
         split(&arguments.split, &arguments.archive, state.as_ref(), card, &archive, &clips)?;
-    if state.is_none() && card.training.split_fingerprint.as_ref() != Some(&choice.fingerprint) {
-        eprintln!(
-            "Neither a run nor the card says that these weights were trained with this split: clips that \
-             they were trained on may be in the test part, and then the score means nothing."
-        );
-    }
+    warn_of_known_clips(state.is_some(), card, &choice, Part::Test);
 
     let fingerprint = run::fingerprint(&weights)?;
     let l2 = state.as_ref().map_or(0.0, |state| state.recipe.l2);
@@ -141,8 +134,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if artists.is_some() && !asked.contains(&Part::Test) {
         bail!("--artists scores some of the test part by themselves, and --parts leaves it out");
     }
+    let judged = Judged {
+        weights: &fingerprint,
+        card,
+        choice: &choice,
+        training: state.as_ref().map(|state| (&state.recipe, state.seed)),
+    };
     let (mut parts, mut evaluated_before) =
-        earlier(&run::result(output), &fingerprint, &choice, card.calibration());
+        earlier(&run::result(output), &judged, &asked, artists.is_some())?;
     for part in asked {
         let bar = bar(part, split.part(part).len());
         let predictions = predict(&job, &weights, part, &bar)?;
@@ -265,18 +264,64 @@ pub(crate) fn split(
     Ok((split, choice))
 }
 
+/// Says of weights of which nobody knows what they were trained on that a score on `part`,
+/// or a choice by it, may mean nothing.
+pub(crate) fn warn_of_known_clips(is_run: bool, card: &ModelCard, choice: &SplitChoice, part: Part) {
+    if !is_run && card.training.split_fingerprint.as_ref() != Some(&choice.fingerprint) {
+        eprintln!(
+            "Neither a run nor the card says that these weights were trained with this split: clips that \
+             they were trained on may be in the {} part, and then {} nothing.",
+            part.name(),
+            if part == Part::Test { "the score means" } else { "what is chosen by it is worth" }
+        );
+    }
+}
+
+/// Whose scores they are.
+struct Judged<'a> {
+    weights: &'a str,
+    card: &'a ModelCard,
+    choice: &'a SplitChoice,
+    training: Option<(&'a Recipe, u64)>,
+}
+
 /// Scores that are there already, if they are of the same weights and clips, and verdicts
-/// were made in the same way; and the call that measured each part.
+/// were made in the same way; and the call that measured each part. Others make room only
+/// for scores of the same training that leave none of their parts out.
 fn earlier(
     path: &Path,
-    weights: &str,
-    choice: &SplitChoice,
-    calibration: Calibration,
-) -> (Parts, BTreeMap<String, Session>) {
-    let same = |result: &RunResult| {
-        result.weights == weights && result.split == *choice && result.calibration == calibration
-    };
-    let Some(result) = run::read_result(path).ok().filter(same) else { return Default::default() };
+    of: &Judged<'_>,
+    asked: &[Part],
+    by_artists: bool,
+) -> anyhow::Result<(Parts, BTreeMap<String, Session>)> {
+    let shown = path.display();
+    let Ok(result) = run::read_result(path) else { return Ok(Default::default()) };
+    let training = result.training.as_ref().map(|training| (&training.recipe, training.seed));
+    let is_of_this = training == of.training
+        && result.name == of.card.name
+        && (of.training.is_some() || result.weights == of.weights);
+    if !is_of_this {
+        bail!("{shown} has the scores of another model, {}: name another folder by --output", result.name);
+    }
+    let is_same = result.weights == of.weights
+        && result.split == *of.choice
+        && result.calibration == of.card.calibration();
+    if !is_same {
+        let asked: Vec<&str> = asked.iter().map(|part| part.name()).collect();
+        let mut lost: Vec<&str> =
+            result.parts.scored().map(|(part, _)| part).filter(|part| !asked.contains(part)).collect();
+        if result.parts.test_other_artists.is_some() && !by_artists {
+            lost.push("other artists (--artists)");
+        }
+        if !lost.is_empty() {
+            bail!(
+                "{shown} has scores of {} from before these weights, their precision or their calibration: score \
+                 these parts anew as well (--parts), or name another folder by --output",
+                lost.join(" and ")
+            );
+        }
+        return Ok(Default::default());
+    }
     let RunResult { parts, evaluation, evaluated_before, .. } = result;
     let mut calls: BTreeMap<String, Session> =
         parts.scored().map(|(part, _)| (part.to_owned(), evaluation.clone())).collect();
@@ -284,7 +329,7 @@ fn earlier(
         calls.insert(OTHER_ARTISTS.to_owned(), evaluation);
     }
     calls.extend(evaluated_before);
-    (parts, calls)
+    Ok((parts, calls))
 }
 
 /// What the network says of a part.

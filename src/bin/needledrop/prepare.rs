@@ -29,7 +29,8 @@ pub(crate) struct Arguments {
     /// Where to write the archive.
     #[arg(long, short, value_name = "SAFETENSORS")]
     output: PathBuf,
-    /// Seconds from the start of each recording; 0 for all of it.
+    /// Seconds from the start of each recording; 0 for all of it, with --no-center at most
+    /// 1200.
     #[arg(long, default_value_t = 30.0)]
     seconds: f64,
     /// Rate that everything is resampled to, in Hz.
@@ -139,7 +140,7 @@ impl Arguments {
     fn seconds(&self) -> anyhow::Result<Option<f64>> {
         match self.seconds {
             0.0 => Ok(None),
-            seconds if seconds < f64::from(self.clip_seconds) && seconds >= 1.0 => bail!(
+            seconds if (seconds as f32) < self.clip_seconds && seconds >= 1.0 => bail!(
                 "--seconds {seconds} of a recording are less than a clip of --clip-seconds {}: take more of it, or by \
                  --seconds 0 all",
                 self.clip_seconds

@@ -102,8 +102,9 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 /// `row8-clips-0`: row, split and seed, and what is unusual.
 fn name(result: &RunResult) -> String {
     let slug = |text: &str| {
-        let parts = text.split(|letter: char| !letter.is_ascii_alphanumeric());
-        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_lowercase()
+        let parts = text.split(|letter: char| !letter.is_alphanumeric());
+        let slug = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_lowercase();
+        if slug.is_empty() { "nameless".to_owned() } else { slug }
     };
     let model = result.row.as_ref().map_or_else(|| slug(&result.name), |row| format!("row{row}"));
     let mut name = format!("{model}-{}", slug(&result.split.name));

@@ -43,6 +43,9 @@ pub(crate) fn calibrated(folder: &Path) -> PathBuf {
 /// Where a run stands, and its best weights as the training left them.
 pub(crate) fn read_trained(folder: &Path) -> anyhow::Result<(State, Weights)> {
     let path = checkpoint(folder);
+    if !folder.exists() {
+        bail!("{} does not exist", folder.display());
+    }
     if !path.exists() {
         bail!("{} is no run: it has no checkpoint.safetensors", folder.display());
     }
@@ -72,17 +75,28 @@ pub(crate) fn read_run(folder: &Path) -> anyhow::Result<(State, Weights)> {
 /// A model in a file.
 pub(crate) fn read_model(path: &Path) -> anyhow::Result<Weights> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Weights::from_bytes(&bytes).with_context(|| format!("cannot use the model {}", path.display()))
+    Weights::from_bytes(&bytes).with_context(|| {
+        let is_checkpoint = path.file_name() == checkpoint(Path::new("")).file_name();
+        let best = path.with_file_name("best.safetensors");
+        if is_checkpoint && best.exists() {
+            format!(
+                "{} is a training's checkpoint: the model beside it is {}",
+                path.display(),
+                best.display()
+            )
+        } else {
+            format!("cannot use the model {}", path.display())
+        }
+    })
 }
 
-/// How verdicts are made of what a calibrated run or model says.
-pub(crate) fn read_calibration(path: &Path) -> anyhow::Result<Calibration> {
+/// The card of a calibrated run or model.
+pub(crate) fn read_calibrated(path: &Path) -> anyhow::Result<ModelCard> {
     let weights = if path.is_dir() { read_run(path)?.1 } else { read_model(path)? };
-    let calibration = weights.card().calibration();
-    if calibration == Calibration::default() {
+    if weights.card().calibration() == Calibration::default() {
         bail!("{} is not calibrated", path.display());
     }
-    Ok(calibration)
+    Ok(weights.card().clone())
 }
 
 /// Writes a file whole or not at all.
