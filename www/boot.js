@@ -56,24 +56,24 @@ function translate() {
   }
 }
 
-/** What the page cannot be without: [there, what to say when it is not]. */
+/** What the page cannot be without: [there, the sentence of what it is]. */
 function needs() {
   return [
-    [typeof WebAssembly === "object", says.web_assembly],
-    [hasSimd(), says.simd],
-    [hasModuleWorkers(), says.workers],
+    [typeof WebAssembly === "object", "web_assembly"],
+    [hasSimd(), "simd"],
+    [hasModuleWorkers(), "workers"],
   ];
 }
 
-/** What the page can be without: [there, what is lost when it is not]. */
+/** What the page can be without: [there, the sentence of what is lost when it is not]. */
 function wishes(can) {
   if (!can.secure) {
-    return [[false, says.insecure]];
+    return [[false, "insecure"]];
   }
   return [
-    [can.gpu, says.gpu],
-    [can.microphone, says.microphone],
-    [can.offline, says.offline],
+    [can.gpu, "gpu"],
+    [can.microphone, "microphone"],
+    [can.offline, "offline"],
   ];
 }
 
@@ -111,18 +111,27 @@ function say(sentence) {
 }
 
 /** Says sentences after those that have been said. */
-function note(sentences) {
+function note(names) {
   const list = document.getElementById("boot-notes");
-  list.append(...sentences.map((sentence) => {
+  list.append(...names.map((name) => {
     const item = document.createElement("li");
-    item.textContent = sentence;
+    item.dataset.says = name;
     return item;
   }));
+  sayNotes();
   list.hidden = list.childElementCount === 0;
 }
 
+/** Puts the notes in the language that the page is in now. */
+function sayNotes() {
+  const sentences = SENTENCES[document.documentElement.lang] ?? says;
+  for (const item of document.querySelectorAll("#boot-notes [data-says]")) {
+    item.textContent = sentences[item.dataset.says];
+  }
+}
+
 function absent(pairs) {
-  return pairs.filter(([there]) => !there).map(([, sentence]) => sentence);
+  return pairs.filter(([there]) => !there).map(([, name]) => name);
 }
 
 async function startPage() {
@@ -173,12 +182,13 @@ async function boot() {
   document.getElementById("boot-late").remove();
   const missing = absent(needs());
   if (missing.length > 0) {
-    say(says.cannot.replace("{missing}", missing.join("; ")));
+    say(says.cannot.replace("{missing}", missing.map((name) => says[name]).join("; ")));
     return;
   }
   const can = capabilities();
   window.needledrop = { can };
   note(absent(wishes(can)));
+  new MutationObserver(sayNotes).observe(document.documentElement, { attributeFilter: ["lang"] });
   try {
     await startPage();
   } catch (error) {
@@ -190,7 +200,7 @@ async function boot() {
     await keepForOffline();
   } catch {
     // So do browsers that were told to trust a certificate only this once.
-    note([says.not_kept]);
+    note(["not_kept"]);
   }
 }
 

@@ -36,6 +36,15 @@ fn take_launches(desk: Desk) {
     }
     let consumer = Closure::<dyn FnMut(JsValue)>::new(move |launch: JsValue| {
         let handles = browser::property(&launch, "files").dyn_into::<Array>().unwrap_or_default();
+        // Started by its icon or a shortcut: there may be a view to open, and no file.
+        if handles.length() == 0 {
+            let target = browser::property(&launch, "targetURL").as_string().unwrap_or_default();
+            if let Some((_, view)) = target.split_once('#') {
+                // A place within the page is never refused.
+                let _ = window().location().set_hash(view);
+            }
+            return;
+        }
         spawn_local(async move {
             let mut files = Vec::new();
             for handle in handles.iter() {

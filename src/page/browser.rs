@@ -7,7 +7,7 @@ use leptos::prelude::{document, request_animation_frame, set_timeout, window};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Url;
+use web_sys::{KeyboardEvent, Url};
 
 /// How long a turn is waited for.
 const LONGEST_TURN: Duration = Duration::from_millis(100);
@@ -120,6 +120,11 @@ pub(crate) fn media_matches(query: &str) -> bool {
 pub(crate) fn folder() -> String {
     let here = document().base_uri().ok().flatten().unwrap_or_default();
     Url::new_with_base("./", &here).map(|folder| folder.href()).unwrap_or_default()
+}
+
+/// Whether a key is pressed together with one by which browsers and systems are told something.
+pub(crate) fn is_held(event: &KeyboardEvent) -> bool {
+    event.alt_key() || event.ctrl_key() || event.meta_key()
 }
 
 /// What is kept of a small choice under `name`, from one visit to the next.

@@ -260,17 +260,27 @@ impl Desk {
         }
     }
 
-    /// Waits for the engine, which is asked for again where it did not come;
-    /// `false` where it does not come now either.
+    /// Whether there is an engine and a model for it.
+    pub(crate) fn can_hear(self) -> bool {
+        self.engine_download.get_untracked() == Download::Here
+            && self.models.with_untracked(|models| !models.is_empty())
+    }
+
+    /// Waits for the engine and a model, which are asked for again where they did not come;
+    /// `false` where one does not come now either.
     pub(crate) async fn engine_comes(self) -> bool {
         self.reload_what_failed();
-        loop {
-            match self.engine_download.get_untracked() {
-                Download::Here => return true,
-                Download::Failed(_) => return false,
-                Download::Waiting | Download::Coming(_) => browser::pause(TICK).await,
+        let failed = |download: &Download| matches!(download, Download::Failed(_));
+        while !self.can_hear() {
+            let has_model = self.models.with_untracked(|models| !models.is_empty());
+            if self.engine_download.with_untracked(failed)
+                || (!has_model && self.model_download.with_untracked(failed))
+            {
+                return false;
             }
+            browser::pause(TICK).await;
         }
+        true
     }
 
     /// Puts the engine to work, with all that was asked for before it came.
@@ -763,7 +773,7 @@ impl Desk {
     fn say_what_ended(self) {
         let (ended, last) = self.with(|held| std::mem::take(&mut held.ended));
         let left = self.songs.with_untracked(|songs| songs.iter().filter(|song| song.is_active()).count());
-        self.said.set(if ended == 1 { last } else { words::announce_many(ended, left) });
+        self.say(if ended == 1 { last } else { words::announce_many(ended, left) });
     }
 
     // The models.
@@ -863,7 +873,7 @@ impl Desk {
             was_loading
         });
         if was_loading == Some(true) && id != OWN_MODEL {
-            self.said.set(t!("model.ready", name = &name));
+            self.say(t!("model.ready", name = &name));
         }
     }
 
@@ -912,9 +922,16 @@ impl Desk {
 
     // What belongs to no song.
 
+    /// Has a sentence said to whoever listens to the page. The same again is another by a
+    /// space at its end, or nobody would hear it.
+    pub(crate) fn say(self, sentence: String) {
+        let again = self.said.with_untracked(|said| *said == sentence);
+        self.said.set(if again { sentence + "\u{a0}" } else { sentence });
+    }
+
     /// Shows a sentence above the list, and has it said.
     pub(crate) fn note(self, sentence: String) {
-        self.said.set(sentence.clone());
+        self.say(sentence.clone());
         self.notes.update(|notes| {
             // Enough to see what went wrong, and no endless column.
             if notes.len() >= 5 {

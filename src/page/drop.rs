@@ -218,8 +218,8 @@ async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket) {
         if basket.overflown {
             return;
         }
-        let mut entries = entries_of(&folder).await;
-        entries.sort_by_key(FileSystemEntry::name);
+        let (mut entries, cut) = entries_of(&folder).await;
+        entries.sort_by_cached_key(FileSystemEntry::name);
         let mut below = Vec::new();
         for entry in entries {
             let path = [path.as_slice(), &[entry.name()]].concat();
@@ -230,6 +230,7 @@ async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket) {
             }
         }
         folders.extend(below.into_iter().rev());
+        basket.overflown |= cut;
     }
 }
 
@@ -254,19 +255,22 @@ async fn within(mut handle: JsValue, path: &[String]) -> Option<JsValue> {
     Some(handle)
 }
 
-/// What lies in a folder. The browser gives it in portions, and an empty one at
-/// the end.
-async fn entries_of(folder: &FileSystemDirectoryEntry) -> Vec<FileSystemEntry> {
+/// What lies in a folder, and whether there was more than is wanted. The browser gives it in
+/// portions, and an empty one at the end.
+async fn entries_of(folder: &FileSystemDirectoryEntry) -> (Vec<FileSystemEntry>, bool) {
     let reader: FileSystemDirectoryReader = folder.create_reader();
     let mut entries = Vec::new();
     loop {
         let portion =
             called_back(|give, fail| reader.read_entries_with_callback_and_callback(give, fail)).await;
         let Some(portion) = portion.and_then(|portion| portion.dyn_into::<Array>().ok()) else {
-            return entries;
+            return (entries, false);
         };
-        if portion.length() == 0 || entries.len() > MOST_FILES {
-            return entries;
+        if portion.length() == 0 {
+            return (entries, false);
+        }
+        if entries.len() > MOST_FILES {
+            return (entries, true);
         }
         entries.extend(portion.iter().map(JsCast::unchecked_into::<FileSystemEntry>));
     }

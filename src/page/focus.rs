@@ -13,7 +13,7 @@ use web_sys::{Element, FocusOptions, HtmlElement};
 use super::browser;
 
 /// The heading of what is open, where the keyboard can always go.
-pub(crate) const HEADING: &str = "main h1, main h2";
+pub(crate) const HEADING: &str = "main > :not([hidden]) :is(h1, h2)";
 
 /// Milliseconds in which what has been pressed may go, and what comes in its place.
 const PATIENCE: f64 = 600.0;

@@ -1,7 +1,7 @@
 //! Views whose code comes when they are opened.
 //!
 //! What only [`code`] reaches stands in a module of its own beside the page's:
-//! `scripts/wasm-bindgen` has `wasm-split-cli` take the two apart. In: a view.
+//! `scripts/tools/wasm-bindgen` has `wasm-split-cli` take the two apart. In: a view.
 //! Out: what puts it up, once that module is there; until then, or where it does
 //! not come, what is to be said of that.
 
@@ -12,6 +12,7 @@ use wasm_split_helpers::{SplitLoaderError, wasm_split};
 use super::closer::SongView;
 use super::download::DownloadProblem;
 use super::experiments::ExperimentsView;
+use super::focus;
 use super::inside::InsideView;
 use super::lesson::LessonView;
 use super::library::LibraryView;
@@ -65,24 +66,27 @@ pub(crate) fn show(view: View) -> AnyView {
     fetch(view, router, state);
     let content = move || {
         match state.get() {
-        Code::Coming => {
-            view! { <div><p class="quiet" data-state="loading">{sentence("data.coming")}</p></div> }
-                .into_any()
+            Code::Coming => {
+                view! { <div><p class="quiet" data-state="loading">{sentence("data.coming")}</p></div> }
+                    .into_any()
+            }
+            // What it shows follows its own signals, and is put up once.
+            Code::Here(put_up) => untrack(put_up),
+            Code::Failed => view! {
+                <div class="download">
+                    <p class="problem" role="alert">
+                        {move || words::load_problem("download.view", &DownloadProblem::Offline)}
+                    </p>
+                    <button class="quiet-button" data-testid="view-again" on:click=move |_| {
+                        fetch(view, router, state);
+                        focus::hand_on(["[data-testid=view-again]".to_owned()], focus::HEADING);
+                    }>
+                        {sentence("download.retry")}
+                    </button>
+                </div>
+            }
+            .into_any(),
         }
-        // What it shows follows its own signals, and is put up once.
-        Code::Here(put_up) => untrack(put_up),
-        Code::Failed => view! {
-            <div class="download">
-                <p class="problem" role="alert">
-                    {move || words::load_problem("download.view", &DownloadProblem::Offline)}
-                </p>
-                <button class="quiet-button" data-testid="view-again" on:click=move |_| fetch(view, router, state)>
-                    {sentence("download.retry")}
-                </button>
-            </div>
-        }
-        .into_any(),
-    }
     };
     content.into_any()
 }

@@ -21,7 +21,7 @@ use web_sys::{
 };
 
 use super::browser;
-use super::desk::{Desk, Download, OWN_MODEL};
+use super::desk::{Desk, OWN_MODEL};
 use super::history::{self, History};
 use super::spectrogram::Scroll;
 use super::verdict::Bars;
@@ -224,10 +224,10 @@ impl Microphone {
         self.starts.get_value()
     }
 
-    /// Waits for the engine; `false` where it does not come, which is said, and where
+    /// Waits for the engine and for a model; `false` where one does not come, which is said, and where
     /// the start was called off meanwhile.
     async fn engine_comes(self, desk: Desk, source: Source, start: u32) -> bool {
-        if desk.engine_download.get_untracked() == Download::Here {
+        if desk.can_hear() {
             return true;
         }
         self.state.set(Listening::Waiting(source));
@@ -282,7 +282,7 @@ impl Microphone {
     }
 
     fn give_up(self, desk: Desk, problem: MicrophoneProblem) {
-        desk.said.set(words::microphone_problem(&problem));
+        desk.say(words::microphone_problem(&problem));
         self.state.set(Listening::Problem(problem));
     }
 

@@ -163,9 +163,13 @@ impl Song {
         self.state.with_untracked(|state| matches!(state, SongState::Queued | SongState::Busy))
     }
 
-    /// The file has been opened.
+    /// The file has been opened. What the browser decodes is opened twice, the second time as
+    /// bare samples, of which nothing more is known.
     pub(crate) fn opened(&self, info: SongInfo) {
-        self.info.set(info);
+        let knows_more = self.info.with_untracked(|known| !known.codec.is_empty()) && info.codec.is_empty();
+        if !knows_more {
+            self.info.set(info);
+        }
         self.go_on(SongState::Busy);
     }
 
@@ -580,6 +584,9 @@ fn Stage(
     };
     let seek = move |second: f64, play| player.seek(desk, id, second, play);
     let on_key = move |event: KeyboardEvent| {
+        if browser::is_held(&event) {
+            return;
+        }
         let key = event.key();
         match key_target(&key, at.get_untracked().unwrap_or(0.0), length.get_untracked()) {
             Some(second) => seek(second, false),

@@ -13,8 +13,8 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    DomException, File, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest, IdbRequest,
-    IdbTransaction, IdbTransactionMode,
+    DomException, Event, File, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest,
+    IdbRequest, IdbTransaction, IdbTransactionMode,
 };
 
 use super::browser;
@@ -216,14 +216,16 @@ fn make(transaction: &IdbTransaction, change: &Change) -> Result<(), JsValue> {
 fn answer(request: &IdbRequest) -> JsFuture {
     let promise = Promise::new(&mut |give, fail| {
         let asked = request.clone();
-        let success = Closure::once_into_js(move || give.call1(&JsValue::UNDEFINED, &asked.result()?));
-        let asked = request.clone();
-        let failure = Closure::once_into_js(move || {
+        // One for both ends, of which there is one: what is never called is never given back.
+        let ended = Closure::once_into_js(move |event: Event| {
+            if event.type_() == "success" {
+                return give.call1(&JsValue::UNDEFINED, &asked.result()?);
+            }
             let error = asked.error()?.map_or(JsValue::UNDEFINED, JsValue::from);
             fail.call1(&JsValue::UNDEFINED, &error)
         });
-        request.set_onsuccess(Some(success.unchecked_ref()));
-        request.set_onerror(Some(failure.unchecked_ref()));
+        request.set_onsuccess(Some(ended.unchecked_ref()));
+        request.set_onerror(Some(ended.unchecked_ref()));
     });
     JsFuture::from(promise)
 }
@@ -231,14 +233,17 @@ fn answer(request: &IdbRequest) -> JsFuture {
 /// Ends with the transaction: well, or with what it was aborted for.
 fn end_of(transaction: &IdbTransaction) -> JsFuture {
     let promise = Promise::new(&mut |give, fail| {
-        let complete = Closure::once_into_js(move || give.call0(&JsValue::UNDEFINED));
-        let ended = transaction.clone();
-        let abort = Closure::once_into_js(move || {
-            let error = ended.error().map_or(JsValue::UNDEFINED, JsValue::from);
+        let asked = transaction.clone();
+        // As with a request.
+        let ended = Closure::once_into_js(move |event: Event| {
+            if event.type_() == "complete" {
+                return give.call0(&JsValue::UNDEFINED);
+            }
+            let error = asked.error().map_or(JsValue::UNDEFINED, JsValue::from);
             fail.call1(&JsValue::UNDEFINED, &error)
         });
-        transaction.set_oncomplete(Some(complete.unchecked_ref()));
-        transaction.set_onabort(Some(abort.unchecked_ref()));
+        transaction.set_oncomplete(Some(ended.unchecked_ref()));
+        transaction.set_onabort(Some(ended.unchecked_ref()));
     });
     JsFuture::from(promise)
 }

@@ -221,6 +221,44 @@ fn the_keyboard_stays_where_something_was_done() {
     browser.click("[data-testid=forget-all]");
     browser.wait_for("[data-testid=forget-all-surely]", LIMIT);
     press(&browser, "[data-testid=forget-all-surely]", "#library-heading, [data-testid=row] *");
+    // A heading that is seen, whatever is open.
+    browser.drop_files("#library-heading", &[&folder("library-nothing")]);
+    browser.wait_for("[data-testid=notes]", LIMIT);
+    press(&browser, "[data-testid=notes] button", "#library-heading");
+}
+
+/// What happens again has to be heard again: the live region's text is another by a space.
+#[test]
+fn the_same_sentence_is_said_twice() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let empty = folder("library-said-twice");
+    let said = "document.querySelector('[data-testid=said]').textContent";
+    let sentence = "There was no file in what you dropped.";
+    for end in ["", "\u{a0}", ""] {
+        browser.drop_files("[data-testid=drop-zone]", &[&empty]);
+        browser.wait_until(&format!("{said} === {}", json!(format!("{sentence}{end}"))), LIMIT);
+    }
+}
+
+/// Alt and an arrow is the way back, not a place in a song.
+#[test]
+fn what_is_for_the_browser_is_left_to_it() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let song = songs(&folder("library-held")).remove(0);
+    browser.drop_files("[data-testid=drop-zone]", &[&song]);
+    browser.wait_until(AT_REST, LIMIT);
+    let taken = |held: &str| {
+        browser.eval(&format!(
+            "!document.querySelector('[data-testid=seek]').dispatchEvent(new KeyboardEvent('keydown', \
+             {{ key: 'ArrowRight', {held} bubbles: true, cancelable: true }}))"
+        ))
+    };
+    assert_eq!(taken(""), true);
+    for held in ["altKey: true,", "ctrlKey: true,", "metaKey: true,"] {
+        assert_eq!(taken(held), false, "{held}");
+    }
 }
 
 #[test]
@@ -471,6 +509,17 @@ fn two_hundred_songs_fill_the_table_while_it_is_scrolled() {
     wait_for_records(&browser, done.as_u64().unwrap());
     browser.reload();
     browser.wait_for_text("[data-testid=library-count]", "200", LIMIT);
+    // By keys to either end, whose rows are not there yet.
+    browser.eval("document.querySelector('[data-testid=row] a').focus()");
+    for (key, row) in [('\u{e010}', "201"), ('\u{e011}', "2")] {
+        browser.press(key);
+        browser.wait_until(
+            &format!(
+                "document.activeElement.closest('[data-testid=row]').getAttribute('aria-rowindex') === '{row}'"
+            ),
+            LIMIT,
+        );
+    }
     go(&browser, "library?state=done");
     browser.wait_until(
         &format!("parseInt(document.querySelector('[data-testid=library-count]').innerText) >= {done}"),
@@ -666,6 +715,12 @@ fn a_file_that_is_opened_with_the_page_is_heard() {
     browser.before_every_page(LAUNCH);
     browser.open(&server.url());
     browser.wait_until("window.launch !== undefined", LIMIT);
+    // By its icon, and by a shortcut of it.
+    browser.eval("launch({ files: [], targetURL: document.baseURI })");
+    browser.eval("launch({ files: [], targetURL: document.baseURI + '#library' })");
+    browser.wait_for("#library-heading", LIMIT);
+    assert_eq!(browser.eval("location.hash"), "#library");
+    assert_eq!(browser.eval("document.querySelector('[data-testid=notes]')"), json!(null));
     let song = excerpt("library-launch", "7");
     launch_with(&browser, "opened.wav", &fs::read(&song).unwrap());
     browser.wait_until(AT_REST, LIMIT);

@@ -237,7 +237,9 @@ BaseAudioContext.prototype.decodeAudioData = function (...file) {
 fn without_webcodecs_the_page_decodes_opus_itself() {
     let folder = folder("without-webcodecs");
     let (opus, decoded) = (folder.join("song.opus"), folder.join("song.wav"));
-    encode_opus(&songs(&folder)[1], &opus);
+    let untitled = folder.join("untitled.opus");
+    encode_opus(&songs(&folder)[1], &untitled);
+    ffmpeg(&["-i", untitled.to_str().unwrap(), "-c", "copy", "-metadata", "title=A name of its own"], &opus);
     ffmpeg(&["-i", opus.to_str().unwrap()], &decoded);
 
     let page = build::with_worker_script(WITHOUT_WEBCODECS);
@@ -249,6 +251,8 @@ fn without_webcodecs_the_page_decodes_opus_itself() {
     browser.drop_files("[data-testid=drop-zone]", &[&opus]);
     browser.wait_until(AT_REST, LIMIT);
     assert_same_verdicts(&results(&browser)[0], &heard(&[decoded])[0]);
+    // What its container said of it stays.
+    browser.wait_for_text("[data-testid=song]", "A name of its own", LIMIT);
     assert_eq!(browser.eval("decodings"), 1);
     assert_eq!(browser.eval("codecs.length > 0 && codecs.every((codec) => codec === 'undefined')"), true);
 }

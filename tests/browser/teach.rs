@@ -110,6 +110,8 @@ fn two_instruments_are_learnt_in_seconds_and_used() {
 
     focus_and_press(&browser, "[data-testid=teach-use]");
     browser.wait_until(SPENT_AND_FOCUSED, LIMIT);
+    // What it says then is not written on its own colour.
+    assert_eq!(browser.eval("getComputedStyle(pressed).backgroundColor"), "rgba(0, 0, 0, 0)");
     browser.wait_until("!document.querySelector('[data-testid=teach-used]').hidden", LIMIT);
     browser.click("[data-testid=teach-used] a");
     browser.wait_until("document.querySelector('[data-classes]') === null", LIMIT);

@@ -30,6 +30,20 @@ fn press(browser: &Browser, key: &str) {
     }
 }
 
+/// What was said before the page was there stays at its foot.
+#[test]
+fn the_footer_follows_the_language() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page("delete Navigator.prototype.gpu");
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    browser.wait_for_text("#boot-notes", "This browser has no WebGPU", LIMIT);
+    choose_language(&browser, "es");
+    browser.wait_until(IN_SPANISH, LIMIT);
+    browser.wait_for_text("#boot-notes", "Este navegador no tiene WebGPU", LIMIT);
+}
+
 #[test]
 fn a_language_is_taken_at_once_and_kept() {
     let mut server = Server::start(&build::folder(), "/");

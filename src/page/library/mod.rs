@@ -14,8 +14,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 
+use super::browser;
 use super::desk::Desk;
 use super::focus;
 use super::keeper::Keeping;
@@ -326,9 +328,26 @@ fn Selection(
         focus::hand_on(["[data-testid=select-all]".to_owned()], "#library-heading");
     };
     let again = move |_| {
-        for song in shelf.selection() {
+        let (at_hand, away): (Vec<Song>, Vec<Song>) =
+            shelf.selection().into_iter().partition(|song| desk.file(song.id).is_some());
+        // A browser may ask the person for these, and does so only while the press is young.
+        for song in away {
             desk.hear_again(&song);
         }
+        // One a frame, as they were put on: each has its card made anew.
+        let stops = desk.stops();
+        spawn_local(async move {
+            for song in at_hand {
+                if desk.stops() != stops {
+                    return;
+                }
+                // It may have been removed meanwhile.
+                if desk.song(song.id).is_some() {
+                    desk.hear_again(&song);
+                }
+                browser::next_turn().await;
+            }
+        });
         none();
     };
     let stop = move |_| {

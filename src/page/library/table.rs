@@ -11,6 +11,7 @@ use leptos::html::{Div, Tbody};
 use leptos::prelude::*;
 // The trait, which our own `Track` hides.
 use leptos::prelude::Track as _;
+use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, HtmlInputElement};
 
@@ -22,7 +23,7 @@ use crate::page::song::{Song, SongState};
 use crate::page::track::Track;
 use crate::page::views::Router;
 use crate::page::words::{self, sentence, t};
-use crate::page::{colors, focus};
+use crate::page::{browser, colors, focus};
 
 /// Rows beyond the window's edges, so that scrolling finds them there.
 const BEYOND: usize = 8;
@@ -239,6 +240,9 @@ pub(super) fn Table(
     }
 }
 
+/// Milliseconds in which the rows of a place that was scrolled to are put up.
+const ROWS_COME: f64 = 1000.0;
+
 /// Moves the keyboard from row to row.
 fn move_focus(event: &KeyboardEvent, scroller: &HtmlElement) {
     let target: Element = event_target(event);
@@ -270,11 +274,20 @@ fn move_focus(event: &KeyboardEvent, scroller: &HtmlElement) {
     match (event.key().as_str(), row) {
         ("ArrowDown" | "ArrowUp", Some(_)) => focus(next),
         (key @ ("Home" | "End"), Some(_)) => {
-            let place = if key == "Home" { "tr[data-testid]" } else { "tr[data-testid]:nth-last-child(2)" };
+            let last = || scroller.query_selector("table").ok().flatten()?.get_attribute("aria-rowcount");
+            // The first row is that of the headings.
+            let index = if key == "Home" { Some("2".to_owned()) } else { last() }.unwrap_or_default();
+            let place = format!("tr[data-testid][aria-rowindex='{index}']");
             let scroller = scroller.clone();
-            // Once the rows there have been put up.
-            request_animation_frame(move || {
-                request_animation_frame(move || focus(scroller.query_selector(place).ok().flatten()));
+            // Rows are put up a few a frame.
+            spawn_local(async move {
+                let start = browser::now();
+                while browser::now() - start < ROWS_COME {
+                    browser::next_turn().await;
+                    if let Ok(Some(row)) = scroller.query_selector(&place) {
+                        return focus(Some(row));
+                    }
+                }
             });
         }
         _ => return,

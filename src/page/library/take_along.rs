@@ -130,8 +130,8 @@ pub(crate) fn TakeSong(
                 link.try_set(Some(text.clone()));
                 let clipboard = browser::property(&window().navigator(), "clipboard");
                 match browser::call_async(&clipboard, "writeText", &[&text.into()]).await {
-                    Ok(_) => desk.said.set(t!("library.link_copied")),
-                    Err(_) => desk.said.set(t!("library.link_shown")),
+                    Ok(_) => desk.say(t!("library.link_copied")),
+                    Err(_) => desk.say(t!("library.link_shown")),
                 }
             });
         }

@@ -96,7 +96,7 @@ pub(super) fn Cloud(
     let on_key = {
         let points = points.clone();
         move |event: KeyboardEvent| {
-            if !can_point {
+            if !can_point || browser::is_held(&event) {
                 return;
             }
             let next = match event.key().as_str() {

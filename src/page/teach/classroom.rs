@@ -8,19 +8,23 @@ use std::collections::{BTreeMap, HashMap};
 
 use js_sys::{Array, ArrayBuffer, Date, Float32Array, Uint8Array};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::File;
 
 use super::outcome;
 use crate::engine::pool::{Event, Update as News};
 use crate::engine::protocol::{ModelId, SongId, SongProblem};
-use crate::page::colors;
 use crate::page::desk::{Desk, OWN_MODEL};
 use crate::page::words::{self, t};
+use crate::page::{browser, colors};
 use crate::teaching::{
     held_out::HeldOut,
     lesson::{Lesson, LessonProblem, Recording},
 };
+
+/// Files of a class that are put on its list in one go.
+const FILES_A_FRAME: usize = 8;
 
 /// Clips studied of one file: two minutes, so that no file outweighs the others.
 const CLIPS_A_FILE: usize = 40;
@@ -229,29 +233,46 @@ impl Classroom {
 
     // Files.
 
-    /// Takes files for a class, and has the engine study them.
+    /// Takes files for a class, and has the engine study them: a few a frame, since each gets
+    /// a row. Whoever stops everything, or removes the class, wants none of the rest either.
     pub(crate) fn add(self, desk: Desk, id: ClassId, files: Vec<File>) {
-        let Some(class) = self.class(id) else { return };
-        let model = self.model.get_untracked().unwrap_or_else(|| desk.chosen_model.get_untracked());
-        let mut doubled = 0_usize;
-        for file in files {
-            let fingerprint = (file.name(), file.size() as u64, file.last_modified() as u64);
-            if self.examples().iter().any(|example| example.fingerprint == fingerprint) {
-                doubled += 1;
-                continue;
+        let stops = desk.stops();
+        spawn_local(async move {
+            let mut doubled = 0_usize;
+            for (at, file) in files.into_iter().enumerate() {
+                if at > 0 && at % FILES_A_FRAME == 0 {
+                    browser::next_turn().await;
+                }
+                let Some(class) = self.class(id).filter(|_| desk.stops() == stops) else { break };
+                doubled += usize::from(!self.take(desk, class, file));
             }
-            let song = desk.new_song();
-            desk.keep_file(song, &file);
-            let state = self.signal(Studied::Studying(0));
-            let example = Example { song, name: file.name(), fingerprint, state };
-            class.examples.update(|examples| examples.push(example));
-            self.model.set(Some(model));
-            self.changed();
-            desk.tell(Event::Study { song, model, file: file.into(), clips: CLIPS_A_FILE });
+            if doubled > 0 {
+                desk.note(t!("teach.doubled", count = doubled));
+            }
+        });
+    }
+
+    /// Takes a file for a class; `false` where one of the classes has it.
+    fn take(self, desk: Desk, class: Class, file: File) -> bool {
+        let fingerprint = (file.name(), file.size() as u64, file.last_modified() as u64);
+        let has_it = |class: &Class| {
+            class
+                .examples
+                .with_untracked(|examples| examples.iter().any(|example| example.fingerprint == fingerprint))
+        };
+        if self.classes.with_untracked(|classes| classes.iter().any(has_it)) {
+            return false;
         }
-        if doubled > 0 {
-            desk.note(t!("teach.doubled", count = doubled));
-        }
+        let model = self.model.get_untracked().unwrap_or_else(|| desk.chosen_model.get_untracked());
+        let song = desk.new_song();
+        desk.keep_file(song, &file);
+        let state = self.signal(Studied::Studying(0));
+        let example = Example { song, name: file.name(), fingerprint, state };
+        class.examples.update(|examples| examples.push(example));
+        self.model.set(Some(model));
+        self.changed();
+        desk.tell(Event::Study { song, model, file: file.into(), clips: CLIPS_A_FILE });
+        true
     }
 
     /// Takes what the microphone heard, if it listened for a class; gives it back
@@ -349,7 +370,7 @@ impl Classroom {
                     self.forget_features(song);
                     let sentence = words::announce_problem(&example.name, &problem);
                     example.state.set(Studied::Failed(problem));
-                    desk.said.set(sentence);
+                    desk.say(sentence);
                 }
                 None => return Some(News::Failed { song, problem }),
             },
@@ -396,7 +417,7 @@ impl Classroom {
             let clips = example.state.with_untracked(Studied::clips);
             example.state.set(Studied::Done(clips));
             if !self.is_studying() {
-                desk.said.set(t!("teach.all_studied", count = self.clips()));
+                desk.say(t!("teach.all_studied", count = self.clips()));
             }
         }
     }
@@ -437,7 +458,7 @@ impl Classroom {
         });
         self.used.set(None);
         self.stage.set(Stage::Learning(0, 1));
-        desk.said.set(t!("teach.learning"));
+        desk.say(t!("teach.learning"));
         let model = self.model.get_untracked().unwrap_or(OWN_MODEL);
         desk.tell(Event::Teach { model, lesson, features: features.into() });
     }
@@ -456,12 +477,12 @@ impl Classroom {
             milliseconds,
         };
         self.with(|held| held.file = Some(file));
-        desk.said.set(outcome::accuracy(&learnt));
+        desk.say(outcome::accuracy(&learnt));
         self.stage.set(Stage::Learnt(learnt));
     }
 
     fn failed(self, desk: Desk, problem: LessonProblem) {
-        desk.said.set(outcome::problem(&problem));
+        desk.say(outcome::problem(&problem));
         self.stage.set(Stage::Failed(problem));
     }
 

@@ -94,10 +94,16 @@ fn what_is_said_before_the_page_is_there_is_in_every_language() {
         assert_eq!(english.get(&format!("boot.{key}")).map(String::as_str), Some(sentence), "{key}");
         Some(key)
     });
-    let in_script = script.split("says.").skip(1);
-    let in_script =
-        in_script.filter_map(|rest| rest.split(|letter| letter != '_' && !char::is_lowercase(letter)).next());
-    let said: BTreeSet<_> = in_document.chain(in_script).collect();
+    fn name(rest: &str) -> Option<&str> {
+        rest.split(|letter| letter != '_' && !char::is_lowercase(letter)).next()
+    }
+    let in_script = script.split("says.").skip(1).filter_map(name);
+    // `[can.gpu, "gpu"]` and `note(["not_kept"])`.
+    let noted = script.split(", \"").chain(script.split("note([\"")).filter_map(|rest| {
+        let name = name(rest)?;
+        rest[name.len()..].starts_with("\"]").then_some(name)
+    });
+    let said: BTreeSet<_> = in_document.chain(in_script).chain(noted).collect();
     assert_eq!(said, keys.iter().filter_map(|key| key.strip_prefix("boot.")).collect());
     for language in LANGUAGES {
         for (key, sentence) in file(language.code).0 {
