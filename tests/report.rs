@@ -749,6 +749,16 @@ fn a_calibration_is_chosen_anew_and_not_taken_for_other_weights() {
         assert!(said.contains("mine.json") && said.contains("otherwise"), "{said}");
     }
     assert_eq!(fs::read_to_string(&place).unwrap(), "{}");
+    // Of silence no network is asked, so that nothing is chosen on it.
+    let MelArchive { genres, tracks, spectrogram, .. } = self::archive(["bass", "treble"]);
+    let items = (0..TRACKS).map(|track| Item { track, frames: FRAMES }).collect();
+    let silent =
+        MelArchive::new(genres, tracks, spectrogram, items, vec![0; TRACKS * BANDS * FRAMES]).unwrap();
+    let of_silence = folder.path().join("silent.safetensors");
+    fs::write(&of_silence, silent.to_bytes().unwrap()).unwrap();
+    let said =
+        fails(&["calibrate", text(&trained.run()), "--archive", text(&of_silence), "-o", text(&first)]);
+    assert!(said.contains("the validation part is empty, or silent"), "{said}");
     let empty = tempfile::tempdir().unwrap();
     let said = fails(&[
         "calibrate",
@@ -812,7 +822,12 @@ fn what_does_not_fit_is_refused_with_the_reason() {
     assert!(said.contains("other clips in its parts"), "{said}");
 
     let archive = trained.archive();
-    let said = fails(&["evaluate", text(&run), "--archive", text(&archive), "--split=clips"]);
+    let evaluate = ["evaluate", text(&run), "--archive", text(&archive)];
+    let index = folder.path().join("artists.txt");
+    fs::write(&index, "bass.00000.wav ::: somebody ::: a song\n").unwrap();
+    let said = fails(&[&evaluate[..], &["--artists", text(&index), "--parts=validation"]].concat());
+    assert!(said.contains("--artists"), "{said}");
+    let said = fails(&[&evaluate[..], &["--split=clips"]].concat());
     assert!(said.contains("judged by the split it was trained with"), "{said}");
 }
 
