@@ -55,7 +55,7 @@ fn Damaged(
     view! {
         <h1 id="result-heading">{sentence("result.unreadable")}</h1>
         <p class="problem" data-testid="result-problem">{problem}</p>
-        <p><a href="#listen">{sentence("result.own")}</a></p>
+        <p><a class="button" href="#listen">{sentence("result.own")}</a></p>
     }
 }
 
@@ -107,6 +107,6 @@ fn Sent(
         <canvas node_ref=band class="band result-band" width="1" height="1" aria-hidden="true"></canvas>
         <Bars ranking genres all=Signal::stored(true) />
         <p class="quiet">{sentence("result.without_song")}</p>
-        <p><a href="#listen">{sentence("result.own")}</a></p>
+        <p><a class="button" href="#listen">{sentence("result.own")}</a></p>
     }
 }

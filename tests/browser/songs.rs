@@ -418,7 +418,7 @@ fn every_bad_file_says_what_is_wrong_and_the_good_one_goes_on() {
         browser.text(&format!("[data-song='{}'] [data-testid={what}]", result(&results, file)["song"]))
     };
     let infinite = said("infinite.wav", "notices");
-    assert!(infinite.contains("20000 samples are no numbers"), "{infinite}");
+    assert!(infinite.contains("20000 samples are not numbers"), "{infinite}");
     let only_infinite = said("only infinite.wav", "problem");
     assert!(only_infinite.contains("None of its samples is a number"), "{only_infinite}");
     assert_eq!(result(&results, "excerpt.wav")["state"], "done");
@@ -436,7 +436,7 @@ fn a_folder_without_sound_says_so() {
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options::default());
     browser.drop_files("[data-testid=drop-zone]", &[&pictures]);
-    browser.wait_for_text("[data-testid=notes]", "2 files in the folders are no sound", LIMIT);
+    browser.wait_for_text("[data-testid=notes]", "2 files in the folders are not sound", LIMIT);
     browser.drop_files("[data-testid=drop-zone]", &[&empty]);
     browser.wait_for_text("[data-testid=notes]", "There was no file in what you dropped", LIMIT);
     assert!(results(&browser).is_empty());

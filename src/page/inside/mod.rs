@@ -306,7 +306,12 @@ fn subject(desk: Desk, parameters: &Parameters) -> Option<Subject> {
     let ready = |model: &ModelId| {
         desk.models.with(|models| models.iter().any(|other| other.id == *model && other.card().is_some()))
     };
-    let model = song.as_ref().map(|song| song.model.get()).filter(ready);
+    let heard = song.as_ref().and_then(|song| {
+        // Both say by whom, of this visit and of earlier ones.
+        let _ = (song.model.get(), song.heard_by.get());
+        desk.model_of(song)
+    });
+    let model = heard.filter(ready);
     let model = model.or_else(|| Some(desk.chosen_model.get()).filter(ready))?;
     let clip = song.as_ref().map_or(0, |song| {
         let named = number(parameters, "clip").unwrap_or(0);
@@ -370,6 +375,9 @@ fn follow_key(way: Way, event: &KeyboardEvent) {
     match event.key().as_str() {
         "ArrowRight" => way.go_by(1),
         "ArrowLeft" => way.go_by(-1),
+        // What is in the hand of who presents sends these.
+        "PageDown" if way.router.presenting.get_untracked() => way.go_by(1),
+        "PageUp" if way.router.presenting.get_untracked() => way.go_by(-1),
         "ArrowDown" if in_layer => way.choose_filter_by(1),
         "ArrowUp" if in_layer => way.choose_filter_by(-1),
         _ => return,

@@ -75,6 +75,7 @@ fn shown(map: Arc<ClipMap>) -> AnyView {
             <div class="map-side">
                 <Legend genres=genres.clone() look />
                 <figure class="map-paper" data-testid="map-paper">
+                    <h2 class="small">{sentence("map.paper_cloud")}</h2>
                     <Cloud points=paper genres=genres.clone() look said=None name="map.paper_cloud" />
                     <figcaption class="quiet small">
                         {move || t!("map.paper", clips = paper_clips)}
