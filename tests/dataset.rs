@@ -24,7 +24,8 @@ use needledrop::{
     dataset::{
         archive::{ArchiveError, Clip, Item, MelArchive, Track},
         artists::Artists,
-        folders::{Recording, find_recordings},
+        choice::SplitChoice,
+        folders::{Recording, Skipped, find_recordings},
         prepare::{PrepareError, Prepared, prepare},
         split::{Part, Split, SplitError},
     },
@@ -130,13 +131,16 @@ fn preparing_gtzan_gives_the_published_archive() {
     let Prepared { archive, skipped, remarkable, seconds } =
         prepare(&find_recordings(&folder).unwrap().recordings, &published.spectrogram, Some(30.0), &|| ())
             .unwrap();
-    assert_eq!((skipped, remarkable), (vec![], vec![]));
-    assert_eq!((&archive.genres, archive.tracks.len()), (&published.genres, 50));
-    assert!((1495.0..=1500.0).contains(&seconds));
+    // All of GTZAN may lie there, or some of it: one track is damaged in every copy.
+    let damaged = |skipped: &Skipped| skipped.path.ends_with("jazz.00054.wav");
+    assert!(skipped.iter().all(damaged) && remarkable.is_empty(), "{skipped:?} {remarkable:?}");
+    assert_eq!(archive.genres, published.genres);
+    assert!(archive.tracks.len() >= 50);
+    assert!((29.9..=30.0).contains(&(seconds / archive.tracks.len() as f64)));
     let by_name: HashMap<&str, usize> =
         published.tracks.iter().enumerate().map(|(at, track)| (&*track.name, at)).collect();
     let (clips, published_clips) = (archive.clips(3.0), published.clips(3.0));
-    assert_eq!(clips.len(), 500);
+    assert_eq!(clips.len(), 10 * archive.tracks.len());
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
@@ -848,4 +852,70 @@ fn recordings_of_one_name_have_artists_of_their_own() {
     let apart = artists.apart(&archive, &clips, &split, Part::Test);
     let expected: Vec<bool> = [true, false, false].into_iter().flat_map(|apart| [apart; 10]).collect();
     assert_eq!(apart, expected);
+}
+
+/// Whoever has GTZAN's recordings draws the splits again that the results were scored by.
+#[test]
+fn published_splits_are_drawn_from_names_and_seed_alone() {
+    let genres =
+        ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"];
+    let mut archive = archive(&[100; 10], false);
+    for (at, track) in archive.tracks.iter_mut().enumerate() {
+        track.name = format!("{}.{:05}", genres[at / 100], at % 100);
+    }
+    archive.genres = genres.map(String::from).to_vec();
+    let clips = archive.clips(3.0);
+    let mut drawn = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/results")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let result: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let choice: SplitChoice = serde_json::from_value(result["split"].clone()).unwrap();
+        let draw: fn(&MelArchive, &[Clip], u64) -> Result<Split, SplitError> = match choice.name.as_str() {
+            "clips" => Split::over_clips,
+            "tracks" => Split::over_tracks,
+            _ => continue,
+        };
+        let split = draw(&archive, &clips, choice.seed.unwrap()).unwrap();
+        let split = if choice.refitted { split.refitted() } else { split };
+        assert_eq!(split.choice(&archive, &clips), choice, "{}", path.display());
+        drawn += 1;
+    }
+    assert!(drawn > 10, "{drawn}");
+}
+
+/// Whoever reads an archive elsewhere has docs/training.md alone.
+#[test]
+fn an_archives_file_is_as_the_documents_say() {
+    let folder = tempfile::tempdir().unwrap();
+    // A low tone that fades: bands and frames cannot be taken for each other.
+    let tone: Vec<f32> = (0..66_150)
+        .map(|at| at as f32 / 22_050.0)
+        .map(|time| 0.5 * (-time).exp() * (200.0 * time * std::f32::consts::TAU).sin())
+        .map(|sample| (sample * 32_768.0).round() / 32_768.0)
+        .collect();
+    write_wav(&folder.path().join("a/tone.wav"), 22_050, &tone);
+    for settings in [SpectrogramConfig::default(), tracks_layout()] {
+        let archive = prepare(&recordings(folder.path()), &settings, None, &|| ()).unwrap().archive;
+        let bytes = archive.to_bytes().unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let about = header.metadata().as_ref().unwrap();
+        let said = ["format", "tracks", "genres"].map(|key| about[key].as_str());
+        assert_eq!(said, ["log-mel archive 1", r#"["tone"]"#, r#"["a"]"#]);
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let (mel, frames) = (file.tensor("mel").unwrap(), settings.frames(tone.len()));
+        assert_eq!((mel.dtype(), mel.shape()), (Dtype::U8, &[1, settings.n_mels, frames][..]));
+        let mut expected = MelSpectrogram::new(&settings).unwrap().power(&tone).to_vec();
+        power_to_db(&mut expected, 100.0);
+        assert_eq!(mel.data().len(), expected.len());
+        for (byte, expected) in mel.data().iter().zip(&expected) {
+            let decibels = f32::from(*byte) * (100.0 / 255.0) - 100.0;
+            assert!((decibels - expected).abs() <= 100.0 / 255.0 / 2.0 + 1e-3, "{decibels} for {expected}");
+        }
+        let filled = file.tensor("frames").unwrap();
+        assert_eq!((filled.dtype(), filled.data()), (Dtype::I32, &(frames as i32).to_le_bytes()[..]));
+        assert_eq!(file.tensor("track").is_ok(), settings.center);
+    }
 }

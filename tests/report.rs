@@ -7,6 +7,9 @@
     reason = "a test stops at what is not as it should be"
 )]
 
+#[path = "common/card.rs"]
+mod card;
+
 use std::{
     f32::consts::TAU,
     fs,
@@ -20,7 +23,7 @@ use needledrop::{
     dataset::archive::{Item, MelArchive, Track},
     network::{
         card::{Combine, RejectionScore, Score},
-        experiment::experiment,
+        experiment::{ConvBlock, NetworkSpec, Padding, Pooling, experiment},
         weights::{Precision, Weights, tensor_shapes},
     },
     report::{
@@ -31,6 +34,7 @@ use needledrop::{
     sound::wav,
     spectrogram::config::SpectrogramConfig,
 };
+use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -870,4 +874,86 @@ fn damaged_and_foreign_files_are_refused_with_the_reason() {
     let run = trained.run();
     let said = fails(&["report", text(&run), text(&run), "-o", &output]);
     assert!(said.contains("the same row, split, recipe and seed"), "{said}");
+}
+
+/// Keras has its own order of a kernel's axes, and flattens a map place by place.
+#[test]
+fn weights_of_keras_become_a_model_or_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let [keras, card, model] = ["keras", "card.json", "model"].map(|name| folder.path().join(name));
+    // A picture of 4 x 6, two filters, a map of 2 x 3.
+    let block = ConvBlock { filters: 2, kernel: 3, padding: Padding::Same, pool: [2, 2], dropout: 0.0 };
+    let network = NetworkSpec {
+        input: [3, 4, 6],
+        blocks: vec![block],
+        pooling: Pooling::Flatten,
+        dense: vec![5],
+        classes: 2,
+    };
+    fs::write(&card, card::of(network).to_json().unwrap()).unwrap();
+    // Every cell has its place in Keras's order for a value.
+    let write = |factor: f32| {
+        let layers = [
+            ("conv0.kernel", vec![3, 3, 3, 2]),
+            ("conv0.bias", vec![2]),
+            ("dense.kernel", vec![12, 5]),
+            ("dense.bias", vec![5]),
+            ("logits.kernel", vec![5, 2]),
+            ("logits.bias", vec![2]),
+        ];
+        let layers = layers.map(|(name, shape)| {
+            let cells = 0..shape.iter().product::<usize>();
+            let bytes: Vec<u8> = cells.flat_map(|at| (factor * at as f32).to_le_bytes()).collect();
+            (name, shape, bytes)
+        });
+        let views = layers
+            .iter()
+            .map(|(name, shape, bytes)| (*name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+        fs::write(&keras, safetensors::serialize(views, None).unwrap()).unwrap();
+    };
+    let convert = ["convert", text(&keras), "--card", text(&card), "-o", text(&model)];
+    // What has no place in 16 bits.
+    write(1e5);
+    assert!(fails(&convert).contains("--precision f32") && !model.exists());
+    succeeds(&[&convert[..], &["--precision=f32"]].concat());
+    write(1.0);
+    succeeds(&convert);
+    let model = Weights::from_bytes(&fs::read(&model).unwrap()).unwrap();
+    for (at, cell) in model.tensor("conv0.weight", &[2, 3, 3, 3]).unwrap().iter().enumerate() {
+        let (filter, channel, place) = (at / 27, at / 9 % 3, at % 9);
+        assert_eq!(*cell, ((place * 3 + channel) * 2 + filter) as f32, "conv0 {at}");
+    }
+    for (at, cell) in model.tensor("dense0.weight", &[5, 12]).unwrap().iter().enumerate() {
+        let (output, channel, place) = (at / 12, at / 6 % 2, at % 6);
+        assert_eq!(*cell, ((place * 2 + channel) * 5 + output) as f32, "dense0 {at}");
+    }
+    for (at, cell) in model.tensor("logits.weight", &[2, 5]).unwrap().iter().enumerate() {
+        assert_eq!(*cell, (at % 5 * 2 + at / 5) as f32, "logits {at}");
+    }
+    assert_eq!(model.tensor("dense0.bias", &[5]).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0]);
+}
+
+/// No score is fitted on a door and judged by the same door in a room.
+#[test]
+fn sounds_that_differ_after_their_last_hyphen_are_one_recording() {
+    let trained = Trained::get();
+    let (archive, run, folder) = (trained.archive(), trained.run(), tempfile::tempdir().unwrap());
+    for (names, is_one) in [(["door-dry", "door-room"], true), (["front-door", "back-door"], false)] {
+        let sounds = folder.path().join(names[0]);
+        fs::create_dir_all(sounds.join("doors")).unwrap();
+        for (name, hertz) in names.into_iter().zip([500.0, 900.0]) {
+            let file = sounds.join(format!("doors/{name}.wav"));
+            fs::write(file, sound(|seconds| 0.3 * (seconds * hertz * TAU).sin())).unwrap();
+        }
+        let model = folder.path().join(format!("{}.safetensors", names[0]));
+        let call = ["calibrate", text(&run), "--archive", text(&archive), "-o", text(&model)];
+        let output = needledrop(&[&call[..], &["--not-music", text(&sounds)]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.contains("is one recording"), is_one, "{said}");
+        let report = fs::read_to_string(model.with_extension("json")).unwrap();
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let probed = report["rejection"].as_array().unwrap().iter().any(|of| of["score"] == "probe");
+        assert!(!(is_one && probed), "{report}");
+    }
 }

@@ -675,6 +675,10 @@ impl<P: Clone> Pool<P> {
                 self.models.entry(model).or_insert(Model { file, card: None, deaths: 0 });
                 self.chosen.retain(|other| *other != model);
                 self.chosen.push(model);
+                // What came before there was any model is for the first, whatever is chosen next.
+                for song in self.songs.values_mut() {
+                    song.model.get_or_insert(model);
+                }
             }
             Event::Choose(choice) => self.choose(choice),
             Event::Add { song, file } => {
@@ -953,6 +957,9 @@ impl<P: Clone> Pool<P> {
         for query in self.queries.ids() {
             self.leave_unanswered(query, SongProblem::Engine { detail: detail.clone() });
         }
+        for worker in self.errands.keys().copied().collect::<Vec<_>>() {
+            self.fail_errand(worker, SongProblem::Engine { detail: detail.clone() });
+        }
         self.not_learnt(LessonProblem::Engine { detail });
     }
 
@@ -979,8 +986,14 @@ impl<P: Clone> Pool<P> {
 
     /// Buries workers that have something to do and say nothing.
     fn watch(&mut self) {
-        let reading =
-            self.reading.is_some_and(|(_, reading)| matches!(reading, Reading::Opening | Reading::Cutting));
+        let reading = match self.reading {
+            // What comes before its place is decoded once more.
+            Some((song, Reading::Opening)) if self.songs.get(&song).is_some_and(|song| song.cut > 0) => {
+                Some(SILENCE_AT_START)
+            }
+            Some((_, Reading::Opening | Reading::Cutting)) => Some(SILENCE),
+            _ => None,
+        };
         let silent: Vec<_> = self
             .workers
             .iter()
@@ -989,7 +1002,9 @@ impl<P: Clone> Pool<P> {
                 let patience = match worker.phase {
                     Phase::Starting | Phase::Loading(_) => SILENCE_AT_START,
                     Phase::Busy => errand.map_or(SILENCE, Errand::patience),
-                    Phase::Idle if worker.role == Role::Decoder && reading && errand.is_none() => SILENCE,
+                    Phase::Idle if worker.role == Role::Decoder && errand.is_none() => {
+                        reading.unwrap_or(f64::INFINITY)
+                    }
                     Phase::Idle => f64::INFINITY,
                 };
                 self.now - worker.heard > patience
@@ -1302,6 +1317,8 @@ impl<P: Clone> Pool<P> {
         let Some(known) = self.songs.get_mut(&song) else { return };
         known.attempts += 1;
         if known.attempts > 1 || reading == Reading::InBrowser {
+            // What killed them was this file, and no other pays for it.
+            *self.deaths(Role::Decoder) = 0;
             self.fail(song, SongProblem::Engine { detail: detail.to_owned() });
         } else {
             self.queue.push_front(song);

@@ -24,12 +24,18 @@ impl Ending {
 }
 
 /// A text as a cell. Spreadsheets compute what begins like a formula, whoever
-/// wrote it into a file's tags: such a text gets an apostrophe before it
+/// wrote it into a file's tags: such a text gets an apostrophe before it, and so does
+/// what stands behind a semicolon or tab, where one may take these for the end of a cell
 /// (OWASP, "CSV Injection").
 fn cell(text: &str) -> String {
-    let formula = text
-        .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    const FORMULA: [char; 11] =
+        ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+    let guarded = |(at, part): (usize, &str)| {
+        // Spreadsheets may pass over blanks and quotes where a cell begins within a text.
+        let start = if at == 0 { part } else { part.trim_start_matches([' ', '"']) };
+        if start.starts_with(FORMULA) { format!("'{part}") } else { part.to_owned() }
+    };
+    let text: String = text.split_inclusive([';', '\t']).enumerate().map(guarded).collect();
     if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
@@ -117,11 +123,13 @@ struct Clip {
     end: f64,
     /// Probability of each genre, within 1/255; empty for silence.
     probabilities: Vec<f32>,
+    /// Whether it was refused as not music, and has no say in the song's genre.
+    refused: bool,
 }
 
 /// A song as a JSON object: `file`, `title`, `artist`, `album`, `seconds`,
 /// `state`, `model`, `genre`, `doubt`, `genres`, `probabilities`, `clips` (`start`,
-/// `end`, `probabilities`) and `embedding`.
+/// `end`, `probabilities`, `refused`) and `embedding`.
 ///
 /// # Errors
 /// None for records: all their values have a JSON form.
@@ -143,6 +151,7 @@ impl<'a> Song<'a> {
             start: clip.start,
             end: clip.end,
             probabilities: clip.shares.probabilities(),
+            refused: clip.refused,
         });
         Self {
             file: &record.file.name,
@@ -211,6 +220,10 @@ mod tests {
         for formula in ["=1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "＝1"] {
             assert!(cell(formula).trim_start_matches('"').starts_with('\''), "{formula:?}");
         }
+        // Where a semicolon ends a cell.
+        assert_eq!(cell("x;=1;y"), "x;'=1;y");
+        assert_eq!(cell("x; \"=1"), "\"x;' \"\"=1\"");
+        assert_eq!(cell("a;b - c"), "a;b - c");
         assert_eq!(cell("a=1"), "a=1");
     }
 

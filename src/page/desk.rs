@@ -210,8 +210,14 @@ impl Desk {
         let Some(file) = Self::shipped("needledrop-model", self.model_download).await else { return };
         self.models.update(|models| models.insert(0, Model::loading(OWN_MODEL, &t!("model.pages_own"))));
         self.hold_model(OWN_MODEL, &file);
-        if self.chosen_model.get_untracked() == OWN_MODEL {
+        let chosen = self.chosen_model.get_untracked();
+        // Another that is there already stays the one for songs to come; what was given to
+        // this one before it came can be heard now.
+        if chosen == OWN_MODEL || self.with(|held| held.model_files.contains_key(&chosen)) {
             self.tell(Event::SetModel { model: OWN_MODEL, file: file.into() });
+        }
+        if chosen != OWN_MODEL {
+            self.choose_model(chosen);
         }
     }
 
@@ -377,6 +383,9 @@ impl Desk {
                     let embedding = workers::attached_floats(embedding);
                     self.on(song, |song| {
                         if song.heard_by.with_untracked(Option::is_none) {
+                            if song.model.get_untracked() != model {
+                                song.model.set(model);
+                            }
                             song.heard_by(self.heard_by(model, &card));
                         }
                         let start = (end_seconds - f64::from(card.spectrogram.clip_seconds)).max(0.0);

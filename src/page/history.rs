@@ -260,6 +260,7 @@ mod tests {
     fn half_an_hour_is_kept() {
         let history = heard(3.0, &[&[1.0, 0.0][..]; 2 * MOST]);
         assert_eq!((history.moments.len(), history.end()), (MOST, (2 * MOST - 1) as f64 * 3.0));
+        assert_eq!(MOST, 30 * 60 / 3);
     }
 
     #[test]

@@ -390,6 +390,8 @@ fn a_visit_that_was_broken_off_goes_on_or_asks_for_the_file() {
     let mut files = songs(&folder);
     files.push(long.clone());
     let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    // Else the long one could be over before the page is loaded anew.
+    choose_papers_network(&browser);
     browser.drop_files("[data-testid=drop-zone]", &paths);
     go(&browser, "library");
     browser.wait_until("document.querySelectorAll('[data-testid=row][data-state=done]').length === 2", LIMIT);
@@ -509,7 +511,10 @@ fn two_hundred_songs_fill_the_table_while_it_is_scrolled() {
     wait_for_records(&browser, done.as_u64().unwrap());
     browser.reload();
     browser.wait_for_text("[data-testid=library-count]", "200", LIMIT);
-    // By keys to either end, whose rows are not there yet.
+    // By keys to either end, whose rows are not there yet; once no row changes its place any more.
+    let rests =
+        "JSON.parse(window.needledrop.results()).every(({ state }) => !['busy', 'queued'].includes(state))";
+    browser.wait_until(rests, LIMIT * 3);
     browser.eval("document.querySelector('[data-testid=row] a').focus()");
     for (key, row) in [('\u{e010}', "201"), ('\u{e011}', "2")] {
         browser.press(key);

@@ -88,12 +88,14 @@ impl Options {
     }
 
     fn preferences(&self) -> Value {
-        // 2 is "block".
+        // Not the language of whoever runs the tests.
+        let mut preferences =
+            json!({ "intl.accept_languages": "en-US,en", "intl.selected_languages": "en-US,en" });
         if self.deny_microphone {
-            json!({ "profile.default_content_setting_values.media_stream_mic": 2 })
-        } else {
-            json!({})
+            // 2 is "block".
+            preferences["profile.default_content_setting_values.media_stream_mic"] = json!(2);
         }
+        preferences
     }
 }
 

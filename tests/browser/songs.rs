@@ -142,7 +142,9 @@ fn heard_by(model: Option<&Path>, files: &[PathBuf]) -> Vec<Value> {
     }
     let output = command.args(files).output();
     let text = String::from_utf8(output.unwrap().stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), files.len(), "{text}");
+    lines
 }
 
 pub(crate) fn assert_same_verdicts(song: &Value, expected: &Value) {
@@ -468,6 +470,8 @@ fn a_cancelled_song_is_silent_at_once() {
     ffmpeg(&["-f", "lavfi", "-i", "anoisesrc=d=3600:r=22050:a=0.3:seed=1"], &long);
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options::default());
+    // Else it could be over before it is stopped.
+    choose_papers_network(&browser);
     browser.drop_files("[data-testid=drop-zone]", &[&long]);
     let clips = "JSON.parse(window.needledrop.results())[0].clips.length";
     browser.wait_until(&format!("{clips} > 2"), LIMIT);

@@ -175,6 +175,9 @@ pub(super) fn Stage(
         }
     };
     let place = move |second: f64| {
+        if closer.clip.with(|clip| clip.as_ref().is_some_and(|clip| clip.refused)) {
+            return words::place_not_music(second, length.get());
+        }
         let top = closer.clip.with(|clip| clip.as_ref().and_then(|clip| clip.ranking.first().copied()));
         closer.genres.with(|genres| {
             let top = top.and_then(|(index, share)| Some((genres.get(index)?.as_str(), share)));

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 
 use super::take_along::{TakeSong, save_text};
 use super::{Shelf, all_songs};
+use crate::classify::verdict::Doubt;
 use crate::library::likeness::{Neighbour, Place, neighbours, playlist};
 use crate::library::{export, record::HeardBy};
 use crate::page::focus;
@@ -121,9 +122,17 @@ fn Panel(
                         let compare = other.clone();
                         let name = other.clone();
                         let genre = move || {
-                            let top = other.hearing.with(|hearing| hearing.ranking.first().copied());
-                            top.and_then(|(index, _)| {
+                            let (top, doubt) =
+                                other.hearing.with(|hearing| (hearing.ranking.first().copied(), hearing.doubt));
+                            if doubt == Some(Doubt::NotMusic) {
+                                return Some(t!("song.not_music"));
+                            }
+                            let genre = top.and_then(|(index, _)| {
                                 other.genres.with(|genres| genres.get(index).map(|name| words::genre(name)))
+                            });
+                            genre.map(|genre| match doubt {
+                                Some(_) => t!("library.perhaps", genre = genre),
+                                None => genre,
                             })
                         };
                         view! {

@@ -240,8 +240,9 @@ pub(super) fn Table(
     }
 }
 
-/// Milliseconds in which the rows of a place that was scrolled to are put up.
-const ROWS_COME: f64 = 1000.0;
+/// Milliseconds in which the rows of a place that was scrolled to are put up, on a machine
+/// that has a lot to do.
+const ROWS_COME: f64 = 10_000.0;
 
 /// Moves the keyboard from row to row.
 fn move_focus(event: &KeyboardEvent, scroller: &HtmlElement) {
@@ -279,13 +280,29 @@ fn move_focus(event: &KeyboardEvent, scroller: &HtmlElement) {
             let index = if key == "Home" { Some("2".to_owned()) } else { last() }.unwrap_or_default();
             let place = format!("tr[data-testid][aria-rowindex='{index}']");
             let scroller = scroller.clone();
-            // Rows are put up a few a frame.
+            // Rows are put up a few a frame, and the old ones may have the place of the new for
+            // one: who has the keyboard has to keep it.
             spawn_local(async move {
                 let start = browser::now();
+                let mut kept = false;
                 while browser::now() - start < ROWS_COME {
                     browser::next_turn().await;
-                    if let Ok(Some(row)) = scroller.query_selector(&place) {
-                        return focus(Some(row));
+                    let active = document().active_element();
+                    // Whoever has moved on meanwhile is left alone.
+                    let is_elsewhere = active.as_ref().is_some_and(|active| {
+                        active.tag_name() != "BODY" && !scroller.contains(Some(active))
+                    });
+                    if is_elsewhere {
+                        return;
+                    }
+                    let Ok(Some(row)) = scroller.query_selector(&place) else { continue };
+                    let has_it = active.is_some_and(|active| row.contains(Some(&active)));
+                    if has_it && kept {
+                        return;
+                    }
+                    kept = has_it;
+                    if !has_it {
+                        focus(Some(row));
                     }
                 }
             });
