@@ -47,4 +47,4 @@ teachers=(small-decay centred centred-late-pools-decay)
 for teacher in "${teachers[@]}"; do
   train "$teacher"
 done
-train ears --teachers "${teachers[@]/#/$runs/}"
+train ears-phone --teachers "${teachers[@]/#/$runs/}"
