@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// Parts that statistics are fitted and judged on by turns.
-pub const FOLDS: usize = 5;
+const FOLDS: usize = 5;
 /// Longest embedding that a covariance is estimated of.
 const LONGEST_EMBEDDING: usize = 1024;
 /// Share of the mean variance that is added to every variance: there are fewer
