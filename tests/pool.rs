@@ -63,6 +63,10 @@ struct Machine {
     gpu: Result<f64, EngineProblem>,
     refuse_models: bool,
     protocol: u32,
+    /// Whether songs are of a codec that only `decodeAudioData` knows.
+    browser_decodes: bool,
+    /// A model that takes the processor ten times as long.
+    heavy: Option<ModelId>,
 }
 
 impl Default for Machine {
@@ -73,6 +77,8 @@ impl Default for Machine {
             gpu: Err(EngineProblem::NoWebGpu),
             refuse_models: false,
             protocol: PROTOCOL_VERSION,
+            browser_decodes: false,
+            heavy: None,
         }
     }
 }
@@ -245,7 +251,8 @@ impl World {
             }
             Request::Model { model } => {
                 let gpu = *self.machine.gpu.as_ref().unwrap_or(&0.0);
-                let clips_per_second = if role == Role::Gpu { gpu } else { self.machine.cpu_rate };
+                let slowness = if self.machine.heavy == Some(model) { 10.0 } else { 1.0 };
+                let clips_per_second = if role == Role::Gpu { gpu } else { self.machine.cpu_rate / slowness };
                 let batch = if role == Role::Gpu { 4 } else { 1 };
                 let reply = Reply::Model {
                     model,
@@ -304,7 +311,10 @@ impl World {
                 self.reply(worker, Reply::Learning { ticket, done: 1, all: 2 }, vec![]);
                 self.reply(worker, reply, vec![3]);
             }
-            Request::Open { song, first_clip, .. } => {
+            Request::Open { song, .. } if self.machine.browser_decodes => {
+                self.reply(worker, Reply::NeedsBrowser { song, info: SongInfo::default() }, vec![]);
+            }
+            Request::Open { song, first_clip, .. } | Request::OpenSamples { song, first_clip, .. } => {
                 self.decoding.insert(worker, (song, first_clip));
                 self.reply(worker, Reply::Opened { song, info: SongInfo::default() }, vec![]);
             }
@@ -414,6 +424,32 @@ fn the_gpu_takes_over_only_where_it_is_faster() {
         assert_eq!(world.pool.status().gpu == GpuStatus::Running, taken);
         assert_eq!(world.of_role(Role::Gpu).len(), usize::from(taken), "a GPU that is not used is let go");
     }
+}
+
+#[test]
+fn the_gpu_is_judged_by_each_model() {
+    let (light, heavy) = (ModelId(0), ModelId(1));
+    let mut world = World::new(Machine { gpu: Ok(10.0), heavy: Some(heavy), ..Machine::default() });
+    world.run();
+    for (song, (model, taken)) in (0..).zip([(light, false), (heavy, true), (light, false), (heavy, true)]) {
+        world.event(Event::SetModel { model, file: 0 });
+        world.run();
+        let status = world.pool.status();
+        assert_eq!(status.gpu == GpuStatus::Running, taken, "by {model:?}");
+        assert_eq!(world.of_role(Role::Gpu).len(), usize::from(taken), "by {model:?}");
+        world.add([song]);
+        world.run();
+        world.assert_whole(song);
+        assert_eq!(world.devices.last(), Some(if taken { &Role::Gpu } else { &Role::Cpu }), "by {model:?}");
+    }
+    // Where it is known that it would lose, it is not started again.
+    world.event(Event::SetModel { model: light, file: 0 });
+    world.run();
+    let starts = |world: &World| world.started.iter().filter(|role| **role == Role::Gpu).count();
+    let before = starts(&world);
+    world.event(Event::SetModel { model: light, file: 0 });
+    world.run();
+    assert_eq!(starts(&world), before);
 }
 
 #[test]
@@ -744,6 +780,26 @@ fn what_only_the_browser_decodes_waits_for_it() {
 }
 
 #[test]
+fn what_the_browser_decoded_is_gone_on_with_where_a_decoder_died() {
+    let mut world = World::new(Machine { browser_decodes: true, ..Machine::default() });
+    world.run();
+    world.add([0]);
+    world.run();
+    let samples = || Event::Samples { song: SongId(0), sample_rate: 48_000, channels: vec![5, 6] };
+    world.event(samples());
+    while world.clips.get(&SongId(0)).is_none_or(|clips| clips.len() < 3) {
+        world.answer(0);
+    }
+    let decoder = world.of_role(Role::Decoder)[0];
+    world.kill(decoder);
+    world.run();
+    assert!(world.ended.is_empty(), "{:?}", world.ended);
+    world.event(samples());
+    world.run();
+    world.assert_whole(0);
+}
+
+#[test]
 fn a_microphone_and_a_transcoding_have_workers_of_their_own() {
     let mut world = World::new(Machine::default());
     world.run();
@@ -1058,6 +1114,46 @@ fn a_dismissed_question_is_silent_and_costs_nothing_more() {
     world.event(Event::Dismiss { query: QueryId(99) });
     world.run();
     assert!(world.settled.is_empty());
+}
+
+#[test]
+fn a_clip_of_what_only_the_browser_decodes_is_cut_from_what_it_made() {
+    let mut world = World::new(Machine { browser_decodes: true, ..Machine::default() });
+    world.run();
+    for query in 0..3 {
+        world.inspect(query, clip_of_file(5));
+        world.run();
+        assert!(matches!(
+            world.updates.last(),
+            Some(Update::QueryNeedsBrowser { query: QueryId(its), file: 3, .. }) if *its == query
+        ));
+        assert_eq!(world.of_role(Role::Decoder).len(), 2);
+        let query = QueryId(query);
+        match query.0 {
+            0 => {
+                world.event(Event::SamplesFor { query, decoded: Ok((48_000, vec![5, 6])) });
+                let (_, request, channels) = world.inbox.back().unwrap();
+                assert!(matches!(request, Request::OpenSamples { first_clip: 5, sample_rate: 48_000, .. }));
+                assert_eq!(*channels, 2);
+            }
+            1 => {
+                let problem = SongProblem::Codec { codec: "opus".into() };
+                world.event(Event::SamplesFor { query, decoded: Err(problem) });
+            }
+            _ => {
+                world.event(Event::Dismiss { query });
+                world.event(Event::SamplesFor { query, decoded: Ok((48_000, vec![5, 6])) });
+            }
+        }
+        world.run();
+        assert_eq!(world.of_role(Role::Decoder).len(), 1);
+    }
+    assert_eq!(world.shares(0), [1.0]);
+    assert_eq!(world.settled, [(QueryId(0), true), (QueryId(1), false)].into());
+    assert!(world.updates.iter().any(|update| matches!(
+        update,
+        Update::Unanswered { query: QueryId(1), problem: SongProblem::Codec { .. } }
+    )));
 }
 
 #[test]

@@ -64,13 +64,13 @@ impl Decoding {
                     Err(problem) => post(&Reply::Problem { song, problem }, &[]),
                 }
             }
-            Request::OpenSamples { song, format, sample_rate } => {
+            Request::OpenSamples { song, format, sample_rate, first_clip } => {
                 let channels: Vec<Float32Array> =
                     attachments.filter_map(|channel| channel.dyn_into().ok()).collect();
                 let info = SongInfo { sample_rate, channels: channels.len(), ..SongInfo::default() };
                 let blocks = Blocks::Samples { channels, sample_rate, position: 0 };
-                self.song = Some((song, Source::Theirs(Box::new(Stream::new(blocks, format)))));
-                post(&Reply::Opened { song, info }, &[]);
+                let source = Source::Theirs(Box::new(Stream::new(blocks, format)));
+                self.go_to(song, info, source, first_clip).await;
             }
             Request::Pull { song } => self.pull(song).await,
             Request::Close { song } => {
@@ -101,12 +101,16 @@ impl Decoding {
                 None => return post(&Reply::NeedsBrowser { song, info }, &[]),
             },
         };
-        let source = match source {
-            Ok(mut source) => source.skip_to(first_clip).await.map(|()| source),
-            Err(problem) => Err(problem),
-        };
         match source {
-            Ok(source) => {
+            Ok(source) => self.go_to(song, info, source, first_clip).await,
+            Err(problem) => post(&Reply::Problem { song, problem }, &[]),
+        }
+    }
+
+    /// Has that song open from now on, at that clip.
+    async fn go_to(&mut self, song: SongId, info: SongInfo, mut source: Source, first_clip: usize) {
+        match source.skip_to(first_clip).await {
+            Ok(()) => {
                 self.song = Some((song, source));
                 post(&Reply::Opened { song, info }, &[]);
             }

@@ -16,12 +16,13 @@
 //! by a decoder of their own, so that no song that is being read is disturbed.
 
 mod lessons;
+mod speed;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use self::lessons::Assignment;
+use self::{lessons::Assignment, speed::Speeds};
 pub use super::queries::{ClipSource, QueryId};
 use super::{
     protocol::{
@@ -53,10 +54,6 @@ const SILENCE: f64 = 20_000.0;
 const SLEPT: f64 = SILENCE / 4.0;
 /// The same while it starts and compiles, which a slow phone may take long over.
 const SILENCE_AT_START: f64 = 120_000.0;
-/// Share by which the GPU has to beat the pool to be worth the change.
-const GPU_MARGIN: f64 = 1.1;
-/// How fast the average time of a clip follows the last one.
-const SMOOTHING: f64 = 0.2;
 /// Runs of the network that a question gets at once while no song waits for the
 /// worker: a third of a second, after which a song's turn may have come.
 const QUESTION_RUNS: usize = 4;
@@ -113,6 +110,13 @@ pub enum Event<P> {
         song: SongId,
         /// Why.
         problem: SongProblem,
+    },
+    /// What `decodeAudioData` made of a file after [`Update::QueryNeedsBrowser`].
+    SamplesFor {
+        /// The question.
+        query: QueryId,
+        /// As of [`Self::Samples`], or why there are none.
+        decoded: Result<(u32, Vec<P>), SongProblem>,
     },
     /// The person wants no more of this song.
     Cancel {
@@ -375,6 +379,16 @@ pub enum Update<P> {
         /// Its length, in seconds.
         seconds: f64,
     },
+    /// The page may try `decodeAudioData`: the clip of a question is to be cut from a
+    /// file that nothing else decodes.
+    QueryNeedsBrowser {
+        /// The question.
+        query: QueryId,
+        /// The `File`.
+        file: P,
+        /// What it says of itself.
+        info: SongInfo,
+    },
     /// The clip of a question was cut from its file; with it the next one needs
     /// no file.
     Cut {
@@ -618,8 +632,7 @@ pub struct Pool<P> {
     gpu: GpuStatus,
     /// Whether the engine that runs on it has been fetched.
     has_gpu_engine: bool,
-    cpu_milliseconds: Option<f64>,
-    gpu_milliseconds: Option<f64>,
+    speeds: Speeds,
     problem: Option<EngineProblem>,
     told: Option<EngineStatus>,
     now: f64,
@@ -649,8 +662,7 @@ impl<P: Clone> Pool<P> {
             lesson: None,
             gpu: GpuStatus::Off,
             has_gpu_engine: false,
-            cpu_milliseconds: None,
-            gpu_milliseconds: None,
+            speeds: Speeds::default(),
             problem: None,
             told: None,
             now,
@@ -675,6 +687,11 @@ impl<P: Clone> Pool<P> {
                 self.models.entry(model).or_insert(Model { file, card: None, deaths: 0 });
                 self.chosen.retain(|other| *other != model);
                 self.chosen.push(model);
+                // By another model the GPU may be the faster one.
+                let was_slower = matches!(self.gpu, GpuStatus::Unused(EngineProblem::Slower { .. }));
+                if was_slower && self.choice == Choice::Auto && self.speeds.gpu_won(model) != Some(false) {
+                    self.gpu = GpuStatus::Off;
+                }
                 // What came before there was any model is for the first, whatever is chosen next.
                 for song in self.songs.values_mut() {
                     song.model.get_or_insert(model);
@@ -687,6 +704,7 @@ impl<P: Clone> Pool<P> {
             }
             Event::Samples { song, sample_rate, channels } => self.open_samples(song, sample_rate, channels),
             Event::NoSamples { song, problem } => self.fail(song, problem),
+            Event::SamplesFor { query, decoded } => self.open_samples_for(query, decoded),
             Event::Cancel { song } => self.forget(song),
             Event::CancelAll => {
                 // Neither what is recorded nor what is studied.
@@ -743,9 +761,9 @@ impl<P: Clone> Pool<P> {
             running: running.map(|worker| worker.role),
             device: running.map(|worker| worker.device.clone()).unwrap_or_default(),
             cpu_workers: able(Role::Cpu).count(),
-            cpu_milliseconds: self.cpu_milliseconds,
+            cpu_milliseconds: self.speeds.cpu_milliseconds(),
             gpu: self.gpu.clone(),
-            gpu_milliseconds: self.gpu_milliseconds,
+            gpu_milliseconds: self.speeds.gpu_milliseconds(),
             problem: self.problem.clone(),
         }
     }
@@ -878,6 +896,7 @@ impl<P: Clone> Pool<P> {
             return;
         }
         self.choice = choice;
+        self.speeds.forget_judgements();
         *self.deaths(Role::Gpu) = 0;
         if choice == Choice::Auto && self.gpu == GpuStatus::Running {
             // It runs because it had to: now it has to be the faster one too.
@@ -1051,7 +1070,7 @@ impl<P: Clone> Pool<P> {
                 worker.model = Some(model);
                 worker.batch = batch.max(1);
                 worker.rate = clips_per_second;
-                self.measured(role, 1000.0 / clips_per_second);
+                self.speeds.measured(role, model, 1000.0 / clips_per_second);
                 if let Some(known) = self.models.get_mut(&model)
                     && known.card.is_none()
                 {
@@ -1084,7 +1103,7 @@ impl<P: Clone> Pool<P> {
             Reply::Features { ticket, milliseconds, .. } => {
                 let features = attachments.next();
                 if let Some(clip) = self.clip_done(id, ticket) {
-                    self.measured(role, milliseconds);
+                    self.speeds.measured(role, clip.model, milliseconds);
                     self.studied(clip, features);
                 }
             }
@@ -1148,13 +1167,6 @@ impl<P: Clone> Pool<P> {
         }
     }
 
-    fn measured(&mut self, role: Role, milliseconds: f64) {
-        let average = if role == Role::Gpu { &mut self.gpu_milliseconds } else { &mut self.cpu_milliseconds };
-        if milliseconds.is_finite() {
-            *average = Some(average.map_or(milliseconds, |old| old + SMOOTHING * (milliseconds - old)));
-        }
-    }
-
     fn refuse(&mut self, model: ModelId, problem: ModelProblem) {
         if self.models.remove(&model).is_none() {
             return;
@@ -1180,7 +1192,7 @@ impl<P: Clone> Pool<P> {
         let Some(role) = self.workers.get(&id).map(|worker| worker.role) else { return };
         let Some(clip) = self.clip_done(id, ticket) else { return };
         if !verdict.is_silent() {
-            self.measured(role, milliseconds);
+            self.speeds.measured(role, clip.model, milliseconds);
         }
         let Some(song) = self.songs.get_mut(&clip.song) else { return };
         if !clip.live {
@@ -1329,10 +1341,29 @@ impl<P: Clone> Pool<P> {
         if self.reading != Some((song, Reading::InBrowser)) {
             return;
         }
-        let format = self.songs.get(&song).and_then(|song| self.models.get(&song.model?)?.format());
+        let Some(known) = self.songs.get(&song) else { return };
+        let format = known.model.and_then(|model| self.models.get(&model)?.format());
         if let (Some(format), Some(decoder)) = (format, self.of_role(Role::Decoder).first()) {
+            let request = Request::OpenSamples { song, format, sample_rate, first_clip: known.cut };
             self.reading = Some((song, Reading::Opening));
-            self.send(*decoder, Request::OpenSamples { song, format, sample_rate }, channels, true);
+            self.send(*decoder, request, channels, true);
+        }
+    }
+
+    /// Gives the decoder that cuts the clip of a question what the browser made of its file.
+    fn open_samples_for(&mut self, query: QueryId, decoded: Result<(u32, Vec<P>), SongProblem>) {
+        let Some((&worker, Errand::Cut { clip, format, .. })) =
+            self.errands.iter().find(|(_, errand)| errand.query() == Some(query))
+        else {
+            return;
+        };
+        match decoded {
+            Ok((sample_rate, channels)) => {
+                let (song, format, first_clip) = (SongId(query.0), *format, *clip);
+                let request = Request::OpenSamples { song, format, sample_rate, first_clip };
+                self.send(worker, request, channels, true);
+            }
+            Err(problem) => self.fail_errand(worker, problem),
         }
     }
 
@@ -1395,7 +1426,9 @@ impl<P: Clone> Pool<P> {
                 }
             }
             Reply::NeedsBrowser { info, .. } => {
-                self.fail_errand(worker, SongProblem::Codec { codec: info.codec.clone() });
+                if let Some(Errand::Cut { file, .. }) = self.errands.get(&worker) {
+                    self.tell(Update::QueryNeedsBrowser { query, file: file.clone(), info: info.clone() });
+                }
             }
             Reply::End { .. } => {
                 let detail = "the song has no such clip".to_owned();
@@ -1517,25 +1550,36 @@ impl<P: Clone> Pool<P> {
         }
     }
 
-    /// Decides, once both have been measured, whether the GPU takes over.
+    /// Decides, once both have been measured by the model of songs to come, whether the GPU
+    /// takes over; where it runs already, whether it stays.
     fn judge_gpu(&mut self) {
-        if self.gpu != GpuStatus::Starting {
+        let Some(id) = self.of_role(Role::Gpu).first().copied() else { return };
+        let Some(Worker { model: Some(model), rate, .. }) = self.workers.get(&id) else { return };
+        let (model, rate) = (*model, *rate);
+        let is_open = match self.gpu {
+            GpuStatus::Starting => true,
+            GpuStatus::Running => self.speeds.gpu_won(model) != Some(true),
+            GpuStatus::Off | GpuStatus::Unused(_) => false,
+        };
+        if !is_open {
             return;
         }
-        let Some(id) = self.of_role(Role::Gpu).first().copied() else { return };
-        let Some(worker) = self.workers.get(&id).filter(|worker| worker.model.is_some()) else { return };
-        let gpu = worker.rate;
         if self.choice == Choice::Gpu {
             self.gpu = GpuStatus::Running;
             return;
         }
-        let Some(milliseconds) = self.cpu_milliseconds else { return };
-        let cpu = self.cpu_workers as f64 * 1000.0 / milliseconds;
-        if gpu > cpu * GPU_MARGIN {
-            self.gpu = GpuStatus::Running;
-        } else {
-            self.terminate(id);
-            self.gpu = GpuStatus::Unused(EngineProblem::Slower { gpu, cpu });
+        // A lesson's or an earlier song's may be another.
+        if self.model() != Some(model) {
+            return;
+        }
+        match self.speeds.judge(model, rate, self.cpu_workers) {
+            Some(Ok(())) => self.gpu = GpuStatus::Running,
+            Some(Err(slower)) => {
+                self.take_back(id, false, "");
+                self.terminate(id);
+                self.gpu = GpuStatus::Unused(slower);
+            }
+            None => {}
         }
     }
 

@@ -23,7 +23,7 @@ use crate::teaching::{
 
 /// Version of this protocol. Page and engine check each other's, because a
 /// service worker may serve one of them from an older visit.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
 
 /// Mel bands of the [display columns](Reply::Verdict), few enough for the page
 /// to keep for a whole song.
@@ -164,6 +164,8 @@ pub enum Request {
         format: ClipFormat,
         /// Rate of the samples, in Hz.
         sample_rate: u32,
+        /// The first clip wanted, as of [`Self::Open`].
+        first_clip: usize,
     },
     /// To a decoder: the next clip of a song. Answered by [`Reply::Clip`],
     /// [`Reply::End`] or [`Reply::Problem`].

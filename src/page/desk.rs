@@ -416,6 +416,9 @@ impl Desk {
             }
             // The classroom has taken them.
             News::Features { .. } | News::Learning { .. } | News::Taught { .. } | News::NotTaught { .. } => {}
+            News::QueryNeedsBrowser { query, file, info } => {
+                spawn_local(self.decode_for(query, file, info));
+            }
             News::Cut { query, .. } => self.answer(query, news, false),
             News::Explained { query, share, .. } => self.answer(query, news, share >= 1.0),
             News::Inspected { query, .. } | News::Unanswered { query, .. } => self.answer(query, news, true),
@@ -446,6 +449,16 @@ impl Desk {
         if self.with(|held| held.askers.remove(&query)).is_some() {
             self.tell(Event::Dismiss { query });
         }
+    }
+
+    /// Decodes for a question what only the browser can: it was let go when the song was heard.
+    async fn decode_for(self, query: QueryId, file: JsValue, info: SongInfo) {
+        let no_file = SongProblem::Unreadable { detail: "no file came with the question".to_owned() };
+        let decoded = match decode::as_file(file).ok_or(no_file) {
+            Ok(file) => decode::in_browser(&file, &info).await,
+            Err(problem) => Err(problem),
+        };
+        self.tell(Event::SamplesFor { query, decoded });
     }
 
     fn answer(self, query: QueryId, news: News<JsValue>, last: bool) {

@@ -688,9 +688,17 @@ fn why_is_asked_of_the_model_that_heard_the_song() {
     };
     let answer = why("failed");
     assert!(answer.contains("Another network heard this song"), "{answer}");
+    // What is seen inside is the way through the one that is here, and says so.
+    let stand_in = "[data-testid=inside-stand-in]";
+    let inside = link.replace("song?", "inside?");
+    go(&browser, &inside);
+    browser.wait_for_text(stand_in, "heard this song, but it is not here now", LIMIT);
     go(&browser, "listen");
     choose_papers_network(&browser);
     why("done");
+    go(&browser, &inside);
+    browser.wait_until("document.querySelector('[data-testid=inside]')?.dataset.state === 'shown'", LIMIT);
+    browser.wait_until(&format!("document.querySelector('{stand_in}') === null"), LIMIT);
 }
 
 /// Stands in for the system, which hands files to an installed page.

@@ -256,6 +256,16 @@ fn without_webcodecs_the_page_decodes_opus_itself() {
     // What its container said of it stays.
     browser.wait_for_text("[data-testid=song]", "A name of its own", LIMIT);
     assert_eq!(browser.eval("decodings"), 1);
+    // Once more for each question about a clip, which is cut from the file.
+    browser.click("[data-testid=closer]");
+    browser.wait_until("document.querySelector('[data-testid=ask-why]')?.disabled === false", LIMIT);
+    browser.click("[data-testid=ask-why]");
+    browser.wait_until("document.querySelector('[data-testid=why]').dataset.state === 'done'", LIMIT);
+    assert_eq!(browser.eval("decodings"), 2);
+    let code = browser.eval("location.hash.match(/song=([^&]*)/)[1]");
+    browser.go(&format!("inside?song={}&clip=1", code.as_str().unwrap()));
+    browser.wait_until("document.querySelector('[data-testid=inside]')?.dataset.state === 'shown'", LIMIT);
+    assert_eq!(browser.eval("decodings"), 3);
     assert_eq!(browser.eval("codecs.length > 0 && codecs.every((codec) => codec === 'undefined')"), true);
 }
 

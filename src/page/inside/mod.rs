@@ -404,6 +404,14 @@ fn ClipChoice(
     };
     let named = move || way.router.parameters.with(|parameters| parameters.get("song").is_some());
     let is_gone = move || named() && way.subject.with(Option::is_some) && chosen.get().is_none();
+    // Clips, genres and filters are those of the network that is here.
+    let stand_in = move || {
+        let model = way.subject.with(|subject| subject.as_ref().map(|subject| subject.model))?;
+        let song = way.song()?;
+        let by = song.heard_by.get().filter(|_| way.desk.model_of(&song) != Some(model))?;
+        let here = way.desk.card(model)?;
+        Some(t!("inside.stand_in", there = &by.name, here = &here.name))
+    };
     let clips = Memo::new(move |_| {
         chosen.track();
         way.song().map_or(0, |song| song.hearing.with(|hearing| hearing.clips))
@@ -472,6 +480,9 @@ fn ClipChoice(
                 </button>
             </div>
             {move || is_gone().then(|| view! { <p class="quiet small">{sentence("inside.song_gone")}</p> })}
+            {move || {
+                stand_in().map(|words| view! { <p class="quiet small" data-testid="inside-stand-in">{words}</p> })
+            }}
         </div>
     }
 }
