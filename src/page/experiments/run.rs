@@ -161,7 +161,7 @@ fn Facts(
         facts.push(("experiments.build", words::clock(training.seconds).into_any()));
         call = training.call.unwrap_or(call);
     }
-    facts.push(("experiments.parameters", run.parameters.to_string().into_any()));
+    facts.push(("experiments.parameters", words::grouped(run.parameters).into_any()));
     facts.push(("experiments.machine", call.machine.into_any()));
     facts.push(("experiments.date", call.date.into_any()));
     facts.push(("experiments.command", view! { <code>{call.command}</code> }.into_any()));

@@ -7,12 +7,11 @@ use web_sys::{HtmlInputElement, MouseEvent, PointerEvent};
 
 use super::draw::{self, MOSAIC_COLUMNS};
 use super::plot::{Look, Plot, layer, plots, read};
-use super::shown::grouped;
 use super::step::Step;
 use super::{State, Way, loading, tell};
 use crate::engine::protocol::StageKind;
 use crate::page::timeline::Redraw;
-use crate::page::words::{self, decimal, sentence, t};
+use crate::page::words::{self, decimal, grouped, sentence, t};
 use crate::page::{colors, focus};
 
 /// The step that is looked at.

@@ -10,6 +10,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use crate::engine::protocol::{Stage, StageKind};
 use crate::network::card::ModelCard;
+use crate::page::words::grouped;
 
 /// One clip's stages.
 #[derive(Clone, Debug)]
@@ -182,23 +183,6 @@ pub(super) fn times(shape: &[usize]) -> String {
     shape.iter().map(|length| grouped(*length)).collect::<Vec<_>>().join(" × ")
 }
 
-/// A number with its thousands apart, as every language reads it (ISO 80000-1);
-/// four digits stay together.
-pub(super) fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    if digits.len() < 5 {
-        return digits;
-    }
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push('\u{202f}');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,12 +192,6 @@ mod tests {
         assert_eq!(shades(&[-80.0, -40.0, 0.0]), [0, 127, 255]);
         assert_eq!(shades(&[3.0, 3.0]), [0, 0]);
         assert!(shades(&[]).is_empty());
-    }
-
-    #[test]
-    fn thousands_stand_apart() {
-        let written = [7, 1025, 66_150, 409_728, 2_125_322].map(grouped);
-        assert_eq!(written, ["7", "1025", "66\u{202f}150", "409\u{202f}728", "2\u{202f}125\u{202f}322"]);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! model's own numbers.
 
 use super::plot::frame_seconds;
-use super::shown::{Shown, grouped, times};
+use super::shown::{Shown, times};
 use super::step::Step;
 use crate::engine::protocol::StageKind;
 use crate::network::card::Input;
 use crate::network::experiment::{ConvBlock, Pooling};
-use crate::page::words::{decimal, t};
+use crate::page::words::{decimal, grouped, t};
 
 /// The name of a step.
 pub(super) fn name(step: Step) -> String {

@@ -1,7 +1,7 @@
 //! One's own songs on the map.
 //!
 //! In: the songs of this visit and the mean embedding of each as it grows. Out: a
-//! mark with the title where it lands, and a list of them in words. What another
+//! mark with its number and title where it lands, and a list of them in words. What another
 //! model heard has no place here, and the list says so.
 
 use std::sync::Arc;
@@ -13,7 +13,10 @@ use super::super::song::{Song, SongState};
 use super::super::words::{self, sentence, t};
 use super::cloud::tenths;
 use super::name_of;
-use crate::classify::map::{ClipMap, Landing};
+use crate::{
+    classify::map::{ClipMap, Landing},
+    engine::protocol::SongId,
+};
 
 /// The last songs, whose titles stand beside their marks; those before them are
 /// marks alone.
@@ -33,6 +36,13 @@ enum Lands {
     OtherModel,
     /// Here.
     At(Landing),
+}
+
+/// The song's place in the list, from 1.
+fn number(desk: Desk, id: SongId) -> Memo<usize> {
+    Memo::new(move |_| {
+        desk.songs.with(|songs| songs.iter().position(|other| other.id == id).map_or(0, |place| place + 1))
+    })
 }
 
 /// Where a song lands, placed anew when there is more of it.
@@ -87,17 +97,21 @@ fn Mark(
     };
     let is_right =
         move || lands.with(|lands| matches!(lands, Lands::At(landing) if landing.place[0] > 600.0));
+    let number = number(desk, id);
+    let is_latest = move || desk.songs.with(|songs| songs.len() == number.get());
     let title = move || song.title();
     view! {
         <Show when=move || is_here.get()>
             <li
                 class:titled=titled
+                class:latest=is_latest
                 class:left=is_right
                 data-testid="landed"
                 data-song=id.0.to_string()
                 style:left=move || along(0)
                 style:top=move || along(1)
             >
+                {number}
                 <span dir="auto">{title.clone()}</span>
             </li>
         </Show>
@@ -159,9 +173,12 @@ fn Told(
             }
         })
     };
+    let number = number(desk, song.id);
     let id = song.id.0.to_string();
     view! {
         <li data-testid="map-song" data-song=id data-state=state>
+            <span class="map-song-number tabular" aria-hidden="true">{number}</span>
+            " "
             <span class="map-song-title" dir="auto">{move || song.title()}</span>
             " "
             <span class="quiet">{told}</span>

@@ -88,15 +88,15 @@ pub(crate) fn percent_exact(share: f32) -> String {
 
 /// A size in megabytes with one decimal.
 pub(crate) fn megabytes(bytes: f64) -> String {
-    format!("{} MB", decimal(bytes / 1e6, 1))
+    format!("{}\u{a0}MB", decimal(bytes / 1e6, 1))
 }
 
 /// A time in milliseconds as a person would say it.
 pub(crate) fn duration(milliseconds: f64) -> String {
     if milliseconds < 1000.0 {
-        format!("{} ms", milliseconds.round() as u32)
+        format!("{}\u{a0}ms", milliseconds.round() as u32)
     } else {
-        format!("{} s", decimal(milliseconds / 1000.0, 1))
+        format!("{}\u{a0}s", decimal(milliseconds / 1000.0, 1))
     }
 }
 
@@ -404,6 +404,23 @@ pub(crate) fn refused(card: &ModelCard) -> String {
         RejectionScore::Probe => t!("model.score_probe"),
     };
     t!("model.refuses_below", score = score, threshold = decimal(f64::from(threshold), 2))
+}
+
+/// A number with its thousands apart, as every language reads it (ISO 80000-1);
+/// four digits stay together.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    if digits.len() < 5 {
+        return digits;
+    }
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push('\u{202f}');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// A small number as a word.

@@ -147,11 +147,17 @@ fn clocks_have_hours_only_when_needed() {
 
 #[test]
 fn numbers_are_rounded_not_cut() {
-    assert_eq!(percent(0.645), "65 %");
-    assert_eq!(megabytes(2_449_999.0), "2.4 MB");
-    assert_eq!(duration(186.6), "187 ms");
-    assert_eq!(duration(1_950.0), "2.0 s");
+    assert_eq!(percent(0.645), "65\u{a0}%");
+    assert_eq!(megabytes(2_449_999.0), "2.4\u{a0}MB");
+    assert_eq!(duration(186.6), "187\u{a0}ms");
+    assert_eq!(duration(1_950.0), "2.0\u{a0}s");
     assert_eq!([decimal(-1.25, 2), decimal(-0.001, 2), decimal(2.5, 0)], ["−1.25", "0.00", "3"]);
+}
+
+#[test]
+fn thousands_stand_apart() {
+    let written = [7, 1025, 66_150, 409_728, 2_125_322].map(grouped);
+    assert_eq!(written, ["7", "1025", "66\u{202f}150", "409\u{202f}728", "2\u{202f}125\u{202f}322"]);
 }
 
 #[test]
@@ -169,14 +175,14 @@ fn genres_have_words_of_the_language_or_their_own() {
 #[test]
 fn a_card_says_how_it_combines_and_what_it_refuses() {
     let mut card = ModelCard::from_json(include_str!("../../../tests/golden/row8-keras.card.json")).unwrap();
-    assert_eq!(combined(&card), "mean of the clips' probabilities");
+    assert_eq!(combined(&card), "mean of the clips’ probabilities");
     assert_eq!(refused(&card), "is not recognised: everything but silence gets a genre");
     card.combine = Combine::LogPool { correlation: 0.71 };
     card.least_confidence = Some(0.5);
     card.rejection = Some(Rejection { score: RejectionScore::Energy, threshold: -1.25 });
     assert_eq!(
         combined(&card),
-        "geometric mean of the clips' probabilities, clips of one song correlated by 0.71 · not sure below 50 %"
+        "geometric mean of the clips’ probabilities, clips of one song correlated by 0.71 · not sure below 50\u{a0}%"
     );
     assert_eq!(refused(&card), "clips whose energy of the logits is below −1.25");
     card.bias = vec![0.0; card.genres.len()];
