@@ -127,7 +127,7 @@ fn another_version_is_named_before_its_fields_are_read() {
 
 #[test]
 fn a_card_that_contradicts_itself_is_refused() {
-    let changes: [fn(&mut Value); 14] = [
+    let changes: [fn(&mut Value); 16] = [
         |card| card["genres"] = json!(["one", "two"]),
         |card| card["genres"][9] = json!("genre 0"),
         |card| (card["genres"], card["network"]["classes"]) = (json!(["one"]), json!(1)),
@@ -136,6 +136,7 @@ fn a_card_that_contradicts_itself_is_refused() {
         |card| card["input"] = json!({"kind": "log_mel", "mean": -40.0, "deviation": 1.0}),
         |card| card["network"]["input"] = json!([1, 128, 128]),
         |card| card["temperature"] = json!(0.0),
+        |card| card["temperature"] = json!(1e-40),
         |card| card["bias"] = json!([0.5]),
         |card| card["combine"]["log_pool"]["correlation"] = json!(1.5),
         |card| card["combine"]["log_pool"]["correlation"] = json!(-0.1),
@@ -143,6 +144,10 @@ fn a_card_that_contradicts_itself_is_refused() {
         |card| card["scores"][0]["accuracy"] = json!(88.5),
         |card| {
             card["input"] = json!({"kind": "log_mel", "mean": 0.0, "deviation": 0.0});
+            card["network"]["input"] = json!([1, 128, 130]);
+        },
+        |card| {
+            card["input"] = json!({"kind": "log_mel", "mean": 0.0, "deviation": 1e-44});
             card["network"]["input"] = json!([1, 128, 130]);
         },
     ];
@@ -155,6 +160,8 @@ fn a_card_that_contradicts_itself_is_refused() {
 fn a_front_end_that_cannot_be_is_refused() {
     let changes = [
         ("sample_rate", json!(0)),
+        ("sample_rate", json!(7_999)),
+        ("sample_rate", json!(192_001)),
         ("sample_rate", json!(4_000_000_000_u32)),
         ("n_fft", json!(0)),
         ("n_fft", json!(1_u64 << 31)),

@@ -77,7 +77,8 @@ fn infer(classifier: &mut Classifier, pictures: &[u8]) -> Inference {
 
 fn difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    // NaN is the greatest in this order.
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).max_by(f32::total_cmp).unwrap()
 }
 
 #[test]

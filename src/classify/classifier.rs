@@ -195,7 +195,7 @@ impl Classifier {
         let Inference { logits, embedding } = self.run(inputs, sounding).await?;
         let mut outputs =
             logits.chunks(self.card.network.classes).zip(embedding.chunks(self.card.embedding_length));
-        let analysis = |(columns, texture): (Vec<u8>, Option<[f32; TEXTURE_LENGTH]>)| {
+        let mut analysis = |(columns, texture): (Vec<u8>, Option<[f32; TEXTURE_LENGTH]>)| {
             let sounding = texture.and_then(|texture| Some((texture, outputs.next()?)));
             let Some((texture, (logits, embedding))) = sounding else {
                 return ClipAnalysis { columns, ..ClipAnalysis::default() };
@@ -212,7 +212,12 @@ impl Classifier {
                 columns,
             }
         };
-        Ok(seen.into_iter().map(analysis).collect())
+        let analyses: Vec<_> = seen.into_iter().map(&mut analysis).collect();
+        let mut probabilities = analyses.iter().flat_map(|analysis| &analysis.probabilities);
+        if probabilities.any(|probability| !probability.is_finite()) {
+            return Err(ClassifierError::NotFinite);
+        }
+        Ok(analyses)
     }
 
     /// What the dense layers get of each clip, `[features]`: the last
@@ -330,6 +335,10 @@ impl Classifier {
     pub(super) async fn run(&mut self, inputs: Vec<f32>, batch: usize) -> Result<Inference, ClassifierError> {
         if batch == 0 {
             return Ok(Inference { logits: Vec::new(), embedding: Vec::new() });
+        }
+        // What is rectified is a number again, and would be taken for an answer.
+        if inputs.iter().any(|value| !value.is_finite()) {
+            return Err(ClassifierError::NotFinite);
         }
         let [channels, height, width] = self.card.network.input;
         let inference = match &mut self.runner {

@@ -114,10 +114,11 @@ pub struct Landing {
 }
 
 impl ClipMap {
-    /// The file.
+    /// The file. A number that is not finite becomes `null`, which [`Self::from_json`]
+    /// refuses.
     ///
     /// # Errors
-    /// [`MapError::Unreadable`] where a number has no JSON form.
+    /// [`MapError::Unreadable`], as serde_json says.
     pub fn to_json(&self) -> Result<String, MapError> {
         let json = serde_json::to_string(self);
         json.map(|json| json + "\n").map_err(|error| MapError::Unreadable(error.to_string()))
@@ -173,7 +174,11 @@ impl ClipMap {
             ),
             (along.values.len() == dimensions * clips, "its space does not fit its points"),
             (*neighbours > 0, "it has no neighbours to place by"),
-            (positive(axes.step) && positive(along.step) && *far >= 0.0, "a step is no size"),
+            (positive(axes.step) && positive(along.step), "a step is no size"),
+            (
+                *far >= 0.0 && far.is_finite() && self.space.variance.is_finite(),
+                "a measure of its space is no number",
+            ),
         ];
         match sound.into_iter().find(|(fits, _)| !fits) {
             Some((_, problem)) => Err(MapError::Contradiction(problem)),
@@ -318,7 +323,7 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let good = map();
         assert_eq!(ClipMap::from_json(&good.to_json().unwrap()).unwrap(), good);
-        let changes: [fn(&mut ClipMap); 9] = [
+        let changes: [fn(&mut ClipMap); 11] = [
             |map| map.version = 2,
             |map| map.points.place[0] = [0, SIDE + 1],
             |map| map.paper.genre.push(0),
@@ -327,6 +332,8 @@ mod tests {
             |map| map.space.clips.values.truncate(7),
             |map| map.space.neighbours = 0,
             |map| map.space.clips.step = 0.0,
+            |map| map.space.far = f32::INFINITY,
+            |map| map.space.variance = f32::NAN,
             |map| map.card.temperature = 0.0,
         ];
         for (at, change) in changes.into_iter().enumerate() {

@@ -145,14 +145,18 @@ impl Classifying {
         let clips = vec![clip; self.batch];
 
         let started = now();
-        let first = classifier.classify(&clips).await.map_err(Refusal::device)?;
+        let first = classifier.classify(&clips).await.map_err(|error| match error {
+            // The processor computes what it is told to.
+            ClassifierError::NotFinite if self.device.is_none() => Refusal::file(error),
+            error => Refusal::device(error),
+        })?;
         let warm_up = now() - started;
         if self.device.is_some() {
             let mut reference = Classifier::on_processor(&weights).map_err(Refusal::file)?;
             let expected = reference.classify(&clips[..1]).await.map_err(Refusal::device)?;
             let pairs = first[0].probabilities.iter().zip(&expected[0].probabilities);
-            let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            // Written so that NaN is wrong too.
+            // NaN is the greatest of all in this order, and no less than any bound.
+            let difference = pairs.map(|(a, b)| (a - b).abs()).max_by(f32::total_cmp).unwrap_or(f32::NAN);
             if !(difference <= WRONG) {
                 return Err(Refusal::Device(format!(
                     "its probabilities are {difference} from the processor's"

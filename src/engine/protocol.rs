@@ -439,10 +439,11 @@ pub fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, serde_json::Erro
     serde_json::from_str(body)
 }
 
-/// Writes a message.
+/// Writes a message. A number that is not finite becomes `null`, which [`read`] refuses
+/// where it is not optional.
 ///
 /// # Errors
-/// None for the types of this file, all of whose values have a JSON form.
+/// None for the types of this file.
 pub fn write<T: Serialize>(message: &T) -> Result<String, serde_json::Error> {
     serde_json::to_string(message)
 }

@@ -4,7 +4,7 @@
 //! [`ModelCard`] from which the whole way is set up; nothing of it is
 //! hard-coded in the app. Anyone's file with a card is a model the page can run.
 
-use std::{collections::BTreeSet, iter};
+use std::{collections::BTreeSet, iter, ops::RangeInclusive};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -16,6 +16,10 @@ pub const CARD_VERSION: u32 = 1;
 
 /// Key of the card in the safetensors metadata.
 pub const CARD_KEY: &str = "card";
+
+/// What a card may divide by: a temperature, a deviation in dB. Others may give what is no
+/// number in 32 bits.
+const DIVISORS: RangeInclusive<f32> = 1e-6..=1e6;
 
 /// What the network is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -365,10 +369,11 @@ impl ModelCard {
         Ok(card)
     }
 
-    /// The card as JSON.
+    /// The card as JSON. A number that is not finite becomes `null`, which
+    /// [`Self::from_json`] refuses.
     ///
     /// # Errors
-    /// [`CardError::Unreadable`] where a number of it has no JSON form.
+    /// [`CardError::Unreadable`], as serde_json says.
     pub fn to_json(&self) -> Result<String, CardError> {
         serde_json::to_string(self).map_err(|error| CardError::Unreadable(error.to_string()))
     }
@@ -426,7 +431,7 @@ impl ModelCard {
                 self.embedding_length
             ));
         }
-        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
+        if !DIVISORS.contains(&self.temperature) {
             return contradiction(format!("the temperature is {}", self.temperature));
         }
         if !self.bias.is_empty() && self.bias.len() != self.genres.len() {
@@ -462,8 +467,8 @@ impl ModelCard {
                 (mean, [deviation, centred_deviation])
             }
         };
-        let divides = |deviation: &f32| deviation.is_finite() && *deviation > 0.0;
-        if !(mean.is_finite() && deviations.iter().all(divides)) {
+        let all_divide = deviations.iter().all(|deviation| DIVISORS.contains(deviation));
+        if !(mean.is_finite() && all_divide) {
             return contradiction(format!("the input is normalised by {mean} and {deviations:?}"));
         }
         Ok(())

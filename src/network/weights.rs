@@ -303,8 +303,13 @@ impl Weights {
     /// The file's bytes.
     ///
     /// # Errors
-    /// [`WeightsError::Card`] where the card has a number without a JSON form.
+    /// [`WeightsError::NotFinite`] where a weight is too great for `precision`;
+    /// [`WeightsError::Card`] and [`WeightsError::File`], as their libraries say.
     pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>, WeightsError> {
+        let overflows = |value: &f32| precision == Precision::F16 && f16::from_f32(*value).is_infinite();
+        if let Some((name, _)) = self.tensors.iter().find(|(_, tensor)| tensor.values.iter().any(overflows)) {
+            return Err(WeightsError::NotFinite(name.clone()));
+        }
         let metadata = HashMap::from([(CARD_KEY.to_owned(), self.card.to_json()?)]);
         let views = self.tensors.iter().map(|(name, tensor)| (name, tensor.bytes(precision)));
         safetensors::serialize(views, Some(metadata)).map_err(|error| WeightsError::File(error.to_string()))

@@ -15,7 +15,7 @@ use symphonia::core::{
     formats::{
         FormatOptions, FormatReader, Track, TrackType,
         probe::{Hint, Probe},
-        well_known::FORMAT_ID_OGG,
+        well_known::{FORMAT_ID_ADTS, FORMAT_ID_MP3, FORMAT_ID_OGG},
     },
     io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions},
     meta::{
@@ -23,6 +23,7 @@ use symphonia::core::{
         well_known::{METADATA_ID_AIFF, METADATA_ID_ID3V1},
     },
     packet::Packet,
+    units::{Duration, Timestamp},
 };
 
 use super::{
@@ -123,11 +124,28 @@ impl Demuxer {
         by_time.or_else(by_frames).filter(|&seconds| seconds.is_finite() && seconds > 0.0)
     }
 
-    /// Whether the declared length is no guess: symphonia makes one from the
-    /// bit rate of an MP3 that has no LAME tag.
+    /// Whether the declared length is no guess: symphonia makes one from the first
+    /// frames of an ADTS, and of an MP3 that has no LAME tag.
     pub(super) fn is_length_declared(&self) -> bool {
-        let guessed = self.parameters.codec == CODEC_ID_MP3 && self.track.delay.is_none();
-        self.seconds().is_some() && !guessed
+        let is_adts = self.reader.format_info().format == FORMAT_ID_ADTS;
+        let is_bare_mp3 = self.parameters.codec == CODEC_ID_MP3 && self.track.delay.is_none();
+        self.seconds().is_some() && !is_adts && !is_bare_mp3
+    }
+
+    /// symphonia trims off whatever lies behind the length of an MP3. That is meant for
+    /// the encoder's padding, and is all the rest of the song where the length is a guess
+    /// from its first frames, or that of the first of several files in one.
+    fn keep_what_is_no_padding(&self, packet: &mut Packet) {
+        if self.reader.format_info().format != FORMAT_ID_MP3 {
+            return;
+        }
+        let padding = self.track.padding.filter(|_| self.track.delay.is_some());
+        let end = padding.zip(self.track.num_frames).and_then(|(padding, frames)| {
+            Timestamp::ZERO.checked_add(Duration::from(frames.saturating_add(padding.into())))
+        });
+        if end.is_none_or(|end| packet.pts >= end) {
+            packet.trim_end = Duration::ZERO;
+        }
     }
 
     /// Whether the file ends before its container does: by its outermost
@@ -198,7 +216,8 @@ impl Demuxer {
         }
         for _ in 0..MOST_FOREIGN_PACKETS {
             match self.reader.next_packet() {
-                Ok(Some(packet)) if packet.track_id == self.track.id && !packet.data.is_empty() => {
+                Ok(Some(mut packet)) if packet.track_id == self.track.id && !packet.data.is_empty() => {
+                    self.keep_what_is_no_padding(&mut packet);
                     self.failures = 0;
                     return Ok(Step::Packet(packet));
                 }

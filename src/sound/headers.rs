@@ -50,11 +50,12 @@ impl Headers {
         let mut headers = Self::default();
         match read_array(source, 0)? {
             Some([b'R', b'I', b'F', b'F', a, b, c, d, b'W', b'A', b'V', b'E']) => {
-                if u64::from(u32::from_le_bytes([a, b, c, d])) != length - 8 {
+                let is_right = u64::from(u32::from_le_bytes([a, b, c, d])) == length - 8;
+                if !is_right {
                     // To symphonia this says "as long as the file".
                     headers.correct(4, u32::MAX.to_le_bytes());
                 }
-                headers.read_wav(source, length)?;
+                headers.read_wav(source, length, is_right)?;
             }
             Some([b'F', b'O', b'R', b'M', a, b, c, d, b'A', b'I', b'F', b'F' | b'C']) => {
                 if u64::from(u32::from_be_bytes([a, b, c, d])) != length - 8 {
@@ -79,13 +80,14 @@ impl Headers {
 
     /// A recorder that was interrupted, or that wrote to a pipe, leaves 0 or
     /// 0xFFFFFFFF for the length of the samples, which end where the file does.
-    /// A length greater than the file stays: it tells how much is missing.
-    fn read_wav(&mut self, source: &mut dyn MediaSource, length: u64) -> io::Result<()> {
+    /// A length greater than the file stays: it tells how much is missing. So does
+    /// any other where the file's own is right (`is_right`): no recorder was interrupted.
+    fn read_wav(&mut self, source: &mut dyn MediaSource, length: u64, is_right: bool) -> io::Result<()> {
         let mut position = 12;
         for _ in 0..MOST_CHUNKS {
             let Some(chunk) = Chunk::read(source, position, u32::from_le_bytes)? else { break };
             match &chunk.name {
-                b"data" if chunk.ends_too_early(source, length)? => {
+                b"data" if chunk.is_unfinished() || !is_right && chunk.ends_too_early(source, length)? => {
                     let rest = saturated(length - chunk.start);
                     self.correct(position + 4, rest.to_le_bytes());
                     break;
@@ -199,18 +201,24 @@ impl Chunk {
         self.end() + u64::from(self.length & 1)
     }
 
-    /// Whether this one of a WAV ends at once, or where neither the file (of
-    /// `length` bytes) ends nor another chunk begins.
+    /// Whether its length was to be filled in at the end.
+    fn is_unfinished(&self) -> bool {
+        self.length == 0 || self.length == u32::MAX
+    }
+
+    /// Whether this one of a WAV ends where neither the file (of `length` bytes) ends
+    /// nor another chunk begins, padded or not.
     fn ends_too_early(&self, source: &mut dyn MediaSource, length: u64) -> io::Result<bool> {
-        if self.length == 0 || self.length == u32::MAX {
-            return Ok(length > self.start);
-        }
         if self.end() >= length {
             return Ok(false);
         }
-        let Some(next) = Self::read(source, self.next(), u32::from_le_bytes)? else { return Ok(false) };
-        let has_name = next.name.iter().all(|byte| (b' '..=b'~').contains(byte));
-        Ok(!has_name || next.end() > length)
+        for place in [self.next(), self.end()] {
+            let Some(next) = Self::read(source, place, u32::from_le_bytes)? else { return Ok(false) };
+            if next.name.iter().all(|byte| (b' '..=b'~').contains(byte)) && next.end() <= length {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -286,6 +294,21 @@ mod tests {
             let headers = read(&wav(riff, data, b""));
             assert_eq!((&headers.corrections[..], headers.is_cut), (&whole[..], false), "{data}");
         }
+    }
+
+    #[test]
+    fn what_follows_the_samples_is_none_of_them() {
+        // Neither padded as it has to be nor a chunk at all: the file's own length is right.
+        for (data, tail) in [(99, &b"id3 \x04\0\0\0tags"[..]), (98, b"\0\0\0\0\0\0\0\0\0\0")] {
+            let headers = read(&wav(136 + tail.len() as u32, data, tail));
+            assert_eq!(headers, Headers::default(), "{data}");
+        }
+        // Where it is wrong, a chunk begins there all the same.
+        let mut unpadded = wav(0, 99, b"");
+        unpadded.truncate(44 + 99);
+        unpadded.extend(b"id3 \x04\0\0\0tags");
+        let corrections = [Correction { position: 4, bytes: u32::MAX.to_le_bytes() }];
+        assert_eq!(read(&unpadded).corrections, corrections);
     }
 
     #[test]

@@ -109,10 +109,13 @@ impl PacketReader {
             match self.demuxer.next()? {
                 Step::Packet(packet) => return Ok(Some(self.clock.stamp(packet))),
                 Step::Skipped(_) => self.skipped += 1,
-                // Another song may need another configuration, so this one ends.
-                Step::Restart => return Ok(None),
+                // Another song may need another configuration: what comes is not heard.
+                Step::Restart => {
+                    self.cut = true;
+                    return Ok(None);
+                }
                 Step::End { cut } => {
-                    self.cut = cut;
+                    self.cut |= cut;
                     return Ok(None);
                 }
             }
@@ -124,7 +127,7 @@ impl PacketReader {
     pub fn notices(&self, heard: f64) -> Vec<SongNotice> {
         let cut = (self.cut || self.demuxer.lacks_its_end()).then(|| SongNotice::Truncated {
             heard,
-            declared: self.demuxer.seconds().filter(|&seconds| seconds > heard),
+            declared: self.info.seconds.filter(|&seconds| seconds > heard),
         });
         let skipped = (self.skipped > 0).then_some(SongNotice::CorruptPackets { packets: self.skipped });
         cut.into_iter().chain(skipped).collect()
@@ -149,6 +152,7 @@ pub(super) fn codec_name(demuxer: &Demuxer, replicates: bool) -> String {
         known::CODEC_ID_MONKEYS_AUDIO => "monkey's audio",
         known::CODEC_ID_TTA => "tta",
         known::CODEC_ID_TRUEHD => "truehd",
+        known::CODEC_ID_ADPCM_MS | known::CODEC_ID_ADPCM_IMA_WAV | known::CODEC_ID_ADPCM_IMA_QT => "adpcm",
         _ => "unknown",
     }
     .to_owned()

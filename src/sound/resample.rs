@@ -11,12 +11,7 @@ use audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _, WindowFunction};
 
 use super::song::SongProblem;
-
-/// Least rate that is heard, in Hz.
-pub const LEAST_RATE: u32 = 8_000;
-
-/// Greatest rate that is heard, in Hz.
-pub const GREATEST_RATE: u32 = 192_000;
+pub use crate::spectrogram::config::{GREATEST_RATE, LEAST_RATE};
 
 /// Least length of the filter, in samples at the lower of the two rates: of
 /// each hundred Hz under the lower Nyquist frequency, the topmost fall to the

@@ -52,7 +52,8 @@ pub enum SongNotice {
         /// How many.
         packets: u64,
     },
-    /// Samples that are no number, or infinite, were taken as 0.
+    /// Samples that are no number, or louder than any sound (180 dB above full scale),
+    /// were taken as 0.
     NonFinite {
         /// How many.
         samples: u64,
@@ -110,7 +111,7 @@ pub enum SongProblem {
         /// The rate, in Hz.
         sample_rate: u32,
     },
-    /// No sample of the file is a number.
+    /// No sample of the file is a number, or none that could be sound.
     #[error("none of the samples is a finite number")]
     NotFinite,
     /// The file is damaged from the start.

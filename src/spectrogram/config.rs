@@ -6,6 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Least rate that is heard, in Hz: of sound, and of what a model wants it as.
+pub const LEAST_RATE: u32 = 8_000;
+
+/// Greatest rate that is heard, in Hz.
+pub const GREATEST_RATE: u32 = 192_000;
+
 /// How a frame that reaches past the end of a clip is filled when frames are
 /// centred (librosa's and NumPy's `pad_mode`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,8 +111,8 @@ impl SpectrogramConfig {
         let error = |setting, value: &dyn std::fmt::Display, reason| {
             Err(ConfigError { setting, value: value.to_string(), reason })
         };
-        if !(1_000..=384_000).contains(&self.sample_rate) {
-            return error("sample_rate", &self.sample_rate, "must be from 1000 to 384000 Hz");
+        if !(LEAST_RATE..=GREATEST_RATE).contains(&self.sample_rate) {
+            return error("sample_rate", &self.sample_rate, "must be from 8000 to 192000 Hz");
         }
         if !(16..=65_536).contains(&self.n_fft) {
             return error("n_fft", &self.n_fft, "must be from 16 to 65536");

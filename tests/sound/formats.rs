@@ -2,7 +2,7 @@
 
 use crate::{
     decode,
-    fixtures::{FORMATS, Format, SECONDS, Signal, encode, format},
+    fixtures::{FORMATS, Format, SECONDS, Signal, encode, encode_with, format},
 };
 
 const RATES: [u32; 6] = [8_000, 22_050, 44_100, 48_000, 96_000, 192_000];
@@ -79,6 +79,39 @@ fn songs_that_follow_one_another_in_an_ogg_are_one() {
     assert_eq!(song.mono.len(), first.frames() + second.frames());
     assert_eq!((song.sample_rate, song.info.sample_rate), (22_050, 44_100));
     assert!((song.seconds - 2.0 * SECONDS).abs() < 1e-6);
+}
+
+/// An MP3 whose length nobody wrote down, and whose first frames are ten times as long as the
+/// others: what symphonia guesses of them is a fraction of it.
+#[test]
+fn an_mp3_without_a_length_is_heard_to_its_end() {
+    let options =
+        ["-c:a", "libmp3lame", "-q:a", "2", "-write_xing", "0", "-af", "volume=0:enable='gte(t,0.8)'"];
+    let signal = Signal { sample_rate: 44_100, channels: 2 };
+    let song = decode(encode_with("mp3-without-length", "mp3", &options, signal)).unwrap();
+    assert!(song.info.seconds.is_some_and(|guess| guess < SECONDS - 1.0), "{:?}", song.info.seconds);
+    assert!((SECONDS..SECONDS + 0.1).contains(&song.seconds), "{} s", song.seconds);
+    assert_eq!(song.notices, []);
+}
+
+#[test]
+fn mp3s_that_follow_one_another_are_one() {
+    let signal = Signal { sample_rate: 44_100, channels: 2 };
+    let chain = [encode(format("mp3"), signal), encode(format("mp3"), signal)].concat();
+    let song = decode(chain).unwrap();
+    // The second's delay and padding are heard.
+    assert!((2.0 * SECONDS..2.0 * SECONDS + 0.1).contains(&song.seconds), "{} s", song.seconds);
+    assert_eq!(song.notices, []);
+}
+
+/// Of a long one symphonia guesses the length from its first frames, and too great.
+#[test]
+fn a_whole_adts_is_not_said_to_be_cut_off() {
+    let options = ["-c:a", "aac", "-b:a", "128k", "-af", "aloop=loop=19:size=154350"];
+    let song =
+        decode(encode_with("long", "aac", &options, Signal { sample_rate: 44_100, channels: 2 })).unwrap();
+    assert!((20.0 * SECONDS..20.0 * SECONDS + 0.1).contains(&song.seconds), "{} s", song.seconds);
+    assert_eq!(song.notices, []);
 }
 
 formats! {

@@ -60,6 +60,19 @@ fn opus_comes_from_mp4() {
     check_opus("mp4", &["-strict", "experimental"]);
 }
 
+/// The second song may need another configuration.
+#[test]
+fn of_opuses_one_behind_the_other_the_first_is_heard_and_said_to_be_a_part() {
+    let one = encode_with("opus", "opus", &["-c:a", "libopus"], STEREO);
+    let alone = read(&mut open_packets(one.clone())).len();
+    let mut reader = open_packets([one.clone(), one].concat());
+    assert_eq!(read(&mut reader).len(), alone);
+    assert!(matches!(
+        reader.notices(SECONDS)[..],
+        [SongNotice::Truncated { heard: SECONDS, .. }]
+    ));
+}
+
 #[test]
 fn the_command_line_says_which_codec_it_lacks() {
     let file = encode_with("opus", "opus", &["-c:a", "libopus"], STEREO);

@@ -193,7 +193,7 @@ fn every_format_that_is_cut_off_is_heard_up_to_there() {
             "alac" | "aac-mp4" => {
                 assert!(matches!(outcome, Err(SongProblem::Damaged { .. })), "{}: {outcome:?}", format.name);
             }
-            // Has no declared length; its end may be anywhere.
+            // Of its length there is only a guess.
             "aac-adts" => assert!((1.5..3.0).contains(&outcome.unwrap().seconds)),
             name => {
                 let song = outcome.unwrap_or_else(|problem| panic!("{name}: {problem}"));
