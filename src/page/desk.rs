@@ -44,6 +44,10 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long songs that end are gathered before they are announced together.
 const ANNOUNCE_AFTER: Duration = Duration::from_millis(1000);
 
+/// The same while others are still to be heard and something was announced just now:
+/// a folder of songs shall not be read out one by one.
+const ANNOUNCE_NEXT_AFTER: Duration = Duration::from_secs(10);
+
 /// How far a download is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Download {
@@ -111,6 +115,8 @@ struct Held {
     stale: Vec<Song>,
     /// Songs that ended and were not announced: how many, and the last's words.
     ended: (usize, String),
+    /// When it was last announced that songs ended, in ms.
+    announced: f64,
     /// Who asked what has no last answer yet.
     askers: HashMap<QueryId, Asker>,
     /// How often everything was stopped.
@@ -133,6 +139,7 @@ impl Desk {
             papers_instead_of: None,
             stale: Vec::new(),
             ended: (0, String::new()),
+            announced: f64::NEG_INFINITY,
             askers: HashMap::new(),
             stops: 0,
             next_song: 0,
@@ -489,7 +496,9 @@ impl Desk {
 
     fn put_on(self, file: &File) {
         let song = self.enter(file);
-        self.keeper.take_back(&song.file);
+        if let Some(kept) = self.keeper.take_back(&song.file) {
+            self.let_go(kept.id);
+        }
         self.songs.update(|songs| songs.push(song.clone()));
         self.tell(Event::Add { song: song.id, file: file.into() });
     }
@@ -663,8 +672,7 @@ impl Desk {
         let (active, ended): (Vec<_>, Vec<_>) =
             self.songs.get_untracked().into_iter().partition(Song::is_active);
         for song in &ended {
-            self.player.forget(song.id);
-            self.with(|held| held.files.remove(&song.id));
+            self.let_go(song.id);
         }
         self.songs.set(active);
         self.keeper.put_away(ended);
@@ -673,7 +681,15 @@ impl Desk {
     /// Forgets every song that is neither waiting nor being heard.
     pub(crate) fn forget_all(self) {
         self.clear();
-        self.keeper.clear();
+        for song in self.keeper.clear(&self.songs.get_untracked()) {
+            self.let_go(song.id);
+        }
+    }
+
+    /// Lets go of a song's file, also where it sounds.
+    fn let_go(self, song: SongId) {
+        self.player.forget(song);
+        self.with(|held| held.files.remove(&song));
     }
 
     /// Hears a song anew, in its place, with the model chosen now; its new name,
@@ -712,9 +728,9 @@ impl Desk {
         if keeper::key_of(file) != *song.file {
             self.keeper.forget(song);
         }
-        self.keeper.take_back(&song.file);
+        drop(self.keeper.take_back(&song.file));
         self.songs.update(|songs| songs.retain(|other| other.id != song.id));
-        self.with(|held| held.files.remove(&song.id));
+        self.let_go(song.id);
         self.put_on(file);
     }
 
@@ -783,18 +799,31 @@ impl Desk {
     /// Has a screen reader say `sentence`, or a count where several songs end
     /// close together.
     fn announce(self, sentence: String) {
-        let first = self.with(|held| {
+        let (is_first, is_soon) = self.with(|held| {
             held.ended = (held.ended.0 + 1, sentence);
-            held.ended.0 == 1
+            let since = browser::now() - held.announced;
+            (held.ended.0 == 1, since < ANNOUNCE_NEXT_AFTER.as_secs_f64() * 1000.0)
         });
-        if first {
-            set_timeout(move || self.say_what_ended(), ANNOUNCE_AFTER);
+        // The last one ends the waiting.
+        let is_last = self.left() == 0;
+        if is_last || is_first {
+            let wait = if is_last || !is_soon { ANNOUNCE_AFTER } else { ANNOUNCE_NEXT_AFTER };
+            set_timeout(move || self.say_what_ended(), wait);
         }
+    }
+
+    /// Songs that wait or are being heard.
+    fn left(self) -> usize {
+        self.songs.with_untracked(|songs| songs.iter().filter(|song| song.is_active()).count())
     }
 
     fn say_what_ended(self) {
         let (ended, last) = self.with(|held| std::mem::take(&mut held.ended));
-        let left = self.songs.with_untracked(|songs| songs.iter().filter(|song| song.is_active()).count());
+        if ended == 0 {
+            return;
+        }
+        self.with(|held| held.announced = browser::now());
+        let left = self.left();
         self.say(if ended == 1 { last } else { words::announce_many(ended, left) });
     }
 

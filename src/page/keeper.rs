@@ -37,6 +37,8 @@ pub(crate) enum Keeping {
     Kept,
     /// Something was not kept.
     Refused(StoreProblem),
+    /// Results are kept, but for songs themselves there is no room.
+    NoRoomForSound,
 }
 
 /// Handle on the one keeper; copies are the same.
@@ -176,7 +178,6 @@ impl Keeper {
         for record in records {
             let is_here = here.contains(&record.file);
             if cleared && !is_here {
-                self.change(Change::Forget(record.file.text()));
                 continue;
             }
             if record.ending == Ending::Done {
@@ -256,18 +257,32 @@ impl Keeper {
                     // What was not kept before is not kept by this either.
                     Ok(()) => self.state.get_untracked(),
                     Err(problem) => {
-                        // A song that has no room shall not take records with it;
-                        // what is not kept now either, the state says already.
-                        let records: Vec<_> = changes.into_iter().filter(Change::is_light).collect();
-                        let _ = store.change(&records).await;
-                        Keeping::Refused(problem)
+                        // A song that has no room shall not take records with it.
+                        let had_heavy = !changes.iter().all(Change::is_light);
+                        let mut light: Vec<_> = changes.into_iter().filter(Change::is_light).collect();
+                        match (store.change(&light).await, &problem) {
+                            (Ok(()), StoreProblem::Full) if had_heavy => Keeping::NoRoomForSound,
+                            (Err(StoreProblem::Failed(_)), _) => {
+                                // Once more with what comes next.
+                                self.with(|shelf| {
+                                    light.append(&mut shelf.changes);
+                                    (shelf.changes, shelf.changing) = (light, false);
+                                });
+                                return self.set_state(Keeping::Refused(problem));
+                            }
+                            _ => Keeping::Refused(problem),
+                        }
                     }
                 };
-                if self.state.get_untracked() != state {
-                    self.state.set(state);
-                }
+                self.set_state(state);
             }
         });
+    }
+
+    fn set_state(self, state: Keeping) {
+        if self.state.get_untracked() != state {
+            self.state.set(state);
+        }
     }
 
     /// Asks the browser, once, not to throw away what is kept when room is short.
@@ -308,16 +323,20 @@ impl Keeper {
 
     async fn keep_sound(self, key: String, file: File) {
         let storage = browser::property(&window().navigator(), "storage");
-        let Ok(estimate) = browser::call_async(&storage, "estimate", &[]).await else { return };
+        let estimate = browser::call_async(&storage, "estimate", &[]).await;
         // The person may have decided otherwise meanwhile.
         if !self.keeps_sound.get_untracked() || !self.with(|shelf| shelf.expected.contains(&key)) {
             return;
         }
-        let number = |name| browser::property(&estimate, name).as_f64().unwrap_or(0.0);
-        if number("quota") - number("usage") - file.size() >= ROOM_LEFT {
-            self.change(Change::Sound(key, file));
+        // Over plain http, and in Safari before 17, nobody says how much room there is.
+        let is_full = estimate.is_ok_and(|estimate| {
+            let number = |name| browser::property(&estimate, name).as_f64().unwrap_or(0.0);
+            number("quota") - number("usage") - file.size() < ROOM_LEFT
+        });
+        if is_full {
+            self.set_state(Keeping::NoRoomForSound);
         } else {
-            self.state.set(Keeping::Refused(StoreProblem::Full));
+            self.change(Change::Sound(key, file));
         }
     }
 
@@ -342,7 +361,7 @@ impl Keeper {
             shelf.heard.remove(&key);
             shelf.handles.remove(&key);
         });
-        self.take_back(&song.file);
+        drop(self.take_back(&song.file));
         self.change(Change::Forget(key));
     }
 
@@ -361,26 +380,25 @@ impl Keeper {
         });
     }
 
-    /// Forgets every song that is not on the list; for those to come there is room.
-    pub(crate) fn clear(self) {
+    /// Forgets every song that is not on the list, of other pages of this browser too, and
+    /// gives those that it knew; for what is to come there is room.
+    pub(crate) fn clear(self, list: &[Song]) -> Vec<Song> {
         self.try_anew();
-        self.with(|shelf| shelf.cleared = true);
-        for song in self.kept.try_update(std::mem::take).unwrap_or_default() {
-            let key = song.file.text();
-            self.with(|shelf| {
-                shelf.expected.remove(&key);
-                shelf.heard.remove(&key);
-                shelf.handles.remove(&key);
-            });
-            self.change(Change::Forget(key));
-        }
+        let keys: Vec<String> = list.iter().map(|song| song.file.text()).collect();
+        self.with(|shelf| {
+            shelf.cleared = true;
+            shelf.expected.retain(|key| keys.contains(key));
+            shelf.heard.retain(|key| keys.contains(key));
+            shelf.handles.retain(|key, _| keys.contains(key));
+        });
+        self.change(Change::ForgetAllBut(keys));
+        self.kept.try_update(std::mem::take).unwrap_or_default()
     }
 
-    /// The file of that key is on the list again.
-    pub(crate) fn take_back(self, key: &FileKey) {
-        if self.kept.with_untracked(|kept| kept.iter().any(|song| *song.file == *key)) {
-            self.kept.update(|kept| kept.retain(|song| *song.file != *key));
-        }
+    /// The file of that key is on the list again; gives the song that was kept of it.
+    pub(crate) fn take_back(self, key: &FileKey) -> Option<Song> {
+        let place = self.kept.with_untracked(|kept| kept.iter().position(|song| *song.file == *key))?;
+        self.kept.try_update(|kept| kept.remove(place))
     }
 
     /// The song of that name, of an earlier visit.
@@ -392,7 +410,7 @@ impl Keeper {
     fn try_anew(self) {
         if matches!(
             self.state.get_untracked(),
-            Keeping::Refused(StoreProblem::Full | StoreProblem::Failed(_))
+            Keeping::Refused(StoreProblem::Full | StoreProblem::Failed(_)) | Keeping::NoRoomForSound
         ) {
             self.state.set(Keeping::Kept);
         }

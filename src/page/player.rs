@@ -83,6 +83,8 @@ struct Deck {
     url: Option<String>,
     /// Whether it is our own PCM already.
     transcoded: bool,
+    /// Whether it shall sound as soon as it can.
+    wanted: bool,
     _ears: Vec<EventListener>,
 }
 
@@ -136,7 +138,16 @@ impl Player {
             // A paused element that is paused again throws nothing.
             let _ = audio.pause();
         });
+        self.want(false);
         self.state.set(Playing::Paused);
+    }
+
+    fn want(self, wanted: bool) {
+        self.deck.update_value(|deck| {
+            if let Some(deck) = deck {
+                deck.wanted = wanted;
+            }
+        });
     }
 
     /// Holds the sound if it is this song's.
@@ -217,6 +228,7 @@ impl Player {
         if self.deck.with_value(Option::is_none) {
             self.deck.set_value(Deck::new(self, desk));
         }
+        self.want(false);
         self.state.set(Playing::Paused);
         self.repeat.set(None);
         self.song.set(Some(song));
@@ -242,6 +254,7 @@ impl Player {
 
     fn start(self) {
         let song = self.song.get_untracked();
+        self.want(true);
         if song.is_some_and(|song| self.pcm.with_value(|pcm| pcm.coming.contains(&song))) {
             return self.state.set(Playing::Preparing);
         }
@@ -252,9 +265,21 @@ impl Player {
             }
         });
         let Some(Ok(started)) = self.with_audio(|audio| audio.play()) else { return };
-        // Refused where the file cannot be played, which the element's own
-        // error event says too.
-        spawn_local(async move { drop(JsFuture::from(started).await) });
+        spawn_local(async move {
+            if JsFuture::from(started).await.is_err() {
+                self.refused(song);
+            }
+        });
+    }
+
+    /// The browser does not begin: it cannot play the file, which the element's own error
+    /// event says too, or it wants a press first.
+    fn refused(self, song: Option<SongId>) {
+        let is_coming = song.is_some_and(|song| self.pcm.with_value(|pcm| pcm.coming.contains(&song)));
+        if self.song.get_untracked() == song && self.state.get_untracked() == Playing::Preparing && !is_coming
+        {
+            self.state.set(Playing::Paused);
+        }
     }
 
     /// Moves the playhead with every frame while there is sound.
@@ -316,7 +341,9 @@ impl Player {
         let transcoded = self.deck.with_value(|deck| deck.as_ref().is_none_or(|deck| deck.transcoded));
         match desk.file(song) {
             Some(file) if !transcoded => {
-                self.state.set(Playing::Preparing);
+                if self.deck.with_value(|deck| deck.as_ref().is_some_and(|deck| deck.wanted)) {
+                    self.state.set(Playing::Preparing);
+                }
                 let first = self.pcm.try_update_value(|pcm| pcm.coming.insert(song));
                 if first == Some(true) {
                     desk.tell(Event::Transcode { song, file: file.into() });
@@ -345,7 +372,7 @@ impl Deck {
             on("loadedmetadata", Player::loaded),
             EventListener::new(&audio, "error", move |_| player.unplayable(desk)),
         ];
-        Some(Self { audio, url: None, transcoded: false, _ears: ears })
+        Some(Self { audio, url: None, transcoded: false, wanted: false, _ears: ears })
     }
 
     fn give_back_url(&mut self) {

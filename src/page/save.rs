@@ -1,9 +1,15 @@
 //! Files that the page gives to the person.
 
+use std::time::Duration;
+
 use js_sys::{Array, Uint8Array};
-use leptos::prelude::document;
+use leptos::prelude::{document, set_timeout};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, Url};
+
+/// How long a browser may take to fetch what it was told to save: Safari begins only after
+/// the click, and may ask first.
+const FETCHED_AFTER: Duration = Duration::from_secs(60);
 
 /// Has the browser save bytes as a file of that name.
 ///
@@ -25,6 +31,7 @@ pub(crate) fn save_blob(name: &str, content: &Blob) -> Result<(), JsValue> {
     link.set_href(&address);
     link.set_download(name);
     link.click();
-    // The click has the browser hold the file for as long as it saves.
-    Url::revoke_object_url(&address)
+    // Giving back an address that is gone already is no error.
+    set_timeout(move || drop(Url::revoke_object_url(&address)), FETCHED_AFTER);
+    Ok(())
 }

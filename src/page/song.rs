@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use leptos::html::Div;
+use leptos::html::{Button, Div};
 use leptos::prelude::*;
 // The trait, which our own `Track` hides.
 use leptos::prelude::Track as _;
@@ -401,6 +401,20 @@ fn SongActions(
             }
         }
     };
+    // So it does where the song ends by itself while the button has the keyboard.
+    let stop_button = NodeRef::<Button>::new();
+    let id = song.id;
+    Effect::new(move |was_active: Option<bool>| {
+        let active = is_active.get();
+        let has_keyboard = || {
+            let button = stop_button.get_untracked().map(Element::from);
+            button.is_some() && document().active_element() == button
+        };
+        if was_active == Some(true) && !active && has_keyboard() {
+            focus::hand_on([action(id, "again")], "#songs-heading");
+        }
+        active
+    });
     view! {
         <div class="song-actions">
             <button
@@ -423,6 +437,7 @@ fn SongActions(
                 </button>
             </Show>
             <button
+                node_ref=stop_button
                 class="quiet-button"
                 data-testid="stop"
                 class:gone=move || !is_active.get()

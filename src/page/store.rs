@@ -4,9 +4,15 @@
 //! the files themselves, each under its file's key. Out: the same, in portions,
 //! so that reading a thousand does not hold the page up.
 //!
+//! Browsers on phones close the connections of pages that have long been in the
+//! background, and say so only when one is used again: then another is opened.
+//!
 //! IndexedDB answers by events, which are turned into futures here. A wrapper
 //! crate would do the same, but tells of a transaction that was aborted (which
 //! is how a full disk shows) without saying why.
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::Closure;
@@ -66,6 +72,8 @@ pub(crate) enum Change {
     Sound(String, File),
     /// Everything under that key goes.
     Forget(String),
+    /// Everything goes but what is under these keys, also what other pages have put there.
+    ForgetAllBut(Vec<String>),
     /// Every file goes; records and handles stay.
     ForgetSounds,
 }
@@ -80,7 +88,7 @@ impl Change {
 /// The store, open.
 #[derive(Clone)]
 pub(crate) struct Store {
-    database: IdbDatabase,
+    database: Rc<RefCell<IdbDatabase>>,
 }
 
 impl Store {
@@ -90,29 +98,26 @@ impl Store {
     /// # Errors
     /// [`StoreProblem`].
     pub(crate) async fn open() -> Result<Self, StoreProblem> {
-        let factory = browser::property(&leptos::prelude::window(), "indexedDB")
-            .dyn_into::<IdbFactory>()
-            .map_err(|_| StoreProblem::Absent)?;
-        let name = format!("needledrop {}", browser::folder());
-        let request = factory.open_with_u32(&name, VERSION).map_err(|_| StoreProblem::Absent)?;
-        let asked = request.clone();
-        let upgrade = Closure::once_into_js(move || create_stores(&asked));
-        request.set_onupgradeneeded(Some(upgrade.unchecked_ref()));
-        // What a browser that keeps nothing says here differs from one to the next.
-        let database = answer(&request).await.map_err(|_| StoreProblem::Absent)?;
-        let database: IdbDatabase = database.unchecked_into();
-        // A later version of the page, in another tab, may need stores of its own.
-        let open = database.clone();
-        let close = Closure::once_into_js(move || open.close());
-        database.set_onversionchange(Some(close.unchecked_ref()));
-        Ok(Self { database })
+        Ok(Self { database: Rc::new(RefCell::new(connect().await?)) })
     }
 
-    fn begin(&self, mode: IdbTransactionMode) -> Result<IdbTransaction, StoreProblem> {
-        let stores = Array::of3(&RECORDS.into(), &HANDLES.into(), &SOUNDS.into());
-        self.database
-            .transaction_with_str_sequence_and_mode(&stores, mode)
-            .map_err(|error| StoreProblem::of(&error))
+    /// Does something, over another connection where that fails.
+    async fn attempt<T>(
+        &self,
+        act: impl AsyncFn(IdbDatabase) -> Result<T, JsValue>,
+    ) -> Result<T, StoreProblem> {
+        let database = self.database.borrow().clone();
+        let problem = match act(database).await {
+            Ok(done) => return Ok(done),
+            Err(error) => StoreProblem::of(&error),
+        };
+        if problem == StoreProblem::Full {
+            return Err(problem);
+        }
+        let Ok(another) = connect().await else { return Err(problem) };
+        // Whatever is still going on over the one before is brought to its end.
+        self.database.replace(another.clone()).close();
+        act(another).await.map_err(|error| StoreProblem::of(&error))
     }
 
     /// Makes changes, all or none.
@@ -120,15 +125,19 @@ impl Store {
     /// # Errors
     /// [`StoreProblem`].
     pub(crate) async fn change(&self, changes: &[Change]) -> Result<(), StoreProblem> {
-        let transaction = self.begin(IdbTransactionMode::Readwrite)?;
-        let end = end_of(&transaction);
-        let made = changes.iter().try_for_each(|change| make(&transaction, change));
-        if let Err(error) = made {
-            // One that has ended by itself cannot be aborted, and need not be.
-            let _ = transaction.abort();
-            return Err(StoreProblem::of(&error));
-        }
-        end.await.map(drop).map_err(|error| StoreProblem::of(&error))
+        self.attempt(async |database| {
+            let stores = Array::of3(&RECORDS.into(), &HANDLES.into(), &SOUNDS.into());
+            let transaction =
+                database.transaction_with_str_sequence_and_mode(&stores, IdbTransactionMode::Readwrite)?;
+            let end = end_of(&transaction);
+            if let Err(error) = changes.iter().try_for_each(|change| make(&transaction, change)) {
+                // One that has ended by itself cannot be aborted, and need not be.
+                let _ = transaction.abort();
+                return Err(error);
+            }
+            end.await.map(drop)
+        })
+        .await
     }
 
     /// The records whose keys come after `after`, a portion of them, and the key
@@ -141,8 +150,8 @@ impl Store {
         &self,
         after: Option<&str>,
     ) -> Result<(Vec<Record>, Option<String>), StoreProblem> {
-        let store = self.store(RECORDS).map_err(|error| StoreProblem::of(&error))?;
-        let read = async {
+        let read = async |database: IdbDatabase| {
+            let store = store(&database, RECORDS)?;
             let (keys, texts) = match after {
                 Some(after) => {
                     let range = IdbKeyRange::lower_bound_with_open(&after.into(), true)?;
@@ -159,7 +168,7 @@ impl Store {
             let (keys, texts) = (answer(&keys), answer(&texts));
             Ok::<_, JsValue>((keys.await?.unchecked_into::<Array>(), texts.await?.unchecked_into::<Array>()))
         };
-        let (keys, texts) = read.await.map_err(|error| StoreProblem::of(&error))?;
+        let (keys, texts) = self.attempt(read).await?;
         let record = |text: JsValue| serde_json::from_str(&text.as_string()?).ok();
         Ok((texts.iter().filter_map(record).collect(), keys.pop().as_string()))
     }
@@ -174,14 +183,38 @@ impl Store {
         self.get(SOUNDS, key).await?.dyn_into().ok()
     }
 
-    async fn get(&self, store: &str, key: &str) -> Option<JsValue> {
-        let request = self.store(store).and_then(|store| store.get(&key.into())).ok()?;
-        answer(&request).await.ok().filter(|value| !value.is_undefined())
+    async fn get(&self, name: &str, key: &str) -> Option<JsValue> {
+        let value = self.attempt(async |database| {
+            let request = store(&database, name)?.get(&key.into())?;
+            answer(&request).await
+        });
+        value.await.ok().filter(|value| !value.is_undefined())
     }
+}
 
-    fn store(&self, name: &str) -> Result<IdbObjectStore, JsValue> {
-        self.database.transaction_with_str(name)?.object_store(name)
-    }
+/// The store of that name, to read.
+fn store(database: &IdbDatabase, name: &str) -> Result<IdbObjectStore, JsValue> {
+    database.transaction_with_str(name)?.object_store(name)
+}
+
+/// A connection to the store of this page's folder; several such pages may live on one origin.
+async fn connect() -> Result<IdbDatabase, StoreProblem> {
+    let factory = browser::property(&leptos::prelude::window(), "indexedDB")
+        .dyn_into::<IdbFactory>()
+        .map_err(|_| StoreProblem::Absent)?;
+    let name = format!("needledrop {}", browser::folder());
+    let request = factory.open_with_u32(&name, VERSION).map_err(|_| StoreProblem::Absent)?;
+    let asked = request.clone();
+    let upgrade = Closure::once_into_js(move || create_stores(&asked));
+    request.set_onupgradeneeded(Some(upgrade.unchecked_ref()));
+    // What a browser that keeps nothing says here differs from one to the next.
+    let database = answer(&request).await.map_err(|_| StoreProblem::Absent)?;
+    let database: IdbDatabase = database.unchecked_into();
+    // A later version of the page, in another tab, may need stores of its own.
+    let open = database.clone();
+    let close = Closure::once_into_js(move || open.close());
+    database.set_onversionchange(Some(close.unchecked_ref()));
+    Ok(database)
 }
 
 fn create_stores(request: &IdbOpenDbRequest) {
@@ -208,8 +241,35 @@ fn make(transaction: &IdbTransaction, change: &Change) -> Result<(), JsValue> {
         Change::Forget(key) => [RECORDS, HANDLES, SOUNDS]
             .into_iter()
             .try_for_each(|store| transaction.object_store(store)?.delete(&key.into()).map(drop)),
+        Change::ForgetAllBut(keys) => {
+            let ranges = around(keys)?;
+            [RECORDS, HANDLES, SOUNDS].into_iter().try_for_each(|store| {
+                let store = transaction.object_store(store)?;
+                ranges.iter().try_for_each(|range| store.delete(range).map(drop))
+            })
+        }
         Change::ForgetSounds => transaction.object_store(SOUNDS)?.clear().map(drop),
     }
+}
+
+/// All that lies before, between and behind some keys.
+fn around(keys: &[String]) -> Result<Vec<JsValue>, JsValue> {
+    // As IndexedDB sorts them.
+    let mut keys: Vec<&String> = keys.iter().collect();
+    keys.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
+    keys.dedup();
+    let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
+        return Ok(vec![IdbKeyRange::lower_bound(&"".into())?.into()]);
+    };
+    let mut ranges = vec![
+        IdbKeyRange::upper_bound_with_open(&first.as_str().into(), true)?.into(),
+        IdbKeyRange::lower_bound_with_open(&last.as_str().into(), true)?.into(),
+    ];
+    for pair in keys.windows(2) {
+        let [from, to] = [pair[0], pair[1]].map(|key| JsValue::from(key.as_str()));
+        ranges.push(IdbKeyRange::bound_with_lower_open_and_upper_open(&from, &to, true, true)?.into());
+    }
+    Ok(ranges)
 }
 
 /// What a request gives, from this call on whether or not it is awaited yet.

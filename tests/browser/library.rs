@@ -188,6 +188,70 @@ pub(crate) fn focus_and_press(browser: &Browser, button: &str) {
     ));
 }
 
+/// Holds on to the connections to its store that the page opens.
+const KEEP_CONNECTIONS: &str = "window.connections = []; const connect = IDBFactory.prototype.open; \
+    IDBFactory.prototype.open = function (...asked) { const request = connect.apply(this, asked); \
+    request.addEventListener('success', () => connections.push(request.result)); return request; };";
+
+#[test]
+fn a_store_goes_on_keeping_where_its_connection_was_lost() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page(KEEP_CONNECTIONS);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    let files = songs(&folder("library-connection"));
+    drop_all(&browser, &files[..1]);
+    wait_for_records(&browser, 1);
+    // As Safari closes those of pages in the background, without a word.
+    browser.eval("connections.forEach((connection) => connection.close())");
+    drop_all(&browser, &files[1..2]);
+    wait_for_records(&browser, 2);
+    browser.reload();
+    go(&browser, "library");
+    wait_for_rows(&browser, 2);
+    assert_eq!(browser.eval("document.querySelector('[data-testid=not-kept]')"), Value::Null);
+}
+
+#[test]
+fn everything_is_forgotten_also_what_another_page_kept() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    drop_all(&browser, &songs(&folder("library-forget"))[..1]);
+    wait_for_records(&browser, 1);
+    browser.eval(
+        "new Promise((resolve) => {
+           const asked = indexedDB.open('needledrop ' + new URL('./', document.baseURI).href);
+           asked.onsuccess = () => {
+             const change = asked.result.transaction(['records', 'sounds'], 'readwrite');
+             change.objectStore('records').put('of a later version', 'another');
+             change.objectStore('sounds').put(new File(['sound'], 'another'), 'another');
+             change.oncomplete = () => { asked.result.close(); resolve(); };
+           };
+         })",
+    );
+    go(&browser, "library");
+    wait_for_rows(&browser, 1);
+    browser.click("[data-testid=forget-all]");
+    browser.wait_for_text("[data-testid=forget-all-surely]", "Really forget this song", LIMIT);
+    browser.click("[data-testid=forget-all-surely]");
+    wait_for_no_record(&browser);
+    browser.wait_until(&format!("{}.then((sounds) => sounds.length === 0)", stored("sounds")), LIMIT);
+}
+
+/// As over plain http, and in Safari before 17.
+#[test]
+fn songs_are_kept_where_nobody_says_how_much_room_there_is() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page(KEEP_SOUND);
+    browser.before_every_page("delete StorageManager.prototype.estimate;");
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    drop_all(&browser, &songs(&folder("library-estimate"))[..1]);
+    browser.wait_until(&format!("{}.then((sounds) => sounds.length === 1)", stored("sounds")), LIMIT);
+}
+
 /// Whether the keyboard is still at what was [pressed](focus_and_press) last, and that
 /// says that there is nothing more to press it for.
 pub(crate) const SPENT_AND_FOCUSED: &str =

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     build,
+    closer::RIGHT,
     library::press,
     page::{Browser, Options},
     server::Server,
@@ -547,6 +548,13 @@ fn what_no_browser_plays_is_played_and_a_click_in_the_picture_goes_there() {
     let results = results(&browser);
 
     let aiff = result(&results, "song.aiff");
+    // Who goes to a place in it with the keyboard has not asked for sound.
+    browser.eval(&format!("document.querySelector('{}').focus()", control(aiff, "seek")));
+    browser.press(RIGHT);
+    browser.wait_until("files.length > 1 && files.at(-1).type === 'audio/wav'", LIMIT);
+    std::thread::sleep(Duration::from_secs(1));
+    let play = format!("document.querySelector('{}').className", control(aiff, "play"));
+    assert_eq!(browser.eval(&play), "play");
     browser.click(&control(aiff, "play"));
     let moved = browser.wait_until(&playhead(aiff), LIMIT);
     browser.wait_until(&format!("{} > {moved}", playhead(aiff)), LIMIT);

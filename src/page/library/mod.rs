@@ -33,6 +33,9 @@ use table::Table;
 use take_along::Export;
 pub(super) use take_along::TakeSong;
 
+/// How long after the last key it is told what a search leaves.
+const TOLD_AFTER: Duration = Duration::from_millis(700);
+
 /// How often the table looks whether songs have changed places.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -119,6 +122,20 @@ impl Shelf {
             }
             self.shown.set(shown);
         }
+        let is_gone = |compared: &Option<Song>| {
+            compared.as_ref().is_some_and(|song| songs.iter().all(|other| other.id != song.id))
+        };
+        if self.compared.with_untracked(is_gone) {
+            self.compared.set(None);
+        }
+    }
+
+    /// How many songs are shown.
+    fn told(self) -> String {
+        match self.shown.with(Vec::len) {
+            0 if self.count.get() > 0 => t!("library.none_shown"),
+            shown => t!("library.count", shown = shown, count = self.count.get()),
+        }
     }
 
     /// The songs that are selected and still there.
@@ -160,6 +177,22 @@ pub(crate) fn LibraryView() -> impl IntoView {
             );
         }
     });
+    // Who does not see what a search leaves is told, once nothing more is typed.
+    let telling = StoredValue::new_local(None::<TimeoutHandle>);
+    let hush = move || {
+        if let Some(Some(timer)) = telling.try_update_value(Option::take) {
+            timer.clear();
+        }
+    };
+    Effect::new(move |before: Option<()>| {
+        query.track();
+        hush();
+        if before.is_some() {
+            let tell = move || desk.say(untrack(|| shelf.told()));
+            telling.set_value(set_timeout_with_handle(tell, TOLD_AFTER).ok());
+        }
+    });
+    on_cleanup(hush);
     // What is heard meanwhile changes places; not with every clip.
     if let Ok(timer) =
         set_interval_with_handle(move || query.with_untracked(|query| shelf.arrange(query)), LOOK_AGAIN)
@@ -224,6 +257,7 @@ fn KeepingNote() -> impl IntoView {
         Keeping::Refused(StoreProblem::Failed(detail)) => {
             Some(t!("library.not_kept_failed", detail = &detail))
         }
+        Keeping::NoRoomForSound => Some(t!("library.no_room_for_sound")),
         Keeping::Opening | Keeping::Kept => None,
     };
     move || {
@@ -402,6 +436,11 @@ fn Housekeeping(
 ) -> impl IntoView {
     let desk = shelf.desk;
     let sure = RwSignal::new(false);
+    // What is being heard stays.
+    let going = move || {
+        shelf.count.track();
+        all_songs(desk).iter().filter(|song| !song.is_active()).count()
+    };
     let clear = move |_| {
         sure.set(false);
         shelf.selected.set(HashSet::new());
@@ -432,7 +471,7 @@ fn Housekeeping(
                 </button>
                 <Show when=move || sure.get()>
                     <button class="button secondary" data-testid="forget-all-surely" on:click=clear>
-                        {move || t!("library.forget_surely", count = shelf.count.get())}
+                        {move || t!("library.forget_surely", count = going())}
                     </button>
                 </Show>
             </div>

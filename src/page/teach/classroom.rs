@@ -252,9 +252,21 @@ impl Classroom {
         });
     }
 
-    /// Takes a file for a class; `false` where one of the classes has it.
+    /// Takes a file for a class; `false` where one of the classes has it, and more than a
+    /// row that says that it could not be studied.
     fn take(self, desk: Desk, class: Class, file: File) -> bool {
         let fingerprint = (file.name(), file.size() as u64, file.last_modified() as u64);
+        let classes = self.classes.get_untracked();
+        let rows = classes.iter().flat_map(|class| {
+            class.examples.get_untracked().into_iter().map(move |example| (class.id, example))
+        });
+        let in_vain = rows.filter(|(_, example)| {
+            let is_in_vain = |state: &Studied| matches!(state, Studied::Failed(_) | Studied::NoRoom);
+            example.fingerprint == fingerprint && example.state.with_untracked(is_in_vain)
+        });
+        for (class, example) in in_vain.collect::<Vec<_>>() {
+            self.remove(desk, class, example.song);
+        }
         let has_it = |class: &Class| {
             class
                 .examples

@@ -137,7 +137,7 @@ fn Confusion(
         }
     };
     view! {
-        <div class="teach-table">
+        <div class="teach-table" role="region" tabindex="0" aria-label=sentence("teach.taken_for")>
             <table data-testid="teach-confusion">
                 <caption class="quiet small">
                     {move || {
