@@ -26,9 +26,13 @@ help: ## What there is
 	@awk -F ":.*## " '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Builds the page and serves it (ADDRESS=127.0.0.1 PORT=8080)
+	@! (exec 3<>/dev/tcp/$(ADDRESS)/$(PORT)) 2>/dev/null || \
+		{ echo "Something is served on $(ADDRESS):$(PORT) already. Please choose another port: make run PORT=8081" >&2; exit 1; }
 	$(call headline,Looking for what is needed)
 	@scripts/setup.sh build
 	$(call headline,Building the page (half an hour and more the first time on 2 cores) to serve it on $(if $(TLS),https,http)://$(ADDRESS):$(PORT)/)
+	@# trunk alone would serve what there was before, or nothing, where it cannot build.
+	@$(TRUNK) build --release
 	@$(TRUNK) serve --release --address $(ADDRESS) --port $(PORT) $(TLS)
 
 test: ## Formatting, lints, and every test, those in the browser included

@@ -1,6 +1,6 @@
 """How far off verdicts would be by chance alone, and what the biases are worth.
 
-    python3 scripts/calibration-by-chance.py runs/filtered-*/ears runs/refit/ears
+    python3 scripts/calibration-by-chance.py runs/filtered-*/ears-phone runs/refit/ears-phone
 
 Each run has been calibrated and evaluated: best.safetensors, embeddings.safetensors (of
 the test clips) and result.json are read. Refusals are left aside. Of each run: tracks

@@ -77,6 +77,21 @@ AddEncoding gzip .gz
   RewriteRule ^(.+)$ $1.gz [L,E=no-gzip:1]
 </IfModule>
 APACHE
+  # A host may have a type of its own for what is compressed, and a browser would save it.
+  local ending type
+  while read -r ending type; do
+    printf '<FilesMatch "\\.%s\\.(br|gz)$">\n  ForceType %s\n</FilesMatch>\n' "$ending" "$type"
+  done >>.htaccess <<'TYPES'
+html text/html
+css text/css
+js text/javascript
+json application/json
+svg image/svg+xml
+txt text/plain
+wasm application/wasm
+webmanifest application/manifest+json
+safetensors application/octet-stream
+TYPES
 }
 
 # The bytes that a browser downloads of these files.
@@ -107,7 +122,7 @@ compress
 write_headers
 write_htaccess
 report page "$PAGE_BUDGET" index.html ./*.css boot-*.js language-*/*.json page-*.js page-*.wasm manifest.webmanifest icons/icon.svg
-# Only who opens one of the heavy views downloads it.
+# Kept for offline use at the first visit, and else downloaded by who opens a heavy view.
 report views "$VIEWS_BUDGET" views-*.wasm
 report engine "$ENGINE_BUDGET" engine-*/engine*.js engine-*/engine*.wasm engine-*/capture-worklet.js
 # Only who has a GPU downloads it, beside the engine.
@@ -115,7 +130,7 @@ report gpu "$ENGINE_BUDGET" engine-*/gpu*.js engine-*/gpu*.wasm
 report weights "$WEIGHTS_BUDGET" "$(named needledrop-model)"
 # Only who asks for the paper's network downloads it.
 report papers "$PAPERS_BUDGET" "$(named needledrop-papers)"
-# What map and experiments show, each fetched by its view.
+# What map and experiments show: likewise.
 report data "$DATA_BUDGET" data-*/*.json
 if [ "$within" = false ]; then
   echo "compress: more than a visitor should have to download" >&2

@@ -43,6 +43,20 @@ set_meta() {
   mv index.html.new index.html
 }
 
+# Trunk's name for it is of what was compiled, before wasm-bindgen, wasm-split and our own
+# tool had their hands in it.
+version_page() {
+  local old new file
+  old=$(meta needledrop-page)
+  old=$(basename "$old" .js)
+  new=page-$(cat "$old.js" "${old}_bg.wasm" | sha256 | cut -c "1-$DIGITS")
+  for file in "$old"*; do
+    [ "$file" = "$new${file#"$old"}" ] || mv "$file" "$new${file#"$old"}"
+  done
+  sed "s|$old|$new|g" index.html >index.html.new
+  mv index.html.new index.html
+}
+
 version_engine() {
   local files=(engine.js engine_bg.wasm engine-loader.js gpu.js gpu_bg.wasm gpu-loader.js capture-worklet.js) folder
   cp "$source_dir"/www/engine-loader.js "$source_dir"/www/capture-worklet.js .
@@ -145,6 +159,7 @@ write_service_worker() {
   grep -q '"\./", "sha256-' sw.js || fail "the service worker does not list the page"
 }
 
+version_page
 version_engine
 add_views
 version_language

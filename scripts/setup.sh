@@ -14,6 +14,8 @@ cd "$(dirname "$0")/.."
 
 readonly TOOLS="${XDG_CACHE_HOME:-$HOME/.cache}/needledrop/tools"
 readonly TARGET=wasm32-unknown-unknown
+RUST_VERSION=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+readonly RUST_VERSION
 # The newest that compiles with the Rust version of Cargo.toml.
 readonly TRUNK_VERSION=0.21.14
 readonly WASM_SPLIT_VERSION=0.2.4
@@ -79,14 +81,24 @@ apt_install() {
     fail "apt-get could not install $purpose." "Its own message stands above; 'apt-get update' helps where lists are old."
 }
 
+# is_new_enough VERSION: whether that Rust compiles this crate.
+is_new_enough() {
+  printf '%s\n' "$RUST_VERSION" "$1" | sort -V -C
+}
+
 need_rust() {
+  local found
   have cargo || fail "There is no cargo." "Please install Rust: https://rustup.rs"
+  found=$(rustc --version | cut -d ' ' -f 2)
+  is_new_enough "$found" || fail "Rust is $found here, but $RUST_VERSION is needed." "Please run 'rustup update'."
   have cc || apt_install "a C compiler" build-essential
 }
 
 # has_target RUSTC...: whether this compiler has the wasm32 target.
 has_target() {
-  compgen -G "$("$@" --print sysroot 2>/dev/null)/lib/rustlib/$TARGET/lib/libcore-*.rlib" >/dev/null
+  local root
+  root=$("$@" --print sysroot 2>/dev/null) && [ -n "$root" ] || return 1
+  compgen -G "$root/lib/rustlib/$TARGET/lib/libcore-*.rlib" >/dev/null
 }
 
 need_target() {
@@ -94,6 +106,8 @@ need_target() {
   have rustup || fail "This Rust has no $TARGET target." "Please install Rust by https://rustup.rs, or the target by your distribution."
   say "adding the $TARGET target by rustup"
   if RUSTUP_MAX_RETRIES=0 timeout "$RUSTUP_SECONDS" rustup target add "$TARGET" && has_target rustc; then return; fi
+  { have apt-get && apt_has rust-web-src; } ||
+    fail "rustup could not download the $TARGET target." "Please run 'rustup target add $TARGET', then this again."
   say "rustup could not download it; building it from Debian's Rust instead (a minute)"
   build_target
 }
@@ -102,11 +116,10 @@ need_target() {
 # then knows it as the toolchain "distro".
 build_target() {
   apt_install "Debian's Rust" rustc-web cargo-web rust-web-src rust-web-clippy lld-19
-  local wanted found
-  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+  local found
   found=$(/usr/bin/rustc --version | cut -d ' ' -f 2)
-  printf '%s\n' "$wanted" "$found" | sort -V -C ||
-    fail "Debian's Rust is $found, but $wanted is needed." "Please run 'rustup target add $TARGET' where there is a network."
+  is_new_enough "$found" ||
+    fail "Debian's Rust is $found, but $RUST_VERSION is needed." "Please run 'rustup target add $TARGET' where there is a network."
 
   local crate host library=/usr/lib/rustlib/$TARGET/lib
   crate=$(mktemp -d)
@@ -142,6 +155,12 @@ install_tool() {
 }
 
 need_tools() {
+  # Of two first runs at once the second waits, and finds what the first has made.
+  mkdir -p "$TOOLS"
+  if have flock; then
+    exec 9>"$TOOLS/lock"
+    flock 9
+  fi
   install_tool trunk trunk "$TRUNK_VERSION" 6 --locked --no-default-features --features rustls
   # The program must be the very version of the library. Its own lock file names
   # a withdrawn crate, so not --locked.
@@ -149,6 +168,7 @@ need_tools() {
   version=$(grep -A 1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"/\1/p')
   install_tool wasm-bindgen wasm-bindgen-cli "$version" 4
   install_tool wasm-split-cli wasm_split_cli_support "$WASM_SPLIT_VERSION" 1 --locked --features build-binary
+  if have flock; then exec 9>&-; fi
 }
 
 need_component() {
@@ -200,6 +220,8 @@ need_axe() {
   cp "$folder/node_modules/axe-core/axe.min.js" "$file"
   rm -r "$folder"
 }
+
+((BASH_VERSINFO[0] >= 4)) || fail "This is bash $BASH_VERSION, but 4 is needed." "Please install a newer one and put it first on the path."
 
 for step in "$@"; do
   case $step in

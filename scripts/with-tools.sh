@@ -11,8 +11,14 @@ export PATH="$tools:${XDG_CACHE_HOME:-$HOME/.cache}/needledrop/tools/bin:$PATH"
 # Trunk need not ask whether there is a newer Trunk.
 export TRUNK_SKIP_VERSION_CHECK=true
 
+# They would take the place of the flags in .cargo/config.toml, without which the page is
+# another one, or none.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+
 has_wasm() {
-  compgen -G "$("$@" --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown/lib/libcore-*.rlib" >/dev/null
+  local root
+  root=$("$@" --print sysroot 2>/dev/null) && [ -n "$root" ] || return 1
+  compgen -G "$root/lib/rustlib/wasm32-unknown-unknown/lib/libcore-*.rlib" >/dev/null
 }
 
 if ! has_wasm rustc && has_wasm env RUSTUP_TOOLCHAIN=distro rustc; then

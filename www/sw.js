@@ -67,6 +67,8 @@ async function find(url, names) {
 }
 
 async function install() {
+  // Where a host went back to it, this version may be the one in use.
+  const had = await caches.has(CACHE);
   try {
     const cache = await caches.open(CACHE);
     for (const file of FILES.filter(([, , , onDemand]) => !onDemand)) await cache.put(...await obtain(file));
@@ -77,7 +79,7 @@ async function install() {
       if (kept) await cache.put(url, kept);
     }
   } catch (error) {
-    await caches.delete(CACHE);
+    if (!had) await caches.delete(CACHE);
     throw error;
   }
 }

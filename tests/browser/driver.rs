@@ -77,6 +77,8 @@ impl Session {
             ureq::Agent::config_builder()
                 .timeout_global(Some(SCRIPT_LIMIT + Duration::from_secs(30)))
                 .http_status_as_error(false)
+                // The driver is on this machine, whatever stands in the environment.
+                .proxy(None)
                 .build(),
         );
         let binary =
