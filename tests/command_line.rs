@@ -229,7 +229,7 @@ fn prepare_says_beforehand_what_cannot_be() {
     refuse(&["music", "-o", "a", "--top-db", "120"], "100 dB");
     refuse(&["music", "-o", "a", "--clip-seconds", "0"], "clip_seconds");
     refuse(&["music", "-o", "a", "--clip-seconds", "40"], "less than a clip");
-    refuse(&["music", "-o", "a", "--sample-rate", "4000"], "4000 Hz");
+    refuse(&["music", "-o", "a", "--sample-rate", "4000"], "from 8000 to 192000 Hz");
     refuse(&["music", "-o", "a", "--seconds", "2.6", "--clip-seconds", "2.7"], "less than a clip");
     assert!(!folder.join("a").exists());
     let output = prepare(&folder, &["music", "-o", "a"]);

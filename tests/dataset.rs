@@ -343,7 +343,7 @@ fn settings_that_make_no_archive_are_refused_at_once() {
     let refused = none(settings).to_string();
     assert!(refused.contains("top_db") && refused.contains("100 dB"), "{refused}");
     let settings = SpectrogramConfig { sample_rate: 200_000, fmax: 11_025.0, ..SpectrogramConfig::default() };
-    assert!(matches!(none(settings), PrepareError::Rate(_)));
+    assert!(matches!(none(settings), PrepareError::Spectrogram(_)));
     assert!(matches!(none(SpectrogramConfig::default()), PrepareError::Nothing(_)));
 }
 

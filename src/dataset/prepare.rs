@@ -54,9 +54,6 @@ pub enum PrepareError {
     /// The settings make no spectrogram.
     #[error(transparent)]
     Spectrogram(#[from] ConfigError),
-    /// The rate is outside what is resampled to.
-    #[error("the clips cannot have this rate: {0}")]
-    Rate(SongProblem),
     /// Not one file can be heard.
     #[error("not one of the {} recordings can be used", .0.len())]
     Nothing(Vec<Skipped>),
@@ -98,7 +95,6 @@ pub fn prepare(
     heard: &(dyn Fn() + Sync),
 ) -> Result<Prepared, PrepareError> {
     check_settings(settings)?;
-    Resampler::new(settings.sample_rate, settings.sample_rate).map_err(PrepareError::Rate)?;
     let seconds = if settings.center {
         seconds
     } else {

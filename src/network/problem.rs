@@ -97,7 +97,7 @@ impl From<WeightsError> for ModelProblem {
             WeightsError::Unexpected(tensor) => Self::Unexpected { tensor },
             WeightsError::Shape { name, found, expected } => Self::Shape { tensor: name, found, expected },
             WeightsError::Type { name, found } => Self::Type { tensor: name, found },
-            WeightsError::NotFinite(tensor) => Self::NotFinite { tensor },
+            WeightsError::NotFinite(tensor) | WeightsError::TooGreat(tensor) => Self::NotFinite { tensor },
             WeightsError::Device { .. } => Self::Engine { detail: error.to_string() },
         }
     }

@@ -76,6 +76,9 @@ pub enum WeightsError {
         /// What was said.
         reason: String,
     },
+    /// A weight that 16 bits would make infinite.
+    #[error("the tensor `{0}` has values too great for f16 (`--precision f32` holds them)")]
+    TooGreat(String),
     /// A weight that would make every answer NaN.
     #[error("the tensor `{0}` has values that are not finite")]
     NotFinite(String),
@@ -303,12 +306,12 @@ impl Weights {
     /// The file's bytes.
     ///
     /// # Errors
-    /// [`WeightsError::NotFinite`] where a weight is too great for `precision`;
+    /// [`WeightsError::TooGreat`] where a weight is that for `precision`;
     /// [`WeightsError::Card`] and [`WeightsError::File`], as their libraries say.
     pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>, WeightsError> {
         let overflows = |value: &f32| precision == Precision::F16 && f16::from_f32(*value).is_infinite();
         if let Some((name, _)) = self.tensors.iter().find(|(_, tensor)| tensor.values.iter().any(overflows)) {
-            return Err(WeightsError::NotFinite(name.clone()));
+            return Err(WeightsError::TooGreat(name.clone()));
         }
         let metadata = HashMap::from([(CARD_KEY.to_owned(), self.card.to_json()?)]);
         let views = self.tensors.iter().map(|(name, tensor)| (name, tensor.bytes(precision)));

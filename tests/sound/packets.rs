@@ -67,10 +67,7 @@ fn of_opuses_one_behind_the_other_the_first_is_heard_and_said_to_be_a_part() {
     let alone = read(&mut open_packets(one.clone())).len();
     let mut reader = open_packets([one.clone(), one].concat());
     assert_eq!(read(&mut reader).len(), alone);
-    assert!(matches!(
-        reader.notices(SECONDS)[..],
-        [SongNotice::Truncated { heard: SECONDS, .. }]
-    ));
+    assert!(matches!(reader.notices(SECONDS)[..], [SongNotice::Truncated { heard: SECONDS, .. }]));
 }
 
 #[test]

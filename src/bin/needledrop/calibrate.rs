@@ -312,8 +312,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let precision = if is_run { Precision::F32 } else { arguments.precision.into() };
     let statistics = rejection.map(|(_, scorer)| scorer.tensors()).unwrap_or_default();
     let bytes = weights.with_statistics(card.clone(), statistics)?.to_bytes(precision)?;
-    // As the page will: a statistic too large for f16 has become infinite.
-    Weights::from_bytes(&bytes).context("the page would refuse this model; try --precision f32")?;
     run::write(&output, &bytes)?;
     let mut json = serde_json::to_string_pretty(&report)?;
     json.push('\n');
