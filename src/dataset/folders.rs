@@ -20,9 +20,9 @@ use walkdir::{DirEntry, WalkDir};
 use super::split::track_name;
 
 /// Extensions, in lower case, of files that are taken for recordings.
-const EXTENSIONS: [&str; 22] = [
-    "aac", "aif", "aifc", "aiff", "alac", "au", "caf", "flac", "m4a", "mka", "mkv", "mp3", "mp4", "mpga",
-    "oga", "ogg", "opus", "snd", "wav", "wave", "weba", "webm",
+const EXTENSIONS: [&str; 23] = [
+    "aac", "aif", "aifc", "aiff", "alac", "au", "caf", "flac", "m4a", "mka", "mkv", "mp2", "mp3", "mp4",
+    "mpga", "oga", "ogg", "opus", "snd", "wav", "wave", "weba", "webm",
 ];
 
 /// A file of sound with a known genre.
@@ -178,13 +178,19 @@ mod tests {
             "gtzan/genres/blues/._blues.00000.wav",
             "gtzan/genres/blues/blues.00001.au",
             "gtzan/genres/rock/rock.00000.FLAC",
+            "gtzan/genres/rock/rock.00001.mp2",
             "gtzan/genres/rock/cover.jpg",
             ".trash/rock/rock.00001.flac",
         ]);
         let found = find_recordings(folder.path()).unwrap();
         assert_eq!(
             names(&found),
-            [["blues", "blues.00000"], ["blues", "blues.00001"], ["rock", "rock.00000"]]
+            [
+                ["blues", "blues.00000"],
+                ["blues", "blues.00001"],
+                ["rock", "rock.00000"],
+                ["rock", "rock.00001"]
+            ]
         );
         assert_eq!(found.skipped, []);
     }

@@ -9,13 +9,16 @@ use std::{collections::VecDeque, io, sync::LazyLock};
 use symphonia::core::{
     codecs::{
         CodecParameters,
-        audio::{AudioCodecParameters, well_known::CODEC_ID_MP3},
+        audio::{
+            AudioCodecParameters,
+            well_known::{CODEC_ID_MP2, CODEC_ID_MP3},
+        },
     },
     errors::Error,
     formats::{
         FormatOptions, FormatReader, Track, TrackType,
         probe::{Hint, Probe},
-        well_known::{FORMAT_ID_ADTS, FORMAT_ID_MP3, FORMAT_ID_OGG},
+        well_known::{FORMAT_ID_ADTS, FORMAT_ID_MP2, FORMAT_ID_MP3, FORMAT_ID_OGG},
     },
     io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions},
     meta::{
@@ -125,18 +128,18 @@ impl Demuxer {
     }
 
     /// Whether the declared length is no guess: symphonia makes one from the first
-    /// frames of an ADTS, and of an MP3 that has no LAME tag.
+    /// frames of an ADTS, and of an MP2 or MP3 that has no LAME tag.
     pub(super) fn is_length_declared(&self) -> bool {
         let is_adts = self.reader.format_info().format == FORMAT_ID_ADTS;
-        let is_bare_mp3 = self.parameters.codec == CODEC_ID_MP3 && self.track.delay.is_none();
-        self.seconds().is_some() && !is_adts && !is_bare_mp3
+        let is_mpeg = matches!(self.parameters.codec, CODEC_ID_MP2 | CODEC_ID_MP3);
+        self.seconds().is_some() && !is_adts && !(is_mpeg && self.track.delay.is_none())
     }
 
-    /// symphonia trims off whatever lies behind the length of an MP3. That is meant for
+    /// symphonia trims off whatever lies behind the length of an MP2 or MP3. That is meant for
     /// the encoder's padding, and is all the rest of the song where the length is a guess
     /// from its first frames, or that of the first of several files in one.
     fn keep_what_is_no_padding(&self, packet: &mut Packet) {
-        if self.reader.format_info().format != FORMAT_ID_MP3 {
+        if !matches!(self.reader.format_info().format, FORMAT_ID_MP2 | FORMAT_ID_MP3) {
             return;
         }
         let padding = self.track.padding.filter(|_| self.track.delay.is_some());
