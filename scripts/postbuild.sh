@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trunk's post-build hook. In: the staged page in $TRUNK_STAGING_DIR, the sources
-# in $TRUNK_SOURCE_DIR. Out, in the staged page: the engine and the weights under
-# names that change with their content, index.html that names them and holds what
+# in $TRUNK_SOURCE_DIR. Out, in the staged page: the page's own code, the engine and the
+# weights under names that change with their content, index.html that names them and holds what
 # boot.js says, the licences of all that is in it, and a service worker that lists
 # every file with its digest.
 set -euo pipefail

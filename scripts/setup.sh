@@ -149,7 +149,7 @@ install_tool() {
   # These run for seconds: quick to compile counts for more than quick to run.
   CARGO_TARGET_DIR="$TOOLS/target" CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
     CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
-    cargo install "$crate" --version "$version" --root "$TOOLS" --force "$@" ||
+    cargo install "$crate" --version "$version" --root "$TOOLS" --force "$@" 9>&- ||
     fail "$crate $version could not be compiled." "cargo's own message stands above; without a network it needs one for this, once."
   rm -rf "$TOOLS/target"
 }
@@ -159,7 +159,7 @@ need_tools() {
   mkdir -p "$TOOLS"
   if have flock; then
     exec 9>"$TOOLS/lock"
-    flock 9
+    flock -n 9 || { say "waiting for another setup that is under way" && flock 9; }
   fi
   install_tool trunk trunk "$TRUNK_VERSION" 6 --locked --no-default-features --features rustls
   # The program must be the very version of the library. Its own lock file names

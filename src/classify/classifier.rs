@@ -54,8 +54,8 @@ pub enum ClassifierError {
     /// The device computed no result.
     #[error("the device failed: {0}")]
     Device(String),
-    /// The device computed nonsense.
-    #[error("the device gave values that are not finite")]
+    /// The device computed nonsense, or the card has it compute what is none.
+    #[error("what was computed is not finite")]
     NotFinite,
 }
 

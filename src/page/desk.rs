@@ -115,6 +115,8 @@ struct Held {
     stale: Vec<Song>,
     /// Songs that ended and were not announced: how many, and the last's words.
     ended: (usize, String),
+    /// Whether a file is being decoded for a question.
+    decodes_for_question: bool,
     /// When it was last announced that songs ended, in ms.
     announced: f64,
     /// Who asked what has no last answer yet.
@@ -139,6 +141,7 @@ impl Desk {
             papers_instead_of: None,
             stale: Vec::new(),
             ended: (0, String::new()),
+            decodes_for_question: false,
             announced: f64::NEG_INFINITY,
             askers: HashMap::new(),
             stops: 0,
@@ -458,14 +461,27 @@ impl Desk {
         }
     }
 
-    /// Decodes for a question what only the browser can: it was let go when the song was heard.
+    /// Decodes for a question what only the browser can: it was let go when the song was
+    /// heard. One file at a time, each of which may take hundreds of megabytes, and none
+    /// for who no longer wants to know.
     async fn decode_for(self, query: QueryId, file: JsValue, info: SongInfo) {
+        let is_asked = || self.with(|held| held.askers.contains_key(&query));
+        while self.with(|held| held.decodes_for_question) {
+            browser::next_turn().await;
+            if !is_asked() {
+                return;
+            }
+        }
+        self.with(|held| held.decodes_for_question = true);
         let no_file = SongProblem::Unreadable { detail: "no file came with the question".to_owned() };
         let decoded = match decode::as_file(file).ok_or(no_file) {
             Ok(file) => decode::in_browser(&file, &info).await,
             Err(problem) => Err(problem),
         };
-        self.tell(Event::SamplesFor { query, decoded });
+        self.with(|held| held.decodes_for_question = false);
+        if is_asked() {
+            self.tell(Event::SamplesFor { query, decoded });
+        }
     }
 
     fn answer(self, query: QueryId, news: News<JsValue>, last: bool) {
@@ -496,7 +512,7 @@ impl Desk {
 
     fn put_on(self, file: &File) {
         let song = self.enter(file);
-        if let Some(kept) = self.keeper.take_back(&song.file) {
+        for kept in self.keeper.take_back(&song.file) {
             self.let_go(kept.id);
         }
         self.songs.update(|songs| songs.push(song.clone()));
@@ -728,7 +744,9 @@ impl Desk {
         if keeper::key_of(file) != *song.file {
             self.keeper.forget(song);
         }
-        drop(self.keeper.take_back(&song.file));
+        for kept in self.keeper.take_back(&song.file) {
+            self.let_go(kept.id);
+        }
         self.songs.update(|songs| songs.retain(|other| other.id != song.id));
         self.let_go(song.id);
         self.put_on(file);

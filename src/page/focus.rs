@@ -65,6 +65,20 @@ pub(crate) fn hand_on(selectors: impl IntoIterator<Item = String>, otherwise: &'
     });
 }
 
+/// Makes a change by which elements change places, and gives the keyboard back to the one
+/// that had it: a browser takes it from what is moved.
+pub(crate) fn keep(change: impl FnOnce()) {
+    let had = document().active_element().and_then(|element| element.dyn_into::<HtmlElement>().ok());
+    change();
+    let Some(had) = had.filter(|element| element.tag_name() != "BODY") else { return };
+    spawn_local(async move {
+        browser::next_turn().await;
+        if is_nowhere() && had.is_connected() {
+            give_in_place(&had);
+        }
+    });
+}
+
 /// Whether nothing that is seen has the keyboard: not every browser takes it from
 /// what is hidden.
 fn is_nowhere() -> bool {

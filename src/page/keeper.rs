@@ -70,8 +70,11 @@ struct Shelf {
     lent: HashSet<String>,
     /// Keys of files with a verdict that is kept.
     heard: HashSet<String>,
-    /// Whether what the store still has of earlier visits is to be forgotten.
-    cleared: bool,
+    /// Whether what the store still has of earlier visits is to be forgotten, but for what
+    /// is under these keys.
+    cleared: Option<HashSet<String>>,
+    /// Whether something could not be kept, and is not tried again.
+    lost: bool,
     /// Whether the browser was asked not to throw away what is kept.
     persistence_asked: bool,
 }
@@ -160,7 +163,9 @@ impl Keeper {
                 }
             }
             if after.is_none() {
-                self.state.set(Keeping::Kept);
+                if self.state.get_untracked() == Keeping::Opening {
+                    self.state.set(Keeping::Kept);
+                }
                 break;
             }
             browser::next_turn().await;
@@ -174,12 +179,16 @@ impl Keeper {
         let here: HashSet<FileKey> =
             desk.songs.with_untracked(|songs| songs.iter().map(|song| song.file.as_ref().clone()).collect());
         let mut songs = Vec::new();
-        let cleared = self.with(|shelf| shelf.cleared);
+        let is_forgotten = |record: &Record| {
+            self.with(|shelf| {
+                shelf.cleared.as_ref().is_some_and(|spared| !spared.contains(&record.file.text()))
+            })
+        };
         for record in records {
-            let is_here = here.contains(&record.file);
-            if cleared && !is_here {
+            if is_forgotten(&record) {
                 continue;
             }
+            let is_here = here.contains(&record.file);
             if record.ending == Ending::Done {
                 let of_it = |change: &Change| matches!(change, Change::Record(new) if new.file == record.file && new.ending == Ending::Unheard);
                 self.with(|shelf| {
@@ -254,14 +263,22 @@ impl Keeper {
                     return;
                 }
                 let state = match store.change(&changes).await {
-                    // What was not kept before is not kept by this either.
-                    Ok(()) => self.state.get_untracked(),
+                    Ok(()) => match self.state.get_untracked() {
+                        // With these, what had failed before.
+                        Keeping::Refused(StoreProblem::Failed(_)) if !self.with(|shelf| shelf.lost) => {
+                            Keeping::Kept
+                        }
+                        state => state,
+                    },
                     Err(problem) => {
                         // A song that has no room shall not take records with it.
                         let had_heavy = !changes.iter().all(Change::is_light);
                         let mut light: Vec<_> = changes.into_iter().filter(Change::is_light).collect();
-                        match (store.change(&light).await, &problem) {
-                            (Ok(()), StoreProblem::Full) if had_heavy => Keeping::NoRoomForSound,
+                        let kept = store.change(&light).await;
+                        let again = matches!(kept, Err(StoreProblem::Failed(_)));
+                        self.with(|shelf| shelf.lost |= had_heavy || kept.is_err() && !again);
+                        match (kept, &problem) {
+                            (Ok(()), StoreProblem::Full) if had_heavy => self.without_room_for_sound(),
                             (Err(StoreProblem::Failed(_)), _) => {
                                 // Once more with what comes next.
                                 self.with(|shelf| {
@@ -277,6 +294,14 @@ impl Keeper {
                 self.set_state(state);
             }
         });
+    }
+
+    /// How it stands where a song itself has no room: what is worse stays said.
+    fn without_room_for_sound(self) -> Keeping {
+        match self.state.get_untracked() {
+            Keeping::Refused(problem) => Keeping::Refused(problem),
+            Keeping::Opening | Keeping::Kept | Keeping::NoRoomForSound => Keeping::NoRoomForSound,
+        }
     }
 
     fn set_state(self, state: Keeping) {
@@ -334,7 +359,7 @@ impl Keeper {
             number("quota") - number("usage") - file.size() < ROOM_LEFT
         });
         if is_full {
-            self.set_state(Keeping::NoRoomForSound);
+            self.set_state(self.without_room_for_sound());
         } else {
             self.change(Change::Sound(key, file));
         }
@@ -386,7 +411,7 @@ impl Keeper {
         self.try_anew();
         let keys: Vec<String> = list.iter().map(|song| song.file.text()).collect();
         self.with(|shelf| {
-            shelf.cleared = true;
+            shelf.cleared = Some(keys.iter().cloned().collect());
             shelf.expected.retain(|key| keys.contains(key));
             shelf.heard.retain(|key| keys.contains(key));
             shelf.handles.retain(|key, _| keys.contains(key));
@@ -395,10 +420,13 @@ impl Keeper {
         self.kept.try_update(std::mem::take).unwrap_or_default()
     }
 
-    /// The file of that key is on the list again; gives the song that was kept of it.
-    pub(crate) fn take_back(self, key: &FileKey) -> Option<Song> {
-        let place = self.kept.with_untracked(|kept| kept.iter().position(|song| *song.file == *key))?;
-        self.kept.try_update(|kept| kept.remove(place))
+    /// The file of that key is on the list again; gives the songs that were kept of it.
+    pub(crate) fn take_back(self, key: &FileKey) -> Vec<Song> {
+        if self.kept.with_untracked(|kept| kept.iter().all(|song| *song.file != *key)) {
+            return Vec::new();
+        }
+        let taken = self.kept.try_update(|kept| kept.extract_if(.., |song| *song.file == *key).collect());
+        taken.unwrap_or_default()
     }
 
     /// The song of that name, of an earlier visit.
@@ -412,6 +440,7 @@ impl Keeper {
             self.state.get_untracked(),
             Keeping::Refused(StoreProblem::Full | StoreProblem::Failed(_)) | Keeping::NoRoomForSound
         ) {
+            self.with(|shelf| shelf.lost = false);
             self.state.set(Keeping::Kept);
         }
     }

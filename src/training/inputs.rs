@@ -273,8 +273,11 @@ mod tests {
         let archive = MelArchive::new(genres, tracks, spectrogram, items, cells).unwrap();
         let clips = archive.clips(3.0);
         let frames = archive.clip_frames(3.0);
-        for input in [Input::LogMel { mean: -35.0, deviation: 15.0 }, Input::CentredLogMel { deviation: 5.0 }]
-        {
+        for input in [
+            Input::LogMel { mean: -35.0, deviation: 15.0 },
+            Input::CentredLogMel { deviation: 5.0 },
+            Input::LogMelPair { mean: -35.0, deviation: 15.0, centred_deviation: 5.0 },
+        ] {
             let network = NetworkSpec {
                 input: input.shape(&archive.spectrogram),
                 blocks: vec![],

@@ -111,6 +111,8 @@ fn the_pages_own_network_has_its_card() {
     let protocol = shipped.protocol.unwrap();
     let mean = format!("{:.1}", 100.0 * protocol.of_tracks[0]);
     assert!(facts.contains(&mean) && facts.contains(&format!("mean of {}", protocol.trainings)), "{facts}");
+    let others = browser.text("[data-testid=experiments-others]");
+    assert!(others.contains(&format!("uses by itself is “{}”", shipped.model)), "{others}");
     let doubt = browser.text("[data-testid=card-doubt]");
     assert!(doubt.contains(&format!("{:.0}", 100.0 * shipped.unsure_below.unwrap())), "{doubt}");
     browser.assert_content();

@@ -101,6 +101,23 @@ fn a_songs_clip_ends_in_its_verdict() {
             "{shares}.length === {expected}.length && {shares}.every((share, at) => Math.abs(share - 100 * {expected}[at]) < 0.11)"
         );
         browser.wait_until(&near, LIMIT);
+        // And follows from the scores beside it, as whoever has a calculator can see.
+        let scores = "[...document.querySelectorAll('[data-testid=inside-shares] td:nth-child(2)')]\
+            .map((cell) => Math.exp(parseFloat(cell.innerText.replace('−', '-'))))";
+        let softmax = format!(
+            "(() => {{ const powers = {scores}; const sum = powers.reduce((a, b) => a + b); \
+             return {shares}.every((share, at) => Math.abs(share - 100 * powers[at] / sum) < 0.5); }})()"
+        );
+        assert_eq!(browser.eval(&softmax), true);
+    }
+    // The page's network keeps statistics of its maps, and sees decibels: no word of rows or colours.
+    for (stage, said, never) in
+        [("dense", "its deviation over time", "laid out"), ("picture", "for the eye alone", "viridis")]
+    {
+        go(&browser, &format!("#inside?song={id}&clip=0&stage={stage}"));
+        let told = "document.querySelector('[data-testid=inside-panel]').textContent";
+        browser.wait_until(&format!("{told}.includes({})", json!(said)), LIMIT);
+        assert_eq!(browser.eval(&format!("{told}.includes({})", json!(never))), false, "{stage}");
     }
     let clips = heard["clips"].as_array().unwrap().len();
     go(&browser, &format!("#inside?song={id}&clip=100000"));

@@ -367,6 +367,22 @@ fn the_table_is_sorted_filtered_and_searched_from_a_link() {
     browser.wait_until(&format!("({TITLES})[0] === {}", json!(up[2])), LIMIT);
     assert_eq!(browser.eval("location.hash"), "#library?sort=-title");
 
+    // The keyboard goes with the row that it is in.
+    let (mut order, mut next) = ("sort=title", "sort=-title");
+    for row in 0..3 {
+        go(&browser, &format!("library?{order}"));
+        let rows = if order == "sort=title" { [0, 1, 2] } else { [2, 1, 0] }.map(|at| up[at].clone());
+        browser.wait_until(&format!("JSON.stringify({TITLES}) === JSON.stringify({})", json!(rows)), LIMIT);
+        browser.eval(&format!(
+            "document.querySelectorAll('[data-testid=row-title]')[{row}].closest('a').focus()"
+        ));
+        go(&browser, &format!("library?{next}"));
+        browser.wait_until(&format!("({TITLES})[0] === {}", json!(rows[2])), LIMIT);
+        let at_it = format!("document.activeElement.innerText.includes({})", json!(rows[row]));
+        browser.wait_until(&at_it, LIMIT);
+        std::mem::swap(&mut order, &mut next);
+    }
+
     // What is selected is what is seen.
     let selected = "document.querySelectorAll('[data-testid=row] [data-testid=select]:checked').length";
     browser.click("[data-testid=select-all]");
@@ -379,8 +395,10 @@ fn the_table_is_sorted_filtered_and_searched_from_a_link() {
     assert_eq!(browser.eval(selected), 1);
     go(&browser, "library?q=BROKEN");
     wait_for_rows(&browser, 1);
+    browser.wait_for_text("[data-testid=said]", "1 of 3 songs", LIMIT);
     go(&browser, "library?q=no+such+song");
     browser.wait_for("[data-testid=none-shown]", LIMIT);
+    browser.wait_for_text("[data-testid=said]", "No songs match.", LIMIT);
     browser.assert_content();
 }
 

@@ -145,7 +145,7 @@ pub(super) fn Others(
     /// What is looked at closely.
     chosen: Memo<Chosen>,
 ) -> impl IntoView {
-    let has_card = experiments.shipped.is_some();
+    let shipped = experiments.shipped.as_ref().map(|run| run.model.clone());
     let others = experiments.runs.iter().enumerate().filter(|(_, run)| run.row.is_none());
     let others: Vec<_> = others
         .map(|(at, run)| {
@@ -171,7 +171,9 @@ pub(super) fn Others(
             <section aria-labelledby="experiments-others" data-testid="experiments-others">
                 <h2 id="experiments-others">{sentence("experiments.others")}</h2>
                 <ul class="runs">{others}</ul>
-                {has_card.then(|| view! { <p class="quiet small">{sentence("experiments.pages_own")}</p> })}
+                {shipped.map(|model| view! {
+                    <p class="quiet small">{move || t!("experiments.pages_own", model = &model)}</p>
+                })}
             </section>
         }
     })

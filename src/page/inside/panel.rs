@@ -76,7 +76,7 @@ pub(super) fn Panel(
                 <p class="formula" data-testid="inside-formula">
                     {move || way.with_look(|look| tell::formula(look.step, look.shown))}
                 </p>
-                <p>{move || tell::more(way.step.get())}</p>
+                <p>{move || way.with_look(|look| tell::more(look.step, look.shown))}</p>
             </details>
         </section>
     }
@@ -299,9 +299,10 @@ fn Shares(
     let rows = move || {
         way.with_look(|look| {
             let genres = &look.shown.card.genres;
-            let scores = look.shown.floats(StageKind::Logits);
+            // What stands in the exponent, so that the shares follow from what is seen.
+            let scores = look.shown.card.scaled(look.shown.floats(StageKind::Logits));
             let shares = look.shown.floats(StageKind::Probabilities);
-            let values = genres.iter().zip(scores.iter().zip(shares)).enumerate();
+            let values = genres.iter().zip(scores.into_iter().zip(shares)).enumerate();
             values
                 .map(|(index, (genre, (score, share)))| view! {
                     <tr>
@@ -312,7 +313,7 @@ fn Shares(
                             " "
                             {words::genre(genre)}
                         </th>
-                        <td class="tabular">{decimal(f64::from(*score), 2)}</td>
+                        <td class="tabular">{decimal(f64::from(score), 2)}</td>
                         <td class="tabular">{t!("number.percent", number = decimal(f64::from(*share) * 100.0, 1))}</td>
                     </tr>
                 })

@@ -7,6 +7,7 @@ use super::draw::{self, Sheet};
 use super::shown::{Shown, shades, times};
 use super::step::Step;
 use crate::engine::protocol::StageKind;
+use crate::network::experiment::Pooling;
 use crate::page::words::{self, decimal, t};
 use crate::page::{browser, colors};
 
@@ -156,7 +157,11 @@ const PICTURE: Plot = Plot {
     axes: |look| axes_of_map(look.shown),
     value: Some(|look, place| {
         let (indices, size) = look.shown.picture();
-        t!("inside.picture.colour", number = usize::from(cell(&indices, size, place)))
+        match look.shown.floats(StageKind::LogMel) {
+            // The colour is the network's own.
+            [] => t!("inside.picture.colour", number = usize::from(cell(&indices, size, place))),
+            values => decimal(f64::from(cell(values, size, place)), 2),
+        }
     }),
 };
 
@@ -210,7 +215,13 @@ const FEATURES: Plot = Plot {
         Sheet::of(canvas)?.bars(look.shown.floats(StageKind::Features), |_| None);
         Ok(())
     },
-    label: |look| t!("inside.dense.features", features = look.shown.floats(StageKind::Features).len()),
+    label: |look| {
+        let features = look.shown.floats(StageKind::Features).len();
+        match look.shown.card.network.pooling {
+            Pooling::Flatten => t!("inside.dense.features", features = features),
+            Pooling::Statistics => t!("inside.dense.statistics", features = features),
+        }
+    },
     axes: |look| {
         let features = look.shown.floats(StageKind::Features).len();
         [String::new(), String::new(), "1".into(), features.to_string()]

@@ -58,24 +58,31 @@ pub(super) fn sentence(step: Step, shown: &Shown) -> String {
             filters = network.blocks.get(index).map_or(0, |block| block.filters),
             sight = sight(shown, index)
         ),
-        Step::Dense => t!(
-            "inside.dense.sentence",
-            features = shown.floats(StageKind::Features).len(),
-            width = shown.last_hidden().len()
-        ),
+        Step::Dense => {
+            let (features, width) = (shown.floats(StageKind::Features).len(), shown.last_hidden().len());
+            match network.pooling {
+                Pooling::Flatten => t!("inside.dense.sentence", features = features, width = width),
+                Pooling::Statistics => t!("inside.dense.of_statistics", features = features, width = width),
+            }
+        }
         Step::Softmax => t!("inside.softmax.sentence", classes = network.classes),
     }
 }
 
 /// What else is worth knowing, beside the formula.
-pub(super) fn more(step: Step) -> String {
+pub(super) fn more(step: Step, shown: &Shown) -> String {
     match step {
         Step::Wave => t!("inside.wave.more"),
         Step::Frame => t!("inside.frame.more"),
         Step::Spectrum => t!("inside.spectrum.more"),
         Step::Mel => t!("inside.mel.more"),
         Step::Decibels => t!("inside.decibels.more"),
-        Step::Picture => t!("inside.picture.more"),
+        Step::Picture => match shown.card.input {
+            Input::Viridis { .. } => t!("inside.picture.more"),
+            Input::LogMel { .. } => t!("inside.picture.more_log_mel"),
+            Input::CentredLogMel { .. } => t!("inside.picture.more_centred"),
+            Input::LogMelPair { .. } => t!("inside.picture.more_pair"),
+        },
         Step::Layer(_) => t!("inside.layer.more"),
         Step::Dense => t!("inside.dense.more"),
         Step::Softmax => t!("inside.softmax.more"),

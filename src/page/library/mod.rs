@@ -438,8 +438,10 @@ fn Housekeeping(
     let sure = RwSignal::new(false);
     // What is being heard stays.
     let going = move || {
-        shelf.count.track();
-        all_songs(desk).iter().filter(|song| !song.is_active()).count()
+        desk.songs.track();
+        desk.keeper.kept.track();
+        let is_heard = |state: &SongState| matches!(state, SongState::Queued | SongState::Busy);
+        all_songs(desk).iter().filter(|song| !song.state.with(is_heard)).count()
     };
     let clear = move |_| {
         sure.set(false);

@@ -133,7 +133,7 @@ impl Pane {
             old.len() == songs.len() && old.iter().zip(&songs).all(|(old, new)| old.id == new.id)
         });
         if !same {
-            self.songs.set(songs);
+            focus::keep(|| self.songs.set(songs));
         }
         if !done {
             self.look_soon();
