@@ -1,0 +1,198 @@
+//! What workers say, and what is told of it.
+
+use super::{Clip, Errand, GpuStatus, Phase, Pool, Reading, Update, WorkerId};
+use crate::{
+    classify::verdict::ClipVerdict,
+    engine::protocol::{EngineProblem, ModelId, PROTOCOL_VERSION, Reply, Role, SongProblem, Ticket},
+    network::problem::ModelProblem,
+};
+
+impl<P: Clone> Pool<P> {
+    pub(super) fn reply(&mut self, id: WorkerId, reply: Reply, attachments: Vec<P>) {
+        let now = self.now;
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.heard = now;
+        let role = worker.role;
+        let mut attachments = attachments.into_iter();
+        if let Some(query) = self.errands.get(&id).and_then(Errand::query)
+            && self.cut_for(id, query, &reply, &mut attachments)
+        {
+            return;
+        }
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        match reply {
+            Reply::Ready { protocol, .. } if protocol != PROTOCOL_VERSION => {
+                self.give_up(EngineProblem::Protocol { page: PROTOCOL_VERSION, engine: protocol });
+            }
+            Reply::Ready { device, .. } => {
+                worker.device = device;
+                worker.phase = Phase::Idle;
+            }
+            Reply::Unavailable(problem @ EngineProblem::Protocol { .. }) => self.give_up(problem),
+            Reply::Unavailable(problem) if role == Role::Gpu => {
+                // It said so itself: asking again would not change it.
+                self.take_back(id, false, "");
+                self.terminate(id);
+                self.gpu = GpuStatus::Unused(problem);
+            }
+            Reply::Unavailable(problem) => self.bury(id, problem),
+            Reply::Model { model, card, clips_per_second, batch, .. } => {
+                worker.phase = Phase::Idle;
+                worker.model = Some(model);
+                worker.batch = batch.max(1);
+                worker.rate = clips_per_second;
+                self.speeds.measured(role, model, 1000.0 / clips_per_second);
+                if let Some(known) = self.models.get_mut(&model)
+                    && known.card.is_none()
+                {
+                    known.card = Some(card.clone());
+                    self.tell(Update::Model { model, card });
+                }
+            }
+            Reply::ModelRefused { model, problem } => {
+                worker.phase = Phase::Idle;
+                self.refuse(model, problem);
+            }
+            Reply::Verdict { ticket, index, probabilities, score, refused, milliseconds } => {
+                let (columns, embedding) = (attachments.next(), attachments.next());
+                let verdict = ClipVerdict { clip: index, probabilities, score, refused };
+                self.verdict(id, ticket, verdict, milliseconds, columns, embedding);
+            }
+            Reply::Failed { ticket, reason } => match self.queries.take(ticket) {
+                Some(query) => {
+                    worker.phase = Phase::Idle;
+                    if let Some(query) = query {
+                        self.leave_unanswered(query, SongProblem::Engine { detail: reason });
+                    }
+                }
+                None => self.bury(id, EngineProblem::Failed { detail: reason }),
+            },
+            Reply::Inspected { ticket, frame, stages, milliseconds } => {
+                self.inspected(id, ticket, frame, stages, attachments.collect(), milliseconds);
+            }
+            Reply::Explained { ticket, log_odds } => self.explained(id, ticket, &log_odds),
+            Reply::Features { ticket, milliseconds, .. } => {
+                let features = attachments.next();
+                if let Some(clip) = self.clip_done(id, ticket) {
+                    self.speeds.measured(role, clip.model, milliseconds);
+                    self.studied(clip, features);
+                }
+            }
+            Reply::Learning { ticket, done, all } => self.learning(ticket, done, all),
+            Reply::Taught { ticket, held_out, milliseconds } => {
+                self.learnt(id, ticket, Ok((attachments.next(), held_out)), milliseconds);
+            }
+            Reply::NotTaught { ticket, problem } => self.learnt(id, ticket, Err(problem), 0.0),
+            Reply::Opened { song, info } => {
+                if self.is_reading(song) {
+                    self.reading = Some((song, Reading::Waiting));
+                    self.tell(Update::Opened { song, info });
+                }
+            }
+            Reply::NeedsBrowser { song, info } => {
+                if self.is_reading(song) {
+                    self.reading = Some((song, Reading::InBrowser));
+                    self.tell(Update::NeedsBrowser { song, info });
+                }
+            }
+            Reply::Clip { song, clip, end_seconds, progress } => {
+                if let Some(samples) = attachments.next() {
+                    self.has_decoded(id);
+                    self.cut(song, clip, end_seconds, progress, samples, role == Role::Microphone);
+                }
+            }
+            Reply::End { song, seconds, notices } => {
+                self.has_decoded(id);
+                if self.is_reading(song) {
+                    self.reading = None;
+                    if let Some(known) = self.songs.get_mut(&song) {
+                        known.end = Some((seconds, notices));
+                    }
+                    self.finish(song);
+                }
+            }
+            Reply::Problem { song, problem } => {
+                if self.errands.contains_key(&id) {
+                    self.fail_errand(id, problem);
+                } else if self.is_reading(song) {
+                    self.fail(song, problem);
+                }
+            }
+            Reply::Level { song, seconds, peak } => {
+                self.tell(Update::Level { song, seconds, peak, columns: attachments.next() });
+            }
+            Reply::Recording { song, seconds } => {
+                self.end_errand(id);
+                self.tell(Update::Recording { song, file: attachments.next(), seconds });
+            }
+            // Asked for by tests alone, who listen for themselves.
+            Reply::Logits { .. } => {}
+        }
+    }
+
+    /// A decoder did what it is for: what killed others before it was their files.
+    fn has_decoded(&mut self, worker: WorkerId) {
+        let is_decoder = self.workers.get(&worker).is_some_and(|worker| worker.role == Role::Decoder);
+        if is_decoder && !self.errands.contains_key(&worker) {
+            *self.deaths(Role::Decoder) = 0;
+        }
+    }
+
+    pub(super) fn refuse(&mut self, model: ModelId, problem: ModelProblem) {
+        if self.models.remove(&model).is_none() {
+            return;
+        }
+        self.chosen.retain(|other| *other != model);
+        let instead = self.model();
+        for song in self.songs.values_mut().filter(|song| song.model == Some(model)) {
+            song.model = instead;
+        }
+        self.queries.unsettle(model);
+        self.tell(Update::ModelRefused { model, problem, instead });
+    }
+
+    fn verdict(
+        &mut self,
+        id: WorkerId,
+        ticket: Ticket,
+        verdict: ClipVerdict,
+        milliseconds: f64,
+        columns: Option<P>,
+        embedding: Option<P>,
+    ) {
+        let Some(role) = self.workers.get(&id).map(|worker| worker.role) else { return };
+        let Some(clip) = self.clip_done(id, ticket) else { return };
+        if !verdict.is_silent() {
+            self.speeds.measured(role, clip.model, milliseconds);
+        }
+        let Some(song) = self.songs.get_mut(&clip.song) else { return };
+        if !clip.live {
+            song.outstanding -= 1;
+        }
+        self.tell(Update::Clip {
+            song: clip.song,
+            model: clip.model,
+            verdict: ClipVerdict { clip: clip.clip, ..verdict },
+            end_seconds: clip.end_seconds,
+            milliseconds,
+            device: role,
+            columns,
+            embedding,
+        });
+        self.finish(clip.song);
+    }
+
+    /// The clip that a worker has answered next.
+    fn clip_done(&mut self, id: WorkerId, ticket: Ticket) -> Option<Clip<P>> {
+        let worker = self.workers.get_mut(&id)?;
+        let role = worker.role;
+        let (_, clips) = self.jobs.get_mut(&ticket)?;
+        let clip = clips.pop_front()?;
+        if clips.is_empty() {
+            self.jobs.remove(&ticket);
+            worker.phase = Phase::Idle;
+        }
+        *self.deaths(role) = 0;
+        Some(clip)
+    }
+}
