@@ -196,6 +196,12 @@ impl Cnn {
         &self.conv
     }
 
+    /// The dense layers before the last, first to last.
+    #[cfg(feature = "training")]
+    pub(crate) fn hidden(&self) -> &[Linear] {
+        &self.dense
+    }
+
     /// Every weight and bias, for a file with this card.
     ///
     /// # Errors

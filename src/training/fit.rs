@@ -35,7 +35,7 @@ use super::{
     checkpoint::{Checkpoint, CheckpointError, State},
     history::Epoch,
     inputs::Inputs,
-    recipe::{Recipe, RecipeError},
+    recipe::{Penalised, Recipe, RecipeError},
 };
 use crate::{
     dataset::split::{Part, Split},
@@ -296,7 +296,7 @@ impl Job<'_> {
                             device.seed(draw);
                             let used = used(&network, &recipe);
                             let logits = used.forward(autodiff(self.on_device(&shown.seen))).logits;
-                            let loss = loss_of(&used, logits.clone(), shown.truth, recipe.l2);
+                            let loss = loss_of(&used, logits.clone(), shown.truth, &recipe);
                             let gradients = GradientsParams::from_grads(loss.backward(), &network);
                             Step { loss, logits, gradients }
                         }
@@ -341,7 +341,7 @@ impl Job<'_> {
                     Some(average) => used(average, &recipe),
                     None => used(&network.valid(), &recipe),
                 };
-                let judged = self.judge(&used, &mut stack, Part::Validation, recipe.l2)?;
+                let judged = self.judge(&used, &mut stack, Part::Validation, &recipe)?;
                 if !judged.loss.is_finite() {
                     let (epoch, step) = (state.epoch + 1, batches.len());
                     return Err(TrainingError::Diverged { epoch, step, loss: judged.loss as f32 });
@@ -513,12 +513,18 @@ impl Job<'_> {
     }
 
     /// Loss and accuracy on a part, without dropout.
-    fn judge(&self, network: &Cnn, stack: &mut Stack, part: Part, l2: f64) -> Result<Running, TrainingError> {
+    fn judge(
+        &self,
+        network: &Cnn,
+        stack: &mut Stack,
+        part: Part,
+        recipe: &Recipe,
+    ) -> Result<Running, TrainingError> {
         let mut look = Look::new(self.device);
         for batch in self.split.part(part).chunks(JUDGED_TOGETHER) {
             let genres = self.inputs.genres(batch);
             let logits = self.forward(network, stack, &Seen { batch, sight: Sight::Clips })?.logits;
-            let loss = loss_of(network, logits.clone(), Truth::Genres(genres.clone()), l2);
+            let loss = loss_of(network, logits.clone(), Truth::Genres(genres.clone()), recipe);
             look.add(&loss, logits, genres, batch.len());
         }
         look.read(Running::default())
@@ -562,7 +568,7 @@ impl Job<'_> {
         let maps = TensorData::new(maps, [clips, channels, height, width]);
         let maps = Tensor::<4>::from_data(maps, &device).require_grad();
         let logits = used.head(maps.clone()).logits;
-        let loss = loss_of(&used, logits.clone(), shown.truth, recipe.l2);
+        let loss = loss_of(&used, logits.clone(), shown.truth, recipe);
         let gradients = loss.backward();
         let of_maps = maps.grad(&gradients).map_or_else(|| Ok(Vec::new()), read)?;
         let mut gradients = GradientsParams::from_grads(gradients, network);
@@ -714,7 +720,7 @@ struct Step {
 }
 
 /// Cross-entropy, and Keras's penalty where there is one.
-fn loss_of(network: &Cnn, logits: Tensor<2>, truth: Truth, l2: f64) -> Tensor<1> {
+fn loss_of(network: &Cnn, logits: Tensor<2>, truth: Truth, recipe: &Recipe) -> Tensor<1> {
     let device = logits.device();
     let loss = match truth {
         Truth::Genres(genres) => {
@@ -725,7 +731,8 @@ fn loss_of(network: &Cnn, logits: Tensor<2>, truth: Truth, l2: f64) -> Tensor<1>
             (log_softmax(logits, 1) * shares).sum_dim(1).mean().neg()
         }
     };
-    if l2 > 0.0 { loss + squared_kernels(network, &device) * l2 } else { loss }
+    let Recipe { l2, penalised, .. } = recipe;
+    if *l2 > 0.0 { loss + squared_kernels(network, *penalised, &device) * *l2 } else { loss }
 }
 
 /// Gives our own convolutions the network's weights of the moment.
@@ -903,7 +910,7 @@ fn number(network: Cnn) -> Cnn {
 }
 
 /// The sum of the squares of all kernels: tensors of two dimensions and more.
-fn squared_kernels(network: &Cnn, device: &Device) -> Tensor<1> {
+fn squared_kernels(network: &Cnn, penalised: Penalised, device: &Device) -> Tensor<1> {
     struct Squares(Tensor<1>);
     impl ModuleVisitor for Squares {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -913,7 +920,10 @@ fn squared_kernels(network: &Cnn, device: &Device) -> Tensor<1> {
         }
     }
     let mut squares = Squares(Tensor::zeros([1], device));
-    network.visit(&mut squares);
+    match penalised {
+        Penalised::All => network.visit(&mut squares),
+        Penalised::Hidden => network.hidden().iter().for_each(|layer| layer.visit(&mut squares)),
+    }
     squares.0
 }
 
@@ -930,7 +940,7 @@ mod tests {
         spectrogram::config::SpectrogramConfig,
         training::{
             initial::glorot_uniform,
-            recipe::{Augmentation, Beyond, Recipe, Schedule},
+            recipe::{Augmentation, Beyond, Penalised, Recipe, Schedule},
             small_card,
         },
     };
@@ -1010,6 +1020,7 @@ mod tests {
             epochs,
             patience: None,
             l2: 1e-4,
+            penalised: Penalised::All,
             beyond: Beyond::default(),
         }
     }
@@ -1095,7 +1106,7 @@ mod tests {
                     let shown = job.show(batch, drawn(job, batch, 0), &recipe, &mut []).unwrap();
                     let used = used(&network, &recipe);
                     let logits = used.forward(autodiff(job.on_device(&shown.seen))).logits;
-                    let loss = loss_of(&used, logits.clone(), shown.truth, l2);
+                    let loss = loss_of(&used, logits.clone(), shown.truth, &recipe);
                     let mut burns = GradientsParams::from_grads(loss.backward(), &network);
                     assert!((own.loss.into_scalar::<f32>() - loss.into_scalar::<f32>()).abs() < of_loss);
 
@@ -1148,27 +1159,38 @@ mod tests {
             let network = card.network.init(&device).unwrap().load(&weights, &device).unwrap();
             let network = number(network.map(&mut Lift));
             let batch = &job.split.part(Part::Train)[..3];
-            let of = |l2: f64| {
+            let of = |l2: f64, penalised: Penalised| {
                 let logits = network.forward(autodiff(job.inputs.batch(batch))).logits;
-                let loss = loss_of(&network, logits, Truth::Genres(job.inputs.genres(batch)), l2);
+                let truth = Truth::Genres(job.inputs.genres(batch));
+                let loss = loss_of(&network, logits, truth, &Recipe { l2, penalised, ..recipe(1) });
                 let value = loss.clone().into_scalar::<f32>();
                 let mut of_parameters =
                     Read(GradientsParams::from_grads(loss.backward(), &network), Vec::new());
                 network.visit(&mut of_parameters);
                 (f64::from(value), of_parameters.1)
             };
-            let ((without, before), (with, after)) = (of(0.0), of(L2));
-            let mut squares = 0.0;
-            for ((is_kernel, values, before), (_, _, after)) in before.iter().zip(&after) {
-                for ((value, before), after) in values.iter().zip(before).zip(after) {
-                    let added = if *is_kernel { 2.0 * L2 as f32 * value } else { 0.0 };
-                    assert!((after - before - added).abs() < 1e-6, "{after} after {before}");
-                    squares += if *is_kernel { f64::from(*value).powi(2) } else { 0.0 };
+            let layers = card.network.blocks.len() + 2;
+            let (without, before) = of(0.0, Penalised::All);
+            assert_eq!(before.len(), 2 * layers);
+            // Of the hidden dense layer alone: neither the convolutions nor the last.
+            for (penalised, means) in
+                [(Penalised::All, 0..layers), (Penalised::Hidden, layers - 2..layers - 1)]
+            {
+                let (with, after) = of(L2, penalised);
+                let (mut squares, mut kernels) = (0.0, 0);
+                for ((is_kernel, values, before), (_, _, after)) in before.iter().zip(&after) {
+                    let has_penalty = *is_kernel && means.contains(&kernels);
+                    kernels += usize::from(*is_kernel);
+                    for ((value, before), after) in values.iter().zip(before).zip(after) {
+                        let added = if has_penalty { 2.0 * L2 as f32 * value } else { 0.0 };
+                        assert!((after - before - added).abs() < 1e-6, "{after} after {before}");
+                        squares += if has_penalty { f64::from(*value).powi(2) } else { 0.0 };
+                    }
                 }
+                assert_eq!(kernels, layers);
+                let added = with - without;
+                assert!((added - L2 * squares).abs() < 1e-4 * L2 * squares, "{added}, {}", L2 * squares);
             }
-            assert_eq!(before.len(), 2 * (card.network.blocks.len() + 2));
-            let added = with - without;
-            assert!((added - L2 * squares).abs() < 1e-4 * L2 * squares, "{added}, {}", L2 * squares);
         });
     }
 

@@ -39,12 +39,37 @@ pub struct Recipe {
     /// Epochs without a better one, by validation loss or as `by_accuracy` says, after which
     /// training stops.
     pub patience: Option<usize>,
-    /// Times the sum of all squared kernels (biases not) is added to the loss,
-    /// as Keras's `l2` does.
+    /// Times the sum of squared kernels (biases not) is added to the loss, as
+    /// Keras's `l2` does.
     pub l2: f64,
+    /// Which kernels these are.
+    #[serde(default, skip_serializing_if = "Penalised::is_default")]
+    pub penalised: Penalised,
     /// What the paper's recipe has nothing of.
     #[serde(default, skip_serializing_if = "Beyond::is_nothing")]
     pub beyond: Beyond,
+}
+
+/// Which layers have the L2 penalty. The paper says "the hidden layers".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Penalised {
+    /// All of them: convolutions, hidden dense layers and the last one.
+    #[default]
+    All,
+    /// The hidden dense layers alone.
+    Hidden,
+}
+
+impl Penalised {
+    /// Whether the weights of this name, as a file has them, are kernels that it means.
+    pub fn has(self, name: &str) -> bool {
+        name.ends_with(".weight") && (self == Self::All || name.starts_with("dense"))
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What the field has found since, each off by default.
@@ -159,6 +184,7 @@ impl Recipe {
             epochs: experiment.epochs,
             patience: experiment.patience,
             l2: experiment.l2,
+            penalised: Penalised::All,
             beyond: Beyond::default(),
         }
     }
@@ -289,7 +315,8 @@ impl Recipe {
 /// Everything that was set, for the model's card.
 impl fmt::Display for Recipe {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, learning_rate, schedule, batch_size, epochs, patience, l2, beyond } = self;
+        let Self { name, learning_rate, schedule, batch_size, epochs, patience, l2, penalised, beyond } =
+            self;
         let optimiser = if beyond.weight_decay > 0.0 { "AdamW" } else { "Adam" };
         let schedule = match schedule {
             Schedule::Constant => "constant",
@@ -305,6 +332,9 @@ impl fmt::Display for Recipe {
         }
         if *l2 > 0.0 {
             write!(formatter, ", L2 {l2}")?;
+            if *penalised == Penalised::Hidden {
+                write!(formatter, " of hidden dense layers")?;
+            }
         }
         if beyond.weight_decay > 0.0 {
             write!(formatter, ", weight decay {}", beyond.weight_decay)?;
@@ -384,6 +414,23 @@ mod tests {
         assert!((50..1000).all(|step| at(step + 1) < at(step)));
         let constant = Recipe::paper(&experiment("8").unwrap());
         assert!([0, 999].iter().all(|&step| constant.learning_rate_at(step, 100) == 1e-3));
+    }
+
+    #[test]
+    fn a_penalty_is_on_the_kernels_it_names() {
+        let names = ["conv0.weight", "conv0.bias", "dense0.weight", "dense0.bias", "logits.weight"];
+        let of = |penalised: Penalised| names.map(|name| penalised.has(name));
+        assert_eq!(of(Penalised::All), [true, false, true, false, true]);
+        assert_eq!(of(Penalised::Hidden), [false, false, true, false, false]);
+
+        // What was written before there was a choice is read and written as it was.
+        let recipe = Recipe::paper(&experiment("4R").unwrap());
+        let json = serde_json::to_string(&recipe).unwrap();
+        assert!(!json.contains("penalised"), "{json}");
+        assert_eq!(serde_json::from_str::<Recipe>(&json).unwrap(), recipe);
+        let hidden = Recipe { penalised: Penalised::Hidden, ..recipe };
+        assert_eq!(serde_json::from_str::<Recipe>(&serde_json::to_string(&hidden).unwrap()).unwrap(), hidden);
+        assert!(hidden.to_string().ends_with("L2 0.003 of hidden dense layers"), "{hidden}");
     }
 
     #[test]

@@ -120,13 +120,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     warn_of_known_clips(state.is_some(), card, &choice, Part::Test);
 
     let fingerprint = run::fingerprint(&weights)?;
-    let l2 = state.as_ref().map_or(0.0, |state| state.recipe.l2);
     let device = arguments.device.open()?;
     let inputs = Inputs::new(&archive, &clips, card, &device);
     let convolutions = arguments.device.convolutions();
     let job = Job::judging(&inputs, &split, &device, convolutions);
     let rejector = Rejector::new(&weights)?;
-    let penalty = run::penalty(&weights, l2)?;
+    let penalty = state.as_ref().map_or(Ok(0.0), |state| run::penalty(&weights, &state.recipe))?;
     let judge = Judge { card, rejector, archive: &archive, split: &split, clips: &clips, penalty };
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
     let artists = arguments.artists.as_deref().map(read_artists).transpose()?;

@@ -120,15 +120,15 @@ pub(crate) fn fingerprint(weights: &Weights) -> anyhow::Result<String> {
     Ok(format!("{:x}", digest.finalize()))
 }
 
-/// The L2 penalty of weights: `l2` times the sum of all squared kernels.
-pub(crate) fn penalty(weights: &Weights, l2: f64) -> anyhow::Result<f64> {
+/// The L2 penalty of weights that a recipe has.
+pub(crate) fn penalty(weights: &Weights, recipe: &Recipe) -> anyhow::Result<f64> {
     let mut squares = 0.0;
     for (name, shape) in tensor_shapes(&weights.card().network)? {
-        if name.ends_with(".weight") {
+        if recipe.penalised.has(&name) {
             squares += weights.tensor(&name, &shape)?.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>();
         }
     }
-    Ok(l2 * squares)
+    Ok(recipe.l2 * squares)
 }
 
 /// The row of the paper whose network a card has. Two rows share a network where

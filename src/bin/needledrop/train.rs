@@ -38,7 +38,7 @@ use needledrop::{
         history::{Earlier, Epoch, Role},
         initial::{begin_with, glorot_uniform},
         inputs::{Inputs, fits},
-        recipe::{Beyond, Recipe, Schedule},
+        recipe::{Beyond, Penalised, Recipe, Schedule},
     },
 };
 use signal_hook::{
@@ -103,6 +103,9 @@ pub(crate) struct Arguments {
     /// In place of the recipe's.
     #[arg(long)]
     l2: Option<f64>,
+    /// The L2 penalty on the kernels of all layers, or of the hidden dense layers alone.
+    #[arg(long, value_enum)]
+    l2_of: Option<PenalisedName>,
     /// Begin with the weights of this model (a run's folder or a file): trained with the
     /// same split, or for other genres.
     #[arg(long, value_name = "MODEL")]
@@ -158,6 +161,12 @@ enum RecipeName {
     Paper,
     Plain,
     Best,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PenalisedName {
+    All,
+    Hidden,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -394,11 +403,16 @@ impl Arguments {
 
     /// A recipe with what was said in place of its own.
     fn changed(&self, mut recipe: Recipe) -> Recipe {
-        let Recipe { learning_rate, schedule, batch_size, epochs, patience, l2, .. } = recipe;
+        let Recipe { learning_rate, schedule, batch_size, epochs, patience, l2, penalised, .. } = recipe;
         recipe.learning_rate = self.learning_rate.unwrap_or(learning_rate);
         recipe.batch_size = self.batch_size.unwrap_or(batch_size);
         recipe.epochs = self.epochs.unwrap_or(epochs);
         recipe.l2 = self.l2.unwrap_or(l2);
+        recipe.penalised = match self.l2_of {
+            Some(PenalisedName::All) => Penalised::All,
+            Some(PenalisedName::Hidden) => Penalised::Hidden,
+            None => penalised,
+        };
         recipe.schedule = match self.schedule {
             Some(ScheduleName::Constant) => Schedule::Constant,
             Some(ScheduleName::Cosine) => Schedule::Cosine,
@@ -418,6 +432,7 @@ impl Arguments {
             (recipe.epochs != epochs, format!("{} epochs", recipe.epochs)),
             (recipe.patience != patience, format!("patience {}", recipe.patience.unwrap_or(0))),
             (recipe.l2 != l2, format!("l2 {}", recipe.l2)),
+            (recipe.penalised != penalised, format!("l2 of {:?}", recipe.penalised).to_lowercase()),
             (self.begin_with.is_some(), "begun with another's weights".into()),
         ];
         for (_, change) in changes.iter().filter(|(changed, _)| *changed) {
