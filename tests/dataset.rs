@@ -824,17 +824,20 @@ fn only_known_artists_that_were_not_learned_from_are_apart() {
     let index = "## an index\n\ng0.00000.wav ::: John Lee Hooker ::: Boom Boom\n\
         g0.00001.wav ::: Robert Johnson\ng0.00002.wav ::: JOHN LEE HOOKER::: Dimples\n\
         g1.00000.wav ::: ::: Unknown\ng1.00001.wav ::: Queen ::: Bicycle Race\n\
-        g1.00002.wav ::: Sting ::: Russians\n";
+        g1.00002.wav ::: Sting ::: Russians\ng1.00003.wav ::: Nas; queen ::: Together\n\
+        g1.00004.wav ::: Robert Johnson ::: Crossroads\n";
     let artists = Artists::parse(index);
-    assert_eq!(artists.len(), 5);
-    let archive = archive(&[3, 3], false);
+    assert_eq!(artists.len(), 7);
+    let archive = archive(&[3, 5], false);
     let clips = archive.clips(3.0);
-    let lists = ["g0.00000\ng1.00001", "g0.00001", "g0.00002\ng1.00000\ng1.00002"];
+    let lists = ["g0.00000\ng1.00001", "g0.00001", "g0.00002\ng1.00000\ng1.00002\ng1.00003\ng1.00004"];
     let split = Split::by_names(&archive, &clips, "lists", lists).unwrap();
     let apart = |part| artists.apart(&archive, &clips, &split, part);
     assert_eq!(apart(Part::Validation), [true; 10]);
-    let expected: Vec<bool> = [false, false, true].into_iter().flat_map(|apart| [apart; 10]).collect();
-    assert_eq!(apart(Part::Test), expected);
+    // Of the last two one is by somebody who was learned from too, one by somebody whom the
+    // epoch was chosen by.
+    let expected = [false, false, true, false, false].into_iter().flat_map(|apart| [apart; 10]);
+    assert_eq!(apart(Part::Test), expected.collect::<Vec<bool>>());
     assert!(apart(Part::Train).iter().all(|apart| !apart));
 }
 

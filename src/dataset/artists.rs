@@ -3,8 +3,8 @@
 //!
 //! In: an index of artists, a line a track, `blues.00000.wav ::: John Lee Hooker :::
 //! Boom Boom`, as B. L. Sturm made one of GTZAN ("The State of the Art Ten Years After a
-//! State of the Art", J. New Music Research 43, 2014). Out: which clips of a part are of
-//! artists that the training part has none of.
+//! State of the Art", J. New Music Research 43, 2014); several artists stand between
+//! semicolons. Out: which clips of a part are of artists of whom nothing was learned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +15,16 @@ use super::{
 
 /// Between the columns of the index.
 const COLUMN: &str = ":::";
+/// Between the artists of a track.
+const AND: char = ';';
 
 /// The artists of a data set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Artists {
-    /// The track as the index has it, to the artist as compared.
-    of: BTreeMap<String, String>,
+    /// The track as the index has it, to its artists as compared, in order.
+    of: BTreeMap<String, BTreeSet<String>>,
     /// The same by the track's name alone; nobody, where several have it.
-    by_name: BTreeMap<String, Option<String>>,
+    by_name: BTreeMap<String, Option<BTreeSet<String>>>,
 }
 
 impl Artists {
@@ -31,18 +33,19 @@ impl Artists {
     pub fn parse(text: &str) -> Self {
         let entry = |line: &str| {
             let mut columns = line.split(COLUMN).map(str::trim);
-            let (track, artist) = (columns.next()?, columns.next()?);
-            let artist = artist.to_lowercase();
-            (!artist.is_empty()).then(|| (track.to_owned(), artist))
+            let (track, artists) = (columns.next()?, columns.next()?.to_lowercase());
+            let artists = artists.split(AND).map(str::trim).filter(|artist| !artist.is_empty());
+            let artists: BTreeSet<String> = artists.map(str::to_owned).collect();
+            (!artists.is_empty()).then(|| (track.to_owned(), artists))
         };
-        let of: BTreeMap<String, String> =
+        let of: BTreeMap<String, BTreeSet<String>> =
             text.lines().filter(|line| !line.starts_with('#')).filter_map(entry).collect();
-        let mut by_name = BTreeMap::<String, Option<String>>::new();
-        for (track, artist) in &of {
+        let mut by_name = BTreeMap::<String, Option<BTreeSet<String>>>::new();
+        for (track, artists) in &of {
             by_name
                 .entry(track_name(track).to_owned())
-                .and_modify(|other| *other = other.take().filter(|other| other == artist))
-                .or_insert_with(|| Some(artist.clone()));
+                .and_modify(|others| *others = others.take().filter(|others| others == artists))
+                .or_insert_with(|| Some(artists.clone()));
         }
         Self { of, by_name }
     }
@@ -57,18 +60,23 @@ impl Artists {
         self.of.is_empty()
     }
 
-    fn of(&self, archive: &MelArchive, clip: &Clip) -> Option<&str> {
+    fn of(&self, archive: &MelArchive, clip: &Clip) -> Option<&BTreeSet<String>> {
         // Tracks of one file name are called by their paths.
         let name = &archive.tracks[clip.track].name;
         let by_name = || self.by_name.get(track_name(name)).and_then(Option::as_ref);
-        self.of.get(name).or_else(by_name).map(String::as_str)
+        self.of.get(name).or_else(by_name)
     }
 
-    /// For each clip of `part`, in its order, whether its artist is known and no clip of
-    /// the training part is of the same one.
+    /// For each clip of `part`, in its order, whether its artists are known and nothing was
+    /// learned of any of them: no clip of theirs is in the training part, nor, for the test
+    /// part, in that by which the epoch and the calibration were chosen.
     pub fn apart(&self, archive: &MelArchive, clips: &[Clip], split: &Split, part: Part) -> Vec<bool> {
-        let artist = |&at: &usize| self.of(archive, &clips[at]);
-        let learned: BTreeSet<&str> = split.part(Part::Train).iter().filter_map(artist).collect();
-        split.part(part).iter().map(|at| artist(at).is_some_and(|artist| !learned.contains(artist))).collect()
+        let artists = |&at: &usize| self.of(archive, &clips[at]);
+        let before: &[Part] =
+            if part == Part::Test { &[Part::Train, Part::Validation] } else { &[Part::Train] };
+        let learned: BTreeSet<&String> =
+            before.iter().flat_map(|part| split.part(*part)).filter_map(artists).flatten().collect();
+        let is_apart = |of: &BTreeSet<String>| of.iter().all(|artist| !learned.contains(artist));
+        split.part(part).iter().map(|at| artists(at).is_some_and(is_apart)).collect()
     }
 }

@@ -54,8 +54,16 @@ pub struct Experiments {
     pub shipped: Option<Shipped>,
 }
 
-/// What a model that learned from its validation part too scores on the test part: the
-/// page's own.
+/// The model that the page loads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PagesModel {
+    /// What its card calls it.
+    pub name: String,
+    /// Its [`RunResult::weights`].
+    pub weights: String,
+}
+
+/// What the page's own model scores on the test part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shipped {
     /// What its card calls it.
@@ -200,15 +208,18 @@ pub struct Part {
 }
 
 impl Experiments {
-    /// Of all results, by name.
-    pub fn new<'a>(results: impl IntoIterator<Item = (&'a str, &'a RunResult)>) -> Self {
+    /// Of all results, by name, and of the model that the page loads.
+    pub fn new<'a>(
+        results: impl IntoIterator<Item = (&'a str, &'a RunResult)>,
+        model: Option<&PagesModel>,
+    ) -> Self {
         let (refitted, chosen): (Vec<_>, Vec<_>) =
             results.into_iter().partition(|(_, result)| result.split.refitted);
-        let newest = refitted.into_iter().max_by(|(_, one), (_, other)| {
-            let day = |result: &RunResult| result.call_of("test").date.clone();
-            day(one).cmp(&day(other))
+        let shipped = model.and_then(|model| {
+            let mut all = refitted.iter().chain(&chosen);
+            let (_, result) = all.find(|(_, result)| result.weights == model.weights)?;
+            Shipped::new(&model.name, result, &chosen)
         });
-        let shipped = newest.and_then(|(_, result)| Shipped::new(result, &chosen));
         let mut runs: Vec<Run> = chosen.into_iter().map(|(name, result)| Run::new(name, result)).collect();
         runs.sort_by(|one, other| one.name.cmp(&other.name));
         let rows = PAPER.iter().map(|paper| Row {
@@ -384,7 +395,7 @@ impl Shipped {
     /// tracks have not all as many clips.
     ///
     /// `chosen` are results of models that left the validation part alone.
-    fn new(result: &RunResult, chosen: &[(&str, &RunResult)]) -> Option<Self> {
+    fn new(name: &str, result: &RunResult, chosen: &[(&str, &RunResult)]) -> Option<Self> {
         let test = result.parts.test.as_ref()?;
         let clips_of_track = test.clips.checked_div(test.tracks).filter(|clips| *clips > 0)?;
         let tracks = |clips: usize| clips.is_multiple_of(clips_of_track).then_some(clips / clips_of_track);
@@ -397,7 +408,7 @@ impl Shipped {
             Some(ShippedGenre { name: name.clone(), of_tracks: of(test.genres.get(at)?)?, of_other_artists })
         };
         Some(Self {
-            model: result.name.clone(),
+            model: name.to_owned(),
             split: result.split.name.clone(),
             clips: result.split.clips,
             tracks: test.tracks,
@@ -523,6 +534,7 @@ mod tests {
             penalty: 0.0,
             accuracy,
             track_accuracy: accuracy,
+            track_loss: None,
             genres: vec![genre; 10],
             confusion,
             ece: accuracy,
@@ -577,7 +589,8 @@ mod tests {
     }
 
     fn experiments(results: &[(&str, RunResult)]) -> Experiments {
-        Experiments::new(results.iter().map(|(name, result)| (*name, result)))
+        let model = PagesModel { name: "Ears".into(), weights: "shipped".into() };
+        Experiments::new(results.iter().map(|(name, result)| (*name, result)), Some(&model))
     }
 
     #[test]
@@ -637,11 +650,11 @@ mod tests {
     }
 
     #[test]
-    fn what_the_page_ships_is_what_learned_from_validation_last() {
-        let shipped = |day: &str, right: u32| {
+    fn what_the_page_ships_is_what_has_its_weights() {
+        let refitted = |weights: &str, right: u32| {
             let mut result = result("8", "filtered", 0, right);
             result.split.refitted = true;
-            result.evaluation.date = day.into();
+            result.weights = weights.into();
             let test = result.parts.test.as_mut().unwrap();
             let tracks = test.track_accuracy;
             test.genres.iter_mut().for_each(|genre| genre.tracks = Some(tracks));
@@ -649,13 +662,14 @@ mod tests {
         };
         let runs = [
             ("a", result("8", "clips", 0, 9)),
-            ("b", shipped("2026-11-23", 6)),
-            ("c", shipped("2026-11-28", 7)),
-            ("d", shipped("2026-11-24", 8)),
+            ("b", refitted("before", 6)),
+            ("c", refitted("shipped", 7)),
+            ("d", refitted("after", 8)),
         ];
         let all = experiments(&runs);
         assert_eq!(all.runs.len(), 1, "none of them is beside what was chosen on validation");
         let said = all.shipped.as_ref().unwrap();
+        assert_eq!(said.model, "Ears");
         assert_eq!((said.of_tracks, said.of_other_artists), ([0.7, 0.6, 0.8], None));
         // Of ten clips, as many as each of the two tracks has.
         let disco = &said.genres[3];
@@ -663,7 +677,7 @@ mod tests {
         assert_eq!((disco.of_other_artists, said.protocol), (None, None));
         assert_eq!(Experiments::from_json(&all.to_json().unwrap()), Ok(all));
         // The mean of those that left the validation part alone, and artists apart.
-        let mut apart = shipped("2026-11-29", 7);
+        let mut apart = refitted("shipped", 7);
         apart.calibration.least_confidence = Some(0.5);
         let mut others = apart.parts.test.clone().unwrap();
         others.genres[3].support = 0;
@@ -677,9 +691,10 @@ mod tests {
         assert_eq!(said.genres[3].of_other_artists, None);
         assert_eq!(said.genres[4].of_other_artists, Some(said.genres[4].of_tracks));
         // Results of before genres were scored by tracks.
-        let mut old = shipped("2026-11-29", 7);
+        let mut old = refitted("shipped", 7);
         old.parts.test.as_mut().unwrap().genres[0].tracks = None;
         assert_eq!(experiments(&[("old", old)]).shipped, None);
+        assert_eq!(experiments(&[("another", refitted("another", 7))]).shipped, None);
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Estimate {
     /// The mean of several trainings' scores on one test part, as far as it would lie
     /// elsewhere with other tracks or other seeds: half the mean width of the
     /// intervals, which all stand for the same tracks and do not shrink by their
-    /// number, and 1.96 standard errors of the mean over the seeds, as the sides of a
+    /// number, and Student's interval of the mean over the seeds, as the sides of a
     /// right angle.
     ///
     /// One estimate alone stays as it is; none is not a number.
@@ -151,12 +151,28 @@ impl Estimate {
         let mean = |of: fn(&Self) -> f64| estimates.iter().map(of).sum::<f64>() / number;
         let value = mean(|estimate| estimate.value);
         let squares: f64 = estimates.iter().map(|estimate| (estimate.value - value).powi(2)).sum();
-        let of_seeds =
-            if estimates.len() > 1 { 1.96 * (squares / (number - 1.0) / number).sqrt() } else { 0.0 };
+        let of_seeds = match estimates.len() {
+            0 | 1 => 0.0,
+            several => students_t(several - 1) * (squares / (number - 1.0) / number).sqrt(),
+        };
         let below = (value - mean(|estimate| estimate.low)).hypot(of_seeds);
         let above = (mean(|estimate| estimate.high) - value).hypot(of_seeds);
         Self { value, low: (value - below).max(0.0), high: (value + above).min(1.0) }
     }
+}
+
+/// 97.5th percentile of Student's t with so many degrees of freedom: the table's, from ten on
+/// the expansion of Cornish and Fisher around the normal's (M. Abramowitz and I. Stegun,
+/// "Handbook of Mathematical Functions", 1964, 26.7.5), to 0.003.
+fn students_t(freedom: usize) -> f64 {
+    const TABLE: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
+    const NORMAL: f64 = 1.959_964;
+    freedom.checked_sub(1).and_then(|at| TABLE.get(at)).copied().unwrap_or_else(|| {
+        let freedom = freedom as f64;
+        let first = (NORMAL.powi(3) + NORMAL) / 4.0;
+        let second = (5.0 * NORMAL.powi(5) + 16.0 * NORMAL.powi(3) + 3.0 * NORMAL) / 96.0;
+        NORMAL + first / freedom + second / freedom.powi(2)
+    })
 }
 
 /// What a model scored on one part. How each number is computed is told in
@@ -176,6 +192,10 @@ pub struct Scores {
     pub accuracy: Estimate,
     /// Share of tracks whose verdict, over their clips in this part, is right.
     pub track_accuracy: Estimate,
+    /// Mean cross-entropy of these verdicts, in nats, without the penalty; `None` where it
+    /// was not yet computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track_loss: Option<f64>,
     /// By genre, over clips.
     pub genres: Vec<GenreScore>,
     /// Clips by `[truth][said]`.
@@ -205,7 +225,7 @@ pub struct GenreScore {
     pub f1: Option<f64>,
     /// Clips of the genre.
     pub support: u32,
-    /// Share of its tracks whose verdict is right.
+    /// Share of its tracks whose verdict is right, with Wilson's interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracks: Option<Estimate>,
 }
@@ -283,10 +303,19 @@ mod tests {
         };
         let one = Estimate { value: 0.6, low: 0.5, high: 0.65 };
         near(Estimate::mean(&[one]), [0.6, 0.5, 0.65]);
-        // A tenth for the tracks, 1.96 standard errors of 0.1 for the two seeds.
-        let two = [one, Estimate { value: 0.8, low: 0.7, high: 0.95 }]
+        // A tenth for the tracks, 12.706 standard errors of 0.01 for the two seeds.
+        let two = [one, Estimate { value: 0.62, low: 0.52, high: 0.77 }]
             .map(|of| Estimate { high: of.value + 0.1, ..of });
-        let half = 0.1_f64.hypot(1.96 * 0.1);
-        near(Estimate::mean(&two), [0.7, 0.7 - half, 0.7 + half]);
+        let half = 0.1_f64.hypot(12.706 * 0.01);
+        near(Estimate::mean(&two), [0.61, 0.61 - half, 0.61 + half]);
+    }
+
+    #[test]
+    fn students_t_is_the_tables() {
+        for (freedom, table) in [(1, 12.706), (4, 2.776), (9, 2.262), (10, 2.228), (20, 2.086), (120, 1.980)]
+        {
+            let found = students_t(freedom);
+            assert!((found - table).abs() < 0.003, "{found} with {freedom}");
+        }
     }
 }

@@ -154,48 +154,88 @@ fn are_alike(one: &RunResult, other: &RunResult) -> bool {
 
 /// What a recipe scores that was followed with several seeds: means over them.
 fn over_seeds(results: &[RunResult]) -> String {
-    let mut rows = String::new();
+    let (mut means, mut genres) = (String::new(), String::new());
     for (at, first) in results.iter().enumerate() {
         let alike = |other: &&RunResult| are_alike(first, other);
         if results[..at].iter().any(|earlier| alike(&earlier)) {
             continue;
         }
-        let tests: Vec<&Scores> =
-            results.iter().filter(alike).filter_map(|result| result.parts.test.as_ref()).collect();
+        let alike: Vec<&RunResult> = results.iter().filter(alike).collect();
+        let tests: Vec<&Scores> = alike.iter().filter_map(|result| result.parts.test.as_ref()).collect();
         if tests.len() < 2 {
             continue;
         }
-        let mean = |of: fn(&Scores) -> Estimate| {
-            Estimate::mean(&tests.iter().map(|scores| of(scores)).collect::<Vec<_>>())
-        };
-        let debiased = tests.iter().map(|scores| scores.track_ece_debiased).sum::<f64>() / tests.len() as f64;
-        let tracks = tests.iter().map(|scores| 100.0 * scores.track_accuracy.value);
-        let (least, most) = (tracks.clone().fold(f64::MAX, f64::min), tracks.fold(0.0, f64::max));
-        let _ = writeln!(
-            rows,
-            "| {} | recipe {}{} | {} | {} | {} | {} | {least:.1} to {most:.1} | {} | {debiased:.3} |",
+        let model = format!(
+            "{} | recipe {}{} | {} | {}",
             escaped(&first.name),
             first.training.as_ref().map_or_else(String::new, |training| escaped(&training.recipe.name)),
             if first.split.refitted { ", validation learned from" } else { "" },
             first.split.name,
             tests.len(),
-            percent(&mean(|scores| scores.accuracy)),
-            percent(&mean(|scores| scores.track_accuracy)),
-            thousandths(&mean(|scores| scores.ece)),
         );
+        let tracks = tests.iter().map(|scores| 100.0 * scores.track_accuracy.value);
+        let (least, most) = (tracks.clone().fold(f64::MAX, f64::min), tracks.fold(0.0, f64::max));
+        let others: Vec<&Scores> =
+            alike.iter().filter_map(|result| result.parts.test_other_artists.as_ref()).collect();
+        let of_others = if others.len() == tests.len() {
+            let tracks: usize = others.iter().map(|scores| scores.tracks).sum();
+            format!(
+                "{} | {} | {tracks}",
+                percent(&mean(&others, |scores| scores.accuracy)),
+                percent(&mean(&others, |scores| scores.track_accuracy))
+            )
+        } else {
+            "– | – | –".to_owned()
+        };
+        let share =
+            |of: fn(&Scores) -> f64| tests.iter().map(|scores| of(scores)).sum::<f64>() / tests.len() as f64;
+        let _ = writeln!(
+            means,
+            "| {model} | {} | {} | {least:.1} to {most:.1} | {of_others} | {} | {:.3} | {:.1} | {:.1} |",
+            percent(&mean(&tests, |scores| scores.accuracy)),
+            percent(&mean(&tests, |scores| scores.track_accuracy)),
+            thousandths(&mean(&tests, |scores| scores.ece)),
+            share(|scores| scores.track_ece_debiased),
+            100.0 * share(|scores| scores.refused),
+            100.0 * share(|scores| scores.unsure),
+        );
+        if first.genres == GENRES
+            && tests.iter().all(|scores| scores.genres.iter().all(|genre| genre.tracks.is_some()))
+        {
+            let cells = (0..GENRES.len()).map(|genre| {
+                let each = tests.iter().filter_map(|scores| scores.genres.get(genre)?.tracks);
+                percent(&Estimate::mean(&each.collect::<Vec<_>>()))
+            });
+            let _ = writeln!(genres, "| {model} | {} |", cells.collect::<Vec<_>>().join(" | "));
+        }
     }
-    if rows.is_empty() {
-        return rows;
+    if means.is_empty() {
+        return means;
     }
-    format!(
+    let mut text = format!(
         "\n## Means over several trainings, on the test part\n\n\
          In brackets the 95 % interval over tracks and seeds (`Estimate::mean` in \
          [`src/report/result.rs`](../../src/report/result.rs)). Where the seed draws the split too, \
-         as in `clips` and `tracks`, each training has tracks of its own to be judged by.\n\n\
-         | model | who | split | trainings | accuracy per clip | per track | of the single ones | ECE per \
-         clip | debiased ECE per track |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{rows}"
-    )
+         as in `clips` and `tracks`, each training has tracks of its own to be judged by. Other artists: \
+         tracks of artists of whom nothing was learned, those of all trainings counted.\n\n\
+         | model | who | split | trainings | accuracy per clip | per track | of the single ones | other artists: \
+         per clip | per track | tracks | ECE per clip | debiased ECE per track | clips refused | tracks not sure |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{means}"
+    );
+    if !genres.is_empty() {
+        let _ = write!(
+            text,
+            "\nOf each genre's tracks are right:\n\n| model | who | split | trainings | {} |\n|{}\n{genres}",
+            GENRES.join(" | "),
+            " --- |".repeat(GENRES.len() + 4)
+        );
+    }
+    text
+}
+
+/// The mean of a score of several trainings.
+fn mean(trainings: &[&Scores], of: fn(&Scores) -> Estimate) -> Estimate {
+    Estimate::mean(&trainings.iter().map(|scores| of(scores)).collect::<Vec<_>>())
 }
 
 fn percent(estimate: &Estimate) -> String {

@@ -28,7 +28,8 @@
 //!   2 − √2: what was seen is itself one draw.
 //! - *Intervals*: 95 %, percentile bootstrap over tracks, because clips of one
 //!   track are not independent. An interval of the ECE inherits its bias, so that
-//!   it can lie above the value.
+//!   it can lie above the value. Of the tracks of a genre, few and each right or
+//!   wrong, Wilson's.
 
 use std::f64::consts::{PI, SQRT_2};
 
@@ -44,6 +45,9 @@ use crate::{
 const BINS: usize = 15;
 /// Draws of tracks that an interval is taken from.
 const DRAWS: usize = 1000;
+/// A probability below counts as this one, as Keras has it: a song's is computed in f32, and
+/// may be 0.
+const LEAST_PROBABILITY: f64 = 1e-7;
 /// What they are drawn with: the same answers give the same interval.
 const SEED: u64 = 0;
 
@@ -115,8 +119,12 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64, rule: Rule) -> Opt
     let verdicts: Vec<Trial> = tracks
         .iter()
         .zip(&songs)
-        .filter_map(|(clips, song)| Some(Trial::new(song.probabilities(), clips.first()?.genre)))
+        .map(|(clips, song)| Trial::new(song.probabilities(), clips[0].genre))
         .collect();
+    let track_losses = tracks.iter().zip(&songs).map(|(clips, song)| {
+        let own = song.probabilities().get(clips[0].genre).copied().unwrap_or(0.0);
+        -f64::from(own).max(LEAST_PROBABILITY).ln()
+    });
 
     let mut confusion = vec![vec![0; genres]; genres];
     for (answer, trial) in tracks.iter().flatten().zip(clips.iter().flatten()) {
@@ -125,27 +133,21 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64, rule: Rule) -> Opt
     let all: Vec<Trial> = clips.concat();
     let cross_entropy = answers.iter().map(|answer| answer.loss).sum::<f64>() / answers.len() as f64;
     let mut draws = Draws::new(tracks.len());
-    let of_genre: Vec<usize> = tracks.iter().filter_map(|clips| Some(clips.first()?.genre)).collect();
-    let mut drawn_of_genres = vec![vec![]; genres];
     let drawn: Vec<[f64; 3]> = (0..DRAWS)
         .map(|_| {
             let draw = draws.next();
-            for (drawn, right) in
-                drawn_of_genres.iter_mut().zip(right_of_genres(&draw, &of_genre, &verdicts, genres))
-            {
-                // A draw may have no track of a genre.
-                drawn.extend(right);
-            }
             let drawn: Vec<Trial> = draw.iter().flat_map(|&track| clips[track].iter().copied()).collect();
             let right = draw.iter().filter(|&&track| verdicts[track].right).count();
             [accuracy(&drawn), right as f64 / draw.len() as f64, calibration_error(&drawn)]
         })
         .collect();
-    let all_tracks: Vec<usize> = (0..tracks.len()).collect();
-    let of_genres = right_of_genres(&all_tracks, &of_genre, &verdicts, genres)
-        .into_iter()
-        .zip(drawn_of_genres)
-        .map(|(value, drawn)| Some(interval(value?, drawn)));
+    let mut of_genres = vec![(0, 0); genres];
+    for (clips, verdict) in tracks.iter().zip(&verdicts) {
+        let (right, all) = &mut of_genres[clips[0].genre];
+        *right += u32::from(verdict.right);
+        *all += 1;
+    }
+    let of_genres = of_genres.into_iter().map(|(right, all)| (all > 0).then(|| wilson(right, all)));
     let share = |count: usize, of: usize| count as f64 / of as f64;
     let unsure = songs.iter().filter(|song| matches!(song, SongVerdict::NotSure { .. })).count();
     let estimate = |value: f64, at: usize| interval(value, drawn.iter().map(|numbers| numbers[at]).collect());
@@ -156,6 +158,7 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64, rule: Rule) -> Opt
         penalty,
         accuracy: estimate(accuracy(&all), 0),
         track_accuracy: estimate(accuracy(&verdicts), 1),
+        track_loss: Some(track_losses.sum::<f64>() / tracks.len() as f64),
         genres: genre_scores(&confusion, of_genres.collect()),
         confusion,
         ece: estimate(calibration_error(&all), 2),
@@ -180,21 +183,17 @@ fn verdict(clips: &[&Answer], rule: Rule) -> SongVerdict {
     song_verdict(&clips, rule)
 }
 
-/// Of each genre the share of its tracks among `drawn` that are right; `None` where it
-/// has none.
-fn right_of_genres(
-    drawn: &[usize],
-    of_genre: &[usize],
-    verdicts: &[Trial],
-    genres: usize,
-) -> Vec<Option<f64>> {
-    let mut counts = vec![(0_u32, 0_u32); genres];
-    for &track in drawn {
-        let (right, all) = &mut counts[of_genre[track]];
-        *right += u32::from(verdicts[track].right);
-        *all += 1;
-    }
-    counts.into_iter().map(|(right, all)| (all > 0).then(|| f64::from(right) / f64::from(all))).collect()
+/// The share of `all` that are right, with the interval of E. B. Wilson ("Probable Inference,
+/// the Law of Succession, and Statistical Inference", J. Am. Stat. Assoc. 22, 1927): the
+/// bootstrap knows no error where all of few tracks are right.
+fn wilson(right: u32, all: u32) -> Estimate {
+    const NORMAL: f64 = 1.959_964;
+    let (number, square) = (f64::from(all), NORMAL * NORMAL);
+    let value = f64::from(right) / number;
+    let middle = (value + square / (2.0 * number)) / (1.0 + square / number);
+    let half = NORMAL / (1.0 + square / number)
+        * (value * (1.0 - value) / number + square / (4.0 * number * number)).sqrt();
+    Estimate { value, low: (middle - half).clamp(0.0, value), high: (middle + half).clamp(value, 1.0) }
 }
 
 fn accuracy(trials: &[Trial]) -> f64 {
@@ -340,10 +339,15 @@ mod tests {
         near(zero.f1.unwrap(), 0.5);
         near(one.precision.unwrap(), 1.0 / 3.0);
         assert_eq!((one.recall, one.support), (Some(1.0), 1));
-        // One of its two tracks is right; in some draws both, in some none.
+        // Right in one of its two tracks: Wilson's interval; in its only one: from 1 / (1 + 1.96²).
         let tracks = zero.tracks.unwrap();
-        assert_eq!((tracks.value, tracks.low, tracks.high), (0.5, 0.0, 1.0));
-        assert_eq!(one.tracks.unwrap().low, 1.0);
+        near(tracks.value, 0.5);
+        near(tracks.low, 0.094_531);
+        near(tracks.high, 0.905_469);
+        near(one.tracks.unwrap().low, 0.206_549);
+        near(one.tracks.unwrap().high, 1.0);
+        // By the mean of its clips, the first track is right to 0.6.
+        near(scores.track_loss.unwrap(), -(0.6_f64.ln() + 0.3_f64.ln() + 0.9_f64.ln()) / 3.0);
         // A bin to an answer: |right − confidence| of each.
         near(scores.ece.value, (0.2 + 0.6 + 0.7 + 0.1) / 4.0);
         assert!(scores.accuracy.low < 0.5 && scores.accuracy.high > 0.5, "{:?}", scores.accuracy);

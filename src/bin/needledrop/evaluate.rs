@@ -455,10 +455,11 @@ pub(crate) fn bar(part: Part, clips: usize) -> ProgressBar {
 fn summary(part: &str, scores: &Scores) -> String {
     let percent = |share: f64| 100.0 * share;
     format!(
-        "{:<10}  loss {:.3}  accuracy per clip {:.1} % ({:.1} to {:.1})  per track {:.1} %  ECE {:.3}, \
-         per track {:.3}  refused {:.1} %  tracks not sure {:.1} %",
+        "{:<10}  loss {:.3}, per track {:.3}  accuracy per clip {:.1} % ({:.1} to {:.1})  per track {:.1} %  \
+         ECE {:.3}, per track {:.3}  refused {:.1} %  tracks not sure {:.1} %",
         part,
         scores.loss,
+        scores.track_loss.unwrap_or(f64::NAN),
         percent(scores.accuracy.value),
         percent(scores.accuracy.low),
         percent(scores.accuracy.high),

@@ -14,7 +14,7 @@ use needledrop::{
         confusion::confusion,
         curves::curves,
         embeddings::Embeddings,
-        experiments::Experiments,
+        experiments::{Experiments, PagesModel},
         map::PAPERS_CLIPS,
         result::{ResultError, RunResult},
         table::table,
@@ -36,13 +36,16 @@ pub(crate) struct Arguments {
     /// Where all of it goes as the page reads it.
     #[arg(long)]
     page: Option<PathBuf>,
+    /// The model that the page loads, so that it says what that very file scores.
+    #[arg(long, requires = "page")]
+    model: Option<PathBuf>,
     /// Put a result in the place of another training's of the same row, split, recipe
     /// and seed.
     #[arg(long)]
     replace: bool,
 }
 
-pub(crate) fn run(Arguments { runs, output, page, replace }: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(Arguments { runs, output, page, model, replace }: &Arguments) -> anyhow::Result<ExitCode> {
     let mut results = BTreeMap::new();
     for folder in runs {
         let path = run::result(folder);
@@ -88,11 +91,25 @@ pub(crate) fn run(Arguments { runs, output, page, replace }: &Arguments) -> anyh
     write(&path, &table(&results))?;
     println!("Table of {} results in {}", all.len(), path.display());
     if let Some(page) = page {
-        let experiments = Experiments::new(all.iter().map(|(name, result)| (name.as_str(), result)));
+        let model = model.as_deref().map(pages_model).transpose()?;
+        let named = all.iter().map(|(name, result)| (name.as_str(), result));
+        let experiments = Experiments::new(named, model.as_ref());
+        if let (Some(PagesModel { name, weights }), None) = (&model, &experiments.shipped) {
+            bail!(
+                "no result in {} tells genre by genre what {name} (weights {weights}) scores on a test part: \
+                 `needledrop evaluate` it, and report that too",
+                output.display()
+            );
+        }
         write(page, &experiments.to_json()?)?;
         println!("The same for the page in {}", page.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn pages_model(path: &Path) -> anyhow::Result<PagesModel> {
+    let weights = run::read_model(path)?;
+    Ok(PagesModel { name: weights.card().name.clone(), weights: run::fingerprint(&weights)? })
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

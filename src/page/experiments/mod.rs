@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     fn read(parameters: &[(&str, &str)]) -> Chosen {
-        let mut experiments = Experiments::new([]);
+        let mut experiments = Experiments::new([], None);
         let run = |name: &str, row: Option<&str>, split: &str| Run {
             name: name.into(),
             model: "model".into(),
