@@ -67,6 +67,8 @@ struct Machine {
     browser_decodes: bool,
     /// A model that takes the processor ten times as long.
     heavy: Option<ModelId>,
+    /// A model that no clip can be put through.
+    broken: Option<ModelId>,
 }
 
 impl Default for Machine {
@@ -79,6 +81,7 @@ impl Default for Machine {
             protocol: PROTOCOL_VERSION,
             browser_decodes: false,
             heavy: None,
+            broken: None,
         }
     }
 }
@@ -262,6 +265,9 @@ impl World {
                     warm_up: 1.0,
                 };
                 self.reply(worker, reply, vec![]);
+            }
+            Request::Classify { ticket, model } if self.machine.broken == Some(model) => {
+                self.reply(worker, Reply::Failed { ticket, reason: "not finite".into() }, vec![]);
             }
             Request::Classify { ticket, .. } => {
                 assert!(matches!(role, Role::Cpu | Role::Gpu));
@@ -1076,6 +1082,33 @@ fn a_worker_that_cannot_answer_stays() {
     world.add([0]);
     world.run();
     world.assert_whole(0);
+}
+
+/// A file of a person's own may be finite on the hum that it is tried with, and on no song.
+#[test]
+fn a_model_that_no_clip_can_be_put_through_costs_its_songs_and_nothing_else() {
+    let broken = ModelId(1);
+    let mut world = World::new(Machine { broken: Some(broken), ..Machine::default() });
+    world.run();
+    let started = world.started.len();
+    world.event(Event::SetModel { model: broken, file: 0 });
+    world.run();
+    world.event(Event::Listen { song: SongId(20), sample_rate: 48_000, port: 0 });
+    world.add(0..10);
+    world.run();
+    for song in 0..10 {
+        let problem = SongProblem::Engine { detail: "not finite".into() };
+        assert_eq!(world.ended.get(&SongId(song)), Some(&Err(problem)), "song {song}");
+    }
+    world.event(Event::SetModel { model: ModelId(0), file: 0 });
+    world.add([10]);
+    world.run();
+    world.assert_whole(10);
+    // What was heard live meanwhile is kept.
+    world.event(Event::StopListening { song: SongId(20) });
+    world.run();
+    assert!(world.updates.iter().any(|update| matches!(update, Update::Recording { .. })));
+    assert_eq!(world.started.len(), started + 1, "a microphone is all that was started");
 }
 
 #[test]

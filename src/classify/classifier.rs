@@ -125,10 +125,10 @@ impl Classifier {
     /// # Errors
     /// [`ClassifierError`] where card and weights do not fit.
     pub fn on_processor(weights: &Weights) -> Result<Self, ClassifierError> {
-        if weights.card().network.suits_winograd() {
-            return Self::with_runner(weights, Runner::Winograd(Winograd::new(weights)?));
+        match Winograd::new(weights)? {
+            Some(winograd) => Self::with_runner(weights, Runner::Winograd(winograd)),
+            None => Self::new(weights, &Device::flex()),
         }
-        Self::new(weights, &Device::flex())
     }
 
     fn with_runner(weights: &Weights, runner: Runner) -> Result<Self, ClassifierError> {

@@ -80,7 +80,10 @@ impl Classifier {
         let unknown = || ClassifierError::Size { found: class, expected: classes };
         logits
             .chunks_exact(classes)
-            .map(|logits| log_odds(&self.card.scaled(logits), class).ok_or_else(unknown))
+            .map(|logits| match log_odds(&self.card.scaled(logits), class) {
+                Some(odds) if !odds.is_finite() => Err(ClassifierError::NotFinite),
+                odds => odds.ok_or_else(unknown),
+            })
             .collect()
     }
 

@@ -17,7 +17,10 @@ use std::{collections::HashMap, ops::Range, path::Path};
 
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 
-use crate::spectrogram::config::{ConfigError, PadMode, SpectrogramConfig};
+use crate::{
+    spectrogram::config::{ConfigError, PadMode, SpectrogramConfig},
+    training::checkpoint::replace_whole,
+};
 
 /// The `format` that this build writes and reads.
 pub const FORMAT: &str = "log-mel archive 1";
@@ -212,7 +215,11 @@ impl MelArchive {
     /// [`ArchiveError::Written`] with what the system says; what was there is then
     /// still there.
     pub fn save(&self, path: &Path) -> Result<(), ArchiveError> {
-        self.with_tensors(|tensors| safetensors::serialize_to_file(tensors, Some(self.metadata()), path))
+        self.with_tensors(|tensors| {
+            replace_whole(path, |beside| {
+                safetensors::serialize_to_file(tensors, Some(self.metadata()), beside)
+            })
+        })
     }
 
     /// Hands the tensors to one of safetensors' writers.

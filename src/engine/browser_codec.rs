@@ -17,7 +17,7 @@ use super::{
     decoder::mix,
     protocol::{SongNotice, SongProblem},
 };
-use crate::sound::packets::{EncodedPacket, PacketReader};
+use crate::sound::packets::{EncodedPacket, PacketConfig, PacketReader};
 
 /// Packets that the browser has at a time.
 const QUEUE: u32 = 16;
@@ -105,11 +105,17 @@ fn object(entries: &[(&str, JsValue)]) -> Object {
     object
 }
 
-impl BrowserCodec {
-    /// A decoder for the track, where the browser has one.
-    pub(super) async fn new(reader: PacketReader) -> Option<Self> {
+/// A decoder that is set up, and what it says.
+struct Parts {
+    decoder: AudioDecoder,
+    news: UnboundedReceiver<News>,
+    tell: mpsc::UnboundedSender<News>,
+    closures: [Closure<dyn FnMut(JsValue)>; 3],
+}
+
+impl Parts {
+    async fn new(config: &PacketConfig) -> Option<Self> {
         get(&js_sys::global(), "AudioDecoder")?;
-        let config = reader.config();
         let configuration = object(&[
             ("codec", config.codec.as_str().into()),
             ("sampleRate", config.sample_rate.into()),
@@ -136,9 +142,25 @@ impl BrowserCodec {
         let init = object(&[("output", output.as_ref().clone()), ("error", error.as_ref().clone())]);
         let decoder = AudioDecoder::new(&init).ok()?;
         let _ = Reflect::set(&decoder, &"ondequeue".into(), room.as_ref());
-        decoder.configure(&configuration).ok()?;
-        let (lead_in, left) = (config.lead_in, config.length);
-        Some(Self {
+        if decoder.configure(&configuration).is_err() {
+            let _ = decoder.close();
+            return None;
+        }
+        Some(Self { decoder, news, tell, closures: [output, error, room] })
+    }
+}
+
+impl BrowserCodec {
+    /// A decoder for the track, where the browser has one.
+    ///
+    /// # Errors
+    /// The track, where it has none.
+    pub(super) async fn new(reader: PacketReader) -> Result<Self, PacketReader> {
+        let Some(Parts { decoder, news, tell, closures }) = Parts::new(reader.config()).await else {
+            return Err(reader);
+        };
+        let (lead_in, left) = (reader.config().lead_in, reader.config().length);
+        Ok(Self {
             reader,
             decoder,
             news,
@@ -150,7 +172,7 @@ impl BrowserCodec {
             heard_first: false,
             lead_in,
             left,
-            _closures: [output, error, room],
+            _closures: closures,
         })
     }
 

@@ -14,11 +14,12 @@ use super::{
     browser_codec::BrowserCodec,
     file::FileSource,
     protocol::{ClipFormat, Reply, Request, SongId, SongInfo, SongNotice, SongProblem},
-    serve::{Message, post},
+    serve::{Message, now, post},
 };
 use crate::sound::{
     clips::{Clip, ClipStream, SongReader},
-    decode::{Block, Opened, open},
+    decode::{Block, Opened, is_sound, open},
+    packets::PacketReader,
     wav::{self, Tail},
 };
 
@@ -37,6 +38,12 @@ enum Source {
     Ours(Box<SongReader>),
     Theirs(Box<Stream>),
 }
+
+/// Clips that are passed over between two looks at the clock.
+const CLIPS_AT_A_TIME: usize = 20;
+
+/// Milliseconds without an answer after which long work says that it goes on.
+const SIGN_AFTER: f64 = 1000.0;
 
 /// Clips of what the browser decodes.
 struct Stream {
@@ -86,7 +93,7 @@ impl Decoding {
     }
 
     async fn open(&mut self, song: SongId, opened: Opened, format: ClipFormat, first_clip: usize) {
-        let info = match &opened {
+        let mut info = match &opened {
             Opened::Ours(decoder) => decoder.info().clone(),
             Opened::Packets(reader) => reader.info().clone(),
         };
@@ -95,10 +102,14 @@ impl Decoding {
                 SongReader::new(decoder, format).map(|reader| Source::Ours(Box::new(reader)))
             }
             Opened::Packets(reader) => match BrowserCodec::new(*reader).await {
-                Some(codec) => {
+                Ok(codec) => {
                     Ok(Source::Theirs(Box::new(Stream::new(Blocks::Codec(Box::new(codec)), format))))
                 }
-                None => return post(&Reply::NeedsBrowser { song, info }, &[]),
+                Err(mut reader) => {
+                    // The page decodes it all at once, and so has to know how much that is.
+                    info.seconds = info.seconds.or_else(|| seconds_of_packets(&mut reader));
+                    return post(&Reply::NeedsBrowser { song, info }, &[]);
+                }
             },
         };
         match source {
@@ -147,11 +158,17 @@ impl Source {
         }
     }
 
+    /// Goes to a clip, with a sign of life on the way: in a long song it may be minutes.
     async fn skip_to(&mut self, clip: usize) -> Result<(), SongProblem> {
-        match self {
-            Self::Ours(reader) => reader.skip_to(clip),
-            Self::Theirs(stream) => stream.skip_to(clip).await,
+        let mut life = Life::default();
+        for at in (0..clip).step_by(CLIPS_AT_A_TIME).chain([clip]) {
+            match self {
+                Self::Ours(reader) => reader.skip_to(at)?,
+                Self::Theirs(stream) => stream.skip_to(at).await?,
+            }
+            life.sign();
         }
+        Ok(())
     }
 
     fn progress(&self) -> Option<f32> {
@@ -268,13 +285,39 @@ impl Blocks {
     }
 }
 
+/// How long all packets are together; `None` where they do not say so, or cannot be read.
+fn seconds_of_packets(reader: &mut PacketReader) -> Option<f64> {
+    let (mut life, mut length) = (Life::default(), 0);
+    while let Some(packet) = reader.next_packet().ok()? {
+        length += packet.duration;
+        life.sign();
+    }
+    (length > 0).then_some(length as f64 / 1e6)
+}
+
+/// Tells the page now and then that long work goes on.
+#[derive(Default)]
+struct Life {
+    last: Option<f64>,
+}
+
+impl Life {
+    fn sign(&mut self) {
+        let now = now();
+        if now - *self.last.get_or_insert(now) >= SIGN_AFTER {
+            self.last = Some(now);
+            post(&Reply::Working, &[]);
+        }
+    }
+}
+
 /// Puts the mean of the channels into `block`. What is no number counts as 0.
 pub(super) fn mix(channels: impl ExactSizeIterator<Item = Vec<f32>>, block: &mut Vec<f32>) {
     let share = 1.0 / channels.len().max(1) as f32;
     for channel in channels {
         block.resize(channel.len().max(block.len()), 0.0);
         for (mixed, sample) in block.iter_mut().zip(channel) {
-            *mixed += if sample.is_finite() { share * sample } else { 0.0 };
+            *mixed += if is_sound(sample) { share * sample } else { 0.0 };
         }
     }
 }
@@ -295,7 +338,9 @@ async fn transcode(attachment: Option<JsValue>) -> Result<(File, f64), SongProbl
             let mut recording = Recording::new(channels);
             // A file whose rate changes is played at its first one.
             let sample_rate = decoder.sample_rate();
+            let mut life = Life::default();
             while let Some(Block { samples, interleaved, .. }) = decoder.next_block()? {
+                life.sign();
                 let channels = usize::from(channels);
                 if interleaved.len() == channels * samples.len() {
                     recording.push(interleaved)?;
@@ -309,11 +354,13 @@ async fn transcode(attachment: Option<JsValue>) -> Result<(File, f64), SongProbl
         }
         Opened::Packets(reader) => {
             let codec = reader.info().codec.clone();
-            let mut decoder = BrowserCodec::new(*reader).await.ok_or(SongProblem::Codec { codec })?;
+            let mut decoder = BrowserCodec::new(*reader).await.map_err(|_| SongProblem::Codec { codec })?;
             let mut recording = Recording::new(1);
             let mut block = Vec::new();
             let mut rate = None;
+            let mut life = Life::default();
             while let Some(sample_rate) = decoder.next(&mut block).await? {
+                life.sign();
                 rate.get_or_insert(sample_rate);
                 recording.push(&block)?;
                 block.clear();

@@ -17,7 +17,7 @@ use super::{
     serve::{Message, post},
 };
 use crate::{
-    sound::{clips::ClipStream, resample::Resampler},
+    sound::{clips::ClipStream, decode::is_sound, resample::Resampler},
     spectrogram::{MelSpectrogram, config::SpectrogramConfig},
 };
 
@@ -122,6 +122,10 @@ impl Ear {
 
     fn take(&mut self, block: &[f32]) -> Result<(), SongProblem> {
         let song = self.song;
+        // A driver or a shared tab may give what is no number, of which no filter recovers.
+        let block: Vec<f32> =
+            block.iter().map(|&sample| if is_sound(sample) { sample } else { 0.0 }).collect();
+        let block = &block[..];
         self.seconds += block.len() as f64 / f64::from(self.sample_rate.max(1));
         self.recording.push(block)?;
         let columns = self.display.columns(block)?;
@@ -180,11 +184,13 @@ impl Display {
     fn columns(&mut self, block: &[f32]) -> Result<&[u8], SongProblem> {
         self.columns.clear();
         self.resampler.push(block, &mut self.ahead)?;
-        if self.ahead.len() >= self.n_fft {
-            let frames = 1 + (self.ahead.len() - self.n_fft) / self.hop_length;
-            self.spectrogram.power(&self.ahead);
+        // At a high rate a hop is longer than a frame.
+        let length = self.ahead.len();
+        if length >= self.n_fft.max(self.hop_length) {
+            let frames = (1 + (length - self.n_fft) / self.hop_length).min(length / self.hop_length);
+            self.spectrogram.power(&self.ahead[..(frames - 1) * self.hop_length + self.n_fft]);
             self.spectrogram.columns(&mut self.columns);
-            self.ahead.drain(..(frames * self.hop_length).min(self.ahead.len()));
+            self.ahead.drain(..frames * self.hop_length);
         }
         Ok(&self.columns)
     }

@@ -364,6 +364,8 @@ pub enum Reply {
         /// Why.
         problem: SongProblem,
     },
+    /// Nothing yet: what was asked for takes long, and goes on.
+    Working,
     /// Live display columns. Attachment: `Uint8Array` `[frames, COLUMN_BANDS]`.
     Level {
         /// The song.

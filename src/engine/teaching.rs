@@ -14,7 +14,7 @@ use crate::{
     classify::classifier::Classifier,
     network::{
         problem::ModelProblem,
-        weights::{Precision, Weights},
+        weights::{Precision, Weights, WeightsError},
     },
     teaching::{
         held_out::HeldOut,
@@ -76,6 +76,11 @@ fn learnt(
             post(&Reply::Learning { ticket, done, all }, &[]);
         }
     })?;
-    let file = taught.weights.to_bytes(Precision::F16).map_err(|error| refused(error.into()))?;
+    // A lesson whose weights are too great for 16 bits is not lost for that.
+    let file = match taught.weights.to_bytes(Precision::F16) {
+        Err(WeightsError::TooGreat(_)) => taught.weights.to_bytes(Precision::F32),
+        file => file,
+    };
+    let file = file.map_err(|error| refused(error.into()))?;
     Ok((file, taught.held_out))
 }

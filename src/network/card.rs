@@ -20,6 +20,8 @@ pub const CARD_KEY: &str = "card";
 /// What a card may divide by: a temperature, a deviation in dB. Others may give what is no
 /// number in 32 bits.
 const DIVISORS: RangeInclusive<f32> = 1e-6..=1e6;
+/// What may be added to a logit: more than any odds are worth, and far from overflow.
+const BIASES: RangeInclusive<f32> = -1e4..=1e4;
 
 /// What the network is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -437,7 +439,7 @@ impl ModelCard {
         if !self.bias.is_empty() && self.bias.len() != self.genres.len() {
             return contradiction(format!("{} biases for {} genres", self.bias.len(), self.genres.len()));
         }
-        if let Some(bias) = self.bias.iter().find(|bias| !bias.is_finite()) {
+        if let Some(bias) = self.bias.iter().find(|bias| !BIASES.contains(*bias)) {
             return contradiction(format!("the bias of a genre is {bias}"));
         }
         if let Some(Rejection { threshold, .. }) = self.rejection

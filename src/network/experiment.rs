@@ -121,7 +121,7 @@ pub enum SpecError {
     TooLarge {
         /// Weights and biases.
         parameters: usize,
-        /// Cells of the input and of all layers' outputs.
+        /// Cells of the input and of all layers' outputs, and what is gathered of them at a time.
         cells: usize,
         /// Floating-point operations for one clip.
         flops: u64,
@@ -146,8 +146,11 @@ pub struct LayerShape {
 
 /// Largest number of parameters that a card may ask for.
 const MAX_PARAMETERS: usize = 64_000_000;
-/// Largest number of activations for one clip that a card may ask for.
+/// Largest number of activations for one clip that a card may ask for, with what burn's Flex
+/// gathers of them at a time.
 const MAX_CELLS: usize = 64_000_000;
+/// Places of a kernel that Flex gathers the input of at a time (burn-flex 0.22, `conv.rs`).
+const GATHERED: usize = 512;
 /// Most operations for one clip that a card may ask for: 200 times row 8's.
 const MAX_FLOPS: u64 = 1_000_000_000_000;
 
@@ -231,8 +234,16 @@ impl NetworkSpec {
             features = width;
         }
         let parameters = layers.iter().fold(0_usize, |sum, layer| sum.saturating_add(layer.parameters));
-        let cells =
+        let inputs = std::iter::once(self.input[0]).chain(self.blocks.iter().map(|block| block.filters));
+        let gathered = self
+            .blocks
+            .iter()
+            .zip(inputs)
+            .map(|(block, channels)| product(&[channels, block.kernel, block.kernel, GATHERED]))
+            .max();
+        let activations =
             layers.iter().fold(product(&self.input), |sum, layer| sum.saturating_add(product(&layer.shape)));
+        let cells = activations.saturating_add(gathered.unwrap_or(0));
         let flops = layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.flops));
         if parameters > MAX_PARAMETERS || cells > MAX_CELLS || flops > MAX_FLOPS {
             return Err(SpecError::TooLarge { parameters, cells, flops });

@@ -118,8 +118,9 @@ impl ClipStream {
     pub fn next_clip(&mut self) -> Option<Clip> {
         let samples = self.is_ready().then(|| self.ahead.range(..self.format.samples).copied().collect())?;
         let index = self.next;
-        let end_seconds =
-            (index * self.hop + self.format.samples) as f64 / f64::from(self.format.sample_rate);
+        // Not in integers, which are of 32 bits in the browser.
+        let end = index as f64 * self.hop as f64 + self.format.samples as f64;
+        let end_seconds = end / f64::from(self.format.sample_rate);
         self.advance();
         // A repeated song is not as long as its clip.
         let end_seconds = if self.notice.is_some() { self.received.seconds() } else { end_seconds };

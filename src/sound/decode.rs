@@ -5,7 +5,9 @@
 //! 1 being full scale, or packets where the codec is not ours.
 //!
 //! Nothing longer than a packet is held, whatever a file says of itself. Damage
-//! costs what it hits: a packet that cannot be decoded is left out, and counted.
+//! costs what it hits: a packet that cannot be decoded is counted, and silent as far as
+//! the times of those around it say how long it was, so that all that follows is where
+//! a player has it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,6 +19,7 @@ use symphonia::core::{
     },
     errors::Error,
     packet::Packet,
+    units::Timestamp,
 };
 
 pub use super::resample::{GREATEST_RATE, LEAST_RATE};
@@ -38,6 +41,18 @@ const PACKETS_LOOKED_AT: usize = 16;
 /// Samples louder than this (180 dB above full scale) are not sound but the
 /// bits of something else; a spectrogram of them would overflow.
 const LOUDEST: f32 = 1e9;
+
+/// Seconds that are silent in place of what is damaged: no more is believed of the
+/// times of a damaged file.
+const LONGEST_GAP: f64 = 60.0;
+
+/// Seconds of such silence in a block.
+const SILENT_BLOCK: f64 = 0.1;
+
+/// Whether a sample is one, and not the bits of something else.
+pub fn is_sound(sample: f32) -> bool {
+    sample.abs() < LOUDEST
+}
 
 /// Seconds that may be missing at the end of a file without a word: encoders
 /// and containers round by a packet or two.
@@ -127,7 +142,21 @@ pub struct Decoder {
     sample_rate: u32,
     /// Whether the current block has still to be handed out.
     primed: bool,
+    gap: Gap,
     tally: Tally,
+}
+
+/// What is missing between packets.
+#[derive(Default)]
+struct Gap {
+    /// Where the last packet that could be decoded ends.
+    end: Option<Timestamp>,
+    /// Whether something was lost since.
+    lost: bool,
+    /// Samples a channel of silence still to be handed out.
+    owed: usize,
+    /// What comes after them.
+    after: Option<Packet>,
 }
 
 /// What has been read so far.
@@ -152,6 +181,7 @@ impl Decoder {
             mixer: Mixer::default(),
             sample_rate: 0,
             primed: false,
+            gap: Gap::default(),
             tally: Tally::default(),
         };
         decoder.primed = decoder.decode_block()?;
@@ -222,14 +252,30 @@ impl Decoder {
             if self.tally.ended {
                 return self.end();
             }
-            match self.demuxer.next()? {
+            if self.gap.owed > 0 {
+                let frames = self.gap.owed.min((SILENT_BLOCK * f64::from(self.sample_rate)) as usize);
+                self.gap.owed -= frames;
+                self.mixer.silence(frames);
+                return Ok(true);
+            }
+            let step = match self.gap.after.take() {
+                Some(packet) => Step::Packet(packet),
+                None => self.demuxer.next()?,
+            };
+            match step {
                 Step::Packet(packet) => {
-                    if self.decode(&packet)? {
+                    self.gap.owed = self.missing_before(&packet);
+                    if self.gap.owed > 0 {
+                        self.gap.after = Some(packet);
+                    } else if self.decode(&packet)? {
                         return Ok(true);
                     }
                 }
                 Step::Restart => self.restart(),
-                Step::Skipped(damage) => self.tally.count_damage(damage),
+                Step::Skipped(damage) => {
+                    self.gap.lost = true;
+                    self.tally.count_damage(damage);
+                }
                 Step::End { cut } => (self.tally.ended, self.tally.cut) = (true, cut),
             }
         }
@@ -237,25 +283,65 @@ impl Decoder {
         self.end()
     }
 
+    /// Samples a channel that were lost before a packet, as far as its time says so.
+    fn missing_before(&mut self, packet: &Packet) -> usize {
+        // From here on it is told of what comes after.
+        let Some(end) = self.gap.end.as_mut().map(|end| std::mem::replace(end, packet.pts)) else { return 0 };
+        let seconds = self.demuxer.between(end, packet.pts).unwrap_or(0.0).min(LONGEST_GAP);
+        let frames = (seconds * f64::from(self.sample_rate)).round() as usize;
+        if self.gap.lost {
+            return frames;
+        }
+        if frames > 0 && self.demuxer.loses_silently() {
+            self.tally.count_damage("frames are missing".into());
+            return frames;
+        }
+        0
+    }
+
     /// Decodes one packet; `false` where that gives no sample.
     fn decode(&mut self, packet: &Packet) -> Result<bool, SongProblem> {
-        match self.codec.decode(packet) {
-            Ok(decoded) if decoded.frames() > 0 && decoded.num_planes() > 0 => {
-                self.sample_rate = decoded.spec().rate();
-                check_rate(self.sample_rate)?;
-                self.mixer.mix(&decoded);
-                Ok(true)
+        let mut heard = self.hear(packet);
+        // symphonia's decoder stays with the first rate and channels of a stream.
+        if heard.is_err()
+            && self.gap.lost
+            && self.demuxer.is_mpeg_audio()
+            && let Ok(codec) = make_codec(&self.demuxer)
+        {
+            self.codec = codec;
+            heard = self.hear(packet);
+        }
+        match heard {
+            Ok(has_samples) => {
+                if has_samples {
+                    check_rate(self.sample_rate)?;
+                }
+                self.gap.lost = false;
+                self.gap.end = packet.pts.checked_add(packet.block_dur());
+                Ok(has_samples)
             }
-            // The first packet of some codecs only fills their memory.
-            Ok(_) => Ok(false),
             Err(error) => {
+                self.gap.lost = true;
                 self.tally.count_damage(error.to_string());
                 Ok(false)
             }
         }
     }
 
+    /// Mixes one packet; `false` where it gives no sample, as the first packet of some codecs,
+    /// which only fills their memory.
+    fn hear(&mut self, packet: &Packet) -> Result<bool, Error> {
+        let decoded = self.codec.decode(packet)?;
+        if decoded.frames() == 0 || decoded.num_planes() == 0 {
+            return Ok(false);
+        }
+        self.sample_rate = decoded.spec().rate();
+        self.mixer.mix(&decoded);
+        Ok(true)
+    }
+
     fn restart(&mut self) {
+        self.gap = Gap::default();
         match make_codec(&self.demuxer) {
             Ok(codec) => self.codec = codec,
             Err(error) => {
@@ -339,8 +425,7 @@ impl Mixer {
         self.channels = decoded.num_planes();
         self.samples += self.interleaved.len() as u64;
         for sample in &mut self.interleaved {
-            let is_sound = sample.abs() < LOUDEST;
-            if !is_sound {
+            if !is_sound(*sample) {
                 *sample = 0.0;
                 self.not_finite += 1;
             }
@@ -349,6 +434,14 @@ impl Mixer {
         let channels = self.channels as f32;
         let frames = self.interleaved.chunks_exact(self.channels);
         self.mono.extend(frames.map(|frame| frame.iter().sum::<f32>() / channels));
+    }
+
+    /// So many samples a channel of nothing, in place of what was lost.
+    fn silence(&mut self, frames: usize) {
+        self.interleaved.clear();
+        self.interleaved.resize(frames * self.channels, 0.0);
+        self.mono.clear();
+        self.mono.resize(frames, 0.0);
     }
 }
 

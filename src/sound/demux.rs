@@ -11,14 +11,14 @@ use symphonia::core::{
         CodecParameters,
         audio::{
             AudioCodecParameters,
-            well_known::{CODEC_ID_MP2, CODEC_ID_MP3},
+            well_known::{CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3},
         },
     },
     errors::Error,
     formats::{
         FormatOptions, FormatReader, Track, TrackType,
         probe::{Hint, Probe},
-        well_known::{FORMAT_ID_ADTS, FORMAT_ID_MP2, FORMAT_ID_MP3, FORMAT_ID_OGG},
+        well_known::{FORMAT_ID_ADTS, FORMAT_ID_FLAC, FORMAT_ID_MP2, FORMAT_ID_MP3, FORMAT_ID_OGG},
     },
     io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions},
     meta::{
@@ -45,6 +45,10 @@ const MOST_FAILURES: usize = 16;
 /// Packets in a row without sound, or of other tracks, until a file is given up:
 /// half an hour of video. An index can promise billions of them.
 const MOST_FOREIGN_PACKETS: usize = 1 << 16;
+
+/// Samples a channel that a decoder may make room for because a header says so: it makes
+/// more where a packet has more, and a CAF can announce four thousand millions.
+const MOST_FRAMES_ANNOUNCED: u64 = 1 << 16;
 
 /// Characters of a tag that are kept.
 const LONGEST_TAG: usize = 300;
@@ -147,8 +151,25 @@ impl Demuxer {
             Timestamp::ZERO.checked_add(Duration::from(frames.saturating_add(padding.into())))
         });
         if end.is_none_or(|end| packet.pts >= end) {
+            packet.dur = packet.dur.saturating_add(packet.trim_end);
             packet.trim_end = Duration::ZERO;
         }
+    }
+
+    /// Seconds between two times of the track, where it has a measure of them.
+    pub(super) fn between(&self, from: Timestamp, to: Timestamp) -> Option<f64> {
+        let time = self.track.time_base?.calc_duration(to.duration_from(from)?)?;
+        Some(time.as_secs_f64())
+    }
+
+    /// Whether packets are those of MPEG-1's layers, whose headers may change at any time.
+    pub(super) fn is_mpeg_audio(&self) -> bool {
+        matches!(self.parameters.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3)
+    }
+
+    /// Whether what cannot be read is passed over without a word, and shows in the times alone.
+    pub(super) fn loses_silently(&self) -> bool {
+        matches!(self.reader.format_info().format, FORMAT_ID_FLAC | FORMAT_ID_OGG)
     }
 
     /// Whether the file ends before its container does: by its outermost
@@ -255,7 +276,12 @@ impl Demuxer {
 fn audio_track(reader: &dyn FormatReader) -> Option<(Track, AudioCodecParameters)> {
     let track = reader.default_track(TrackType::Audio).or_else(|| reader.first_track(TrackType::Audio))?;
     match &track.codec_params {
-        Some(CodecParameters::Audio(parameters)) => Some((track.clone(), parameters.clone())),
+        Some(CodecParameters::Audio(parameters)) => {
+            let mut parameters = parameters.clone();
+            let announced = parameters.max_frames_per_packet;
+            parameters.max_frames_per_packet = announced.map(|frames| frames.min(MOST_FRAMES_ANNOUNCED));
+            Some((track.clone(), parameters))
+        }
         _ => None,
     }
 }

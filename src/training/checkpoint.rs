@@ -11,7 +11,7 @@
 use std::{
     collections::HashMap,
     fs::{self, File},
-    io::{self, Write},
+    io,
     path::Path,
 };
 
@@ -230,18 +230,28 @@ impl Checkpoint {
 /// What the system says, or that what is there is a device or a pipe, which a file must not
 /// replace; what was there is then untouched.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_whole(path, |beside| fs::write(beside, bytes))
+}
+
+/// Lets a file be written beside the old one and puts it in its place, on the disk and not
+/// in the system's memory alone.
+///
+/// # Errors
+/// As [`write_whole`], and those of `write`.
+pub(crate) fn replace_whole<E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     if path.metadata().is_ok_and(|there| !there.is_file()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "what has this name is no file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "what has this name is no file").into());
     }
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = Path::new(&beside);
-    let written = (|| -> io::Result<()> {
-        let mut file = File::create(beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(beside, path)
-    })();
+    let written = write(beside).and_then(|()| {
+        File::options().write(true).open(beside)?.sync_all()?;
+        Ok(fs::rename(beside, path)?)
+    });
     if written.is_ok() {
         // The rename itself is on the disk only with its folder; not every system
         // lets a folder be opened, and the file is whole either way.

@@ -1,5 +1,7 @@
 //! Every format against the signal that it was made of.
 
+use needledrop::sound::song::SongNotice;
+
 use crate::{
     decode,
     fixtures::{FORMATS, Format, SECONDS, Signal, encode, encode_with, format},
@@ -102,6 +104,42 @@ fn mp3s_that_follow_one_another_are_one() {
     // The second's delay and padding are heard.
     assert!((2.0 * SECONDS..2.0 * SECONDS + 0.1).contains(&song.seconds), "{} s", song.seconds);
     assert_eq!(song.notices, []);
+}
+
+/// As a jingle before a show: the decoder of the first knows neither the rate nor the channels of
+/// the second.
+#[test]
+fn an_mp3_that_changes_its_rate_and_channels_is_heard_to_its_end() {
+    let parts = [(22_050, 1), (44_100, 2)].map(|(sample_rate, channels)| {
+        let signal = Signal { sample_rate, channels };
+        encode_with(&format!("jingle-{channels}"), "mp3", &["-c:a", "libmp3lame", "-write_xing", "0"], signal)
+    });
+    let song = decode(parts.concat()).unwrap();
+    assert!((2.0 * SECONDS..2.0 * SECONDS + 0.3).contains(&song.seconds), "{} s", song.seconds);
+    // The packet at which it was found out.
+    assert!(
+        matches!(song.notices[..], [SongNotice::CorruptPackets { packets: 1..=2 }]),
+        "{:?}",
+        song.notices
+    );
+}
+
+/// symphonia makes room for as many as a header announces, before there is one.
+#[test]
+fn a_header_that_announces_gigabytes_takes_none() {
+    let mut caf = b"caff\0\x01\0\0desc".to_vec();
+    caf.extend(32_u64.to_be_bytes());
+    caf.extend(44_100_f64.to_be_bytes());
+    caf.extend(b"lpcm");
+    // Little-endian integers; bytes and frames a packet, channels, bits.
+    for number in [2, 2, u32::MAX, 1, 16_u32] {
+        caf.extend(number.to_be_bytes());
+    }
+    caf.extend(b"data");
+    caf.extend(8_u64.to_be_bytes());
+    caf.extend([0; 8]);
+    let song = decode(caf);
+    assert!(song.as_ref().is_ok_and(|song| song.mono.len() <= 4), "{:?}", song.map(|song| song.mono.len()));
 }
 
 /// Broadcasters' recordings. Of the delay of its filter banks no file says anything, and

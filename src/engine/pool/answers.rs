@@ -65,6 +65,10 @@ impl<P: Clone> Pool<P> {
                         self.leave_unanswered(query, SongProblem::Engine { detail: reason });
                     }
                 }
+                None if role == Role::Cpu && self.jobs.contains_key(&ticket) => {
+                    self.not_done(id, ticket, &reason)
+                }
+                // A GPU may have been lost: the processor will show.
                 None => self.bury(id, EngineProblem::Failed { detail: reason }),
             },
             Reply::Inspected { ticket, frame, stages, milliseconds } => {
@@ -125,6 +129,8 @@ impl<P: Clone> Pool<P> {
                 self.end_errand(id);
                 self.tell(Update::Recording { song, file: attachments.next(), seconds });
             }
+            // That it was heard of is written down already.
+            Reply::Working => {}
             // Asked for by tests alone, who listen for themselves.
             Reply::Logits { .. } => {}
         }
@@ -180,6 +186,18 @@ impl<P: Clone> Pool<P> {
             embedding,
         });
         self.finish(clip.song);
+    }
+
+    /// A processor says what another would say too, of these samples and this model: it goes
+    /// on, and the songs do not. Of what is live the clip alone is lost.
+    fn not_done(&mut self, id: WorkerId, ticket: Ticket, reason: &str) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.phase = Phase::Idle;
+        }
+        let Some((_, clips)) = self.jobs.remove(&ticket) else { return };
+        for clip in clips.into_iter().filter(|clip| !clip.live) {
+            self.fail(clip.song, SongProblem::Engine { detail: reason.to_owned() });
+        }
     }
 
     /// The clip that a worker has answered next.

@@ -96,15 +96,15 @@ impl NetworkSpec {
 }
 
 impl Winograd {
-    /// Transforms the kernels of a network.
+    /// Transforms the kernels of a network; `None` where it does not
+    /// [suit](NetworkSpec::suits_winograd).
     ///
     /// # Errors
-    /// [`WeightsError`] where a tensor is missing or misfits, or the network
-    /// does not [suit](NetworkSpec::suits_winograd).
-    pub fn new(weights: &Weights) -> Result<Self, WeightsError> {
+    /// [`WeightsError`] where a tensor is missing or misfits.
+    pub fn new(weights: &Weights) -> Result<Option<Self>, WeightsError> {
         let network = &weights.card().network;
         if !network.suits_winograd() {
-            return Err(WeightsError::Unexpected("a kernel or a pool of another size".into()));
+            return Ok(None);
         }
         let mut channels = network.input[0];
         let mut blocks = Vec::with_capacity(network.blocks.len());
@@ -135,7 +135,7 @@ impl Winograd {
             });
         }
         let logits = dense.pop().ok_or_else(|| WeightsError::Missing("logits".into()))?;
-        Ok(Self {
+        Ok(Some(Self {
             input: network.input,
             blocks,
             pooling: network.pooling,
@@ -145,7 +145,7 @@ impl Winograd {
             next: Map::default(),
             patches: Vec::new(),
             products: Vec::new(),
-        })
+        }))
     }
 
     /// Logits `[classes]` and embedding `[embedding_length]` of one picture
