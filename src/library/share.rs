@@ -26,7 +26,7 @@ const MOST_SHARES: usize = 1000;
 const MOST_LETTERS: usize = 60;
 
 /// Genres in a link.
-const MOST_GENRES: usize = 100;
+pub const MOST_GENRES: usize = 100;
 
 /// Letters of the longest text that is read. What is written is shorter.
 const MOST_TEXT: usize = 64 * 1024;

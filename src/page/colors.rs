@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn genres_stand_out_from_the_page() {
         for (nth, dark) in [(0, false), (1, true)] {
-            for ground in ["--paper", "--card"] {
+            for ground in ["--paper", "--card", "--track"] {
                 let page = from_stylesheet(ground, nth);
                 for index in 0..COUNT {
                     let ratio = contrast(genre(index, dark), page);

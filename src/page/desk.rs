@@ -799,6 +799,7 @@ impl Desk {
         match file {
             Some(file) if heard_live => {
                 self.microphone.kept();
+                self.keeper.hold_recording(&file);
                 self.add(vec![file]);
             }
             Some(file) => self.player.play_instead(id, &file),

@@ -16,7 +16,9 @@ use web_sys::{
 };
 
 use super::desk::Desk;
+use super::library::counted;
 use super::teach::classroom::ClassId;
+use super::views::show_songs;
 use super::words::{sentence, t};
 use super::{browser, model};
 
@@ -105,7 +107,12 @@ impl Place {
 
     fn take(self, desk: Desk, songs: Vec<File>) {
         match self {
-            Self::Songs => desk.add(songs),
+            Self::Songs => {
+                if !songs.is_empty() {
+                    show_songs();
+                }
+                desk.add(songs);
+            }
             Self::Class(class) => desk.classroom.add(desk, class, songs),
             Self::BesideClasses if songs.is_empty() => {}
             Self::BesideClasses => desk.note(t!("teach.drop_beside")),
@@ -219,7 +226,7 @@ async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket) {
             return;
         }
         let (mut entries, cut) = entries_of(&folder).await;
-        entries.sort_by_cached_key(FileSystemEntry::name);
+        entries.sort_by_cached_key(|entry| counted(&entry.name()));
         let mut below = Vec::new();
         for entry in entries {
             let path = [path.as_slice(), &[entry.name()]].concat();

@@ -40,6 +40,15 @@ fn focus(element: &HtmlElement, in_place: bool) {
     let _ = element.focus_with_options(&options);
 }
 
+/// Gives the keyboard to the first element of `selector`, and scrolls there, once what was
+/// pressed has been put up.
+pub(crate) fn lead_to(selector: &'static str) {
+    spawn_local(async move {
+        browser::next_turn().await;
+        take(selector);
+    });
+}
+
 /// Once what has the keyboard has gone, gives it to the first of `selectors` that
 /// is there or comes soon; to `otherwise` where none does. Whoever has moved it
 /// meanwhile is left alone.

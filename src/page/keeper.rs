@@ -68,6 +68,8 @@ struct Shelf {
     expected: HashSet<String>,
     /// Keys of files that came by the handle of an earlier visit.
     lent: HashSet<String>,
+    /// Keys of what the microphone heard: there is no other copy.
+    recordings: HashSet<String>,
     /// Keys of files with a verdict that is kept.
     heard: HashSet<String>,
     /// Whether what the store still has of earlier visits is to be forgotten, but for what
@@ -341,16 +343,28 @@ impl Keeper {
         if let Some(handle) = handle {
             self.change(Change::Handle(key.clone(), handle));
         }
-        if self.keeps_sound.get_untracked() {
+        if self.wants_sound(&key) {
             spawn_local(self.keep_sound(key, file.clone()));
         }
+    }
+
+    /// Whether the file itself is kept: where the person wants songs to be, or where it was
+    /// said to be kept, as what the microphone heard is.
+    fn wants_sound(self, key: &str) -> bool {
+        self.keeps_sound.get_untracked() || self.with(|shelf| shelf.recordings.contains(key))
+    }
+
+    /// What the microphone heard, before it becomes a song.
+    pub(crate) fn hold_recording(self, file: &File) {
+        let key = key_of(file).text();
+        self.with(|shelf| shelf.recordings.insert(key));
     }
 
     async fn keep_sound(self, key: String, file: File) {
         let storage = browser::property(&window().navigator(), "storage");
         let estimate = browser::call_async(&storage, "estimate", &[]).await;
         // The person may have decided otherwise meanwhile.
-        if !self.keeps_sound.get_untracked() || !self.with(|shelf| shelf.expected.contains(&key)) {
+        if !self.wants_sound(&key) || !self.with(|shelf| shelf.expected.contains(&key)) {
             return;
         }
         // Over plain http, and in Safari before 17, nobody says how much room there is.

@@ -21,7 +21,7 @@ use super::result::ResultView;
 use super::shell;
 use super::teach::TeachView;
 use super::views::{Router, View};
-use super::words::{self, sentence};
+use super::words::{self, sentence, t};
 
 /// What puts up a view of the other module.
 #[wasm_split(views, fallible)]
@@ -75,7 +75,11 @@ pub(crate) fn show(view: View) -> AnyView {
             Code::Failed => view! {
                 <div class="download">
                     <p class="problem" role="alert">
-                        {move || words::load_problem("download.view", &DownloadProblem::Offline)}
+                        {move || if window().navigator().on_line() {
+                            t!("download.view_gone")
+                        } else {
+                            words::load_problem("download.view", &DownloadProblem::Offline)
+                        }}
                     </p>
                     <button class="quiet-button" data-testid="view-again" on:click=move |_| {
                         fetch(view, router, state);

@@ -266,8 +266,8 @@ impl Microphone {
         false
     }
 
-    /// The sound has ended by itself.
-    fn ended(self, desk: Desk) {
+    /// Has it heard no more, or not at all; what it heard is kept.
+    pub(crate) fn end(self, desk: Desk) {
         match self.state.get_untracked() {
             Listening::Waiting(_) => self.call_off(desk),
             _ => self.stop(desk),
@@ -384,7 +384,7 @@ impl Line {
             }
         };
         let ears = tracks(stream)
-            .map(|track| EventListener::new(&track, "ended", move |_| microphone.ended(desk)))
+            .map(|track| EventListener::new(&track, "ended", move |_| microphone.end(desk)))
             .chain([keep_running(&context)])
             .collect();
         // Not `stream.clone()`, which is JavaScript's own and another stream, whose end

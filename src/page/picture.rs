@@ -22,7 +22,7 @@ const MARGIN: f64 = 72.0;
 const PAPER: &str = "#f6f1e7";
 const TEXT: &str = "#1f1a17";
 const QUIET: &str = "#655b52";
-const TRACK: &str = "#e9e1d3";
+const TRACK: &str = "#ffffff";
 const LABEL: &str = "#a8321c";
 
 const SERIF: &str = "ui-serif, Palatino, Georgia, serif";

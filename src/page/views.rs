@@ -150,6 +150,18 @@ impl Parameters {
     }
 }
 
+/// Where what has just been dropped would be seen nowhere, opens the list of songs.
+pub(crate) fn show_songs() {
+    let Place { view, parameters } = Place::here();
+    if matches!(view, View::Result | View::Experiments | View::Lesson) {
+        let presented = parameters.get(PRESENT).map(str::to_owned);
+        let parameters =
+            presented.map_or_else(Parameters::default, |on| Parameters::default().with(PRESENT, on));
+        // A place within the page is never refused.
+        let _ = window().location().set_hash(&Place { view: View::Listen, parameters }.write(encode));
+    }
+}
+
 /// A view in a state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Place {
@@ -217,6 +229,8 @@ pub(crate) struct Router {
     pub(crate) presenting: Memo<bool>,
     /// How far the list of songs was scrolled when it was left, in CSS pixels.
     left_at: StoredValue<f64>,
+    /// The list or the library, whichever a song was opened from.
+    songs_at: StoredValue<Place>,
     /// Whether the open view has been given the keyboard.
     entered: StoredValue<bool>,
 }
@@ -234,6 +248,7 @@ impl Router {
             parameters,
             presenting,
             left_at: StoredValue::new(0.0),
+            songs_at: StoredValue::default(),
             entered: StoredValue::new(true),
         };
         EventListener::new(&window(), "hashchange", move |_| router.arrive(Place::here())).forget();
@@ -275,6 +290,12 @@ impl Router {
         self.arrive(place);
     }
 
+    /// Goes back to where songs are listed, as it was when one of them was opened.
+    pub(crate) fn go_back(self) {
+        let Place { view, parameters } = self.songs_at.get_value();
+        self.go(view, parameters);
+    }
+
     /// Writes the open view's state into the address, without an entry for the
     /// back button.
     pub(crate) fn replace(self, parameters: Parameters) {
@@ -301,6 +322,9 @@ impl Router {
         let leaves_list = self.view.get_untracked() == View::Listen && place.view != View::Listen;
         if leaves_list {
             self.left_at.set_value(window().scroll_y().unwrap_or(0.0));
+        }
+        if let (View::Listen | View::Library, View::Song) = (self.view.get_untracked(), place.view) {
+            self.songs_at.set_value(self.place.get_untracked());
         }
         self.place.set(place);
     }

@@ -737,7 +737,11 @@ fn a_song_that_is_kept_is_heard_again_without_its_file() {
     wait_for_rows(&browser, 1);
     assert_eq!(browser.eval("document.querySelector('[data-testid=row-file]')"), Value::Null);
 
-    // Who wants it no more is rid of it at once.
+    // Who wants it no more is asked, and then rid of it at once.
+    browser.eval("void (window.confirm = () => false)");
+    browser.click("[data-testid=keep-sound]");
+    assert_eq!(browser.eval("document.querySelector('[data-testid=keep-sound]').checked"), true);
+    browser.eval("void (window.confirm = () => true)");
     browser.click("[data-testid=keep-sound]");
     browser.wait_until(&format!("{}.then((sounds) => sounds.length === 0)", stored("sounds")), LIMIT);
     browser.assert_content();

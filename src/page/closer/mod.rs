@@ -22,7 +22,7 @@ use super::player::{Playing, Repeat};
 use super::song::{FileState, Headline, PlayButton, Song, SongState};
 use super::track::HeardClip;
 use super::verdict::Bars;
-use super::views::{Parameters, Router, View};
+use super::views::{Router, View};
 use super::words::{self, sentence, t};
 use crate::engine::protocol::SongId;
 
@@ -282,7 +282,7 @@ fn BackButton() -> impl IntoView {
             <button
                 class="quiet-button"
                 data-testid="closer-back"
-                on:click=move |_| router.go(View::Listen, Parameters::default())
+                on:click=move |_| router.go_back()
             >
                 <span aria-hidden="true">"← "</span>
                 {sentence("closer.back")}
@@ -353,7 +353,12 @@ fn Large(
         // Brackets are typed with AltGr on many keyboards, which counts as Ctrl and Alt.
         let composed = matches!(key.as_str(), "[" | "]") && event.get_modifier_state("AltGraph");
         let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-        let elsewhere = target.is_some_and(|target| belongs_to(&target, &key));
+        // Beside the slider these move the page, as everywhere.
+        let scrolls = matches!(key.as_str(), "ArrowUp" | "ArrowDown" | "PageUp" | "PageDown");
+        let elsewhere = target.is_some_and(|target| {
+            let on_slider = || target.closest("[role=slider]").ok().flatten().is_some();
+            belongs_to(&target, &key) || scrolls && !on_slider()
+        });
         if elsewhere || (held && !composed) {
             return;
         }

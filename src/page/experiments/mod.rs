@@ -16,6 +16,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::data::with_data;
+use super::focus;
 use super::views::{Parameters, Router};
 use super::words::{self, sentence, t};
 use crate::network::experiment::experiment;
@@ -103,6 +104,13 @@ fn shown(experiments: Arc<Experiments>) -> AnyView {
             }
         }
     };
+    // Far below the table: whoever chooses a row is led there.
+    Effect::new(move |before: Option<()>| {
+        chosen.track();
+        if before.is_some() {
+            focus::lead_to("#experiments-closely");
+        }
+    });
     view! {
         <PapersTable experiments=experiments.clone() chosen />
         <Others experiments=experiments.clone() chosen />

@@ -32,7 +32,7 @@ pub(super) fn sentence(step: Step, shown: &Shown) -> String {
         Step::Wave => t!(
             "inside.wave.sentence",
             samples = grouped(config.clip_samples()),
-            seconds = decimal(f64::from(config.clip_seconds), 0)
+            seconds = decimal(f64::from(config.clip_seconds), u32::from(config.clip_seconds.fract() > 0.0))
         ),
         Step::Frame => t!(
             "inside.frame.sentence",

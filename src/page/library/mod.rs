@@ -28,6 +28,7 @@ use super::words::{self, sentence, t};
 use crate::classify::verdict::Doubt;
 use crate::engine::protocol::{ModelId, SongId};
 use alike::Alike;
+pub(super) use order::counted;
 use order::{Line, Query, arrange};
 use table::Table;
 use take_along::Export;
@@ -103,8 +104,9 @@ impl Shelf {
         let songs = all_songs(self.desk);
         let lines: Vec<Line> = songs.iter().map(line_of).collect();
         let shown: Vec<Song> = arrange(&lines, query).into_iter().map(|index| songs[index].clone()).collect();
-        let genres: BTreeSet<String> =
-            lines.into_iter().filter_map(|line| line.genre).map(|(name, _)| name).collect();
+        // With the one that is asked for, though no song has it any more: the choice has to say it.
+        let named = lines.into_iter().filter_map(|line| line.genre).map(|(name, _)| name);
+        let genres: BTreeSet<String> = named.chain(query.genre.clone()).collect();
         if self.count.get_untracked() != songs.len() {
             self.count.set(songs.len());
         }
@@ -457,7 +459,17 @@ fn Housekeeping(
                     type="checkbox"
                     data-testid="keep-sound"
                     prop:checked=move || desk.keeper.keeps_sound.get()
-                    on:change=move |event| desk.keeper.choose_sound(desk, event_target_checked(&event))
+                    on:change=move |event| {
+                        let keep = event_target_checked(&event);
+                        // What is kept is forgotten: of a recording there is nothing else.
+                        let surely = keep
+                            || window().confirm_with_message(&t!("library.forget_sound")).unwrap_or(true);
+                        if surely {
+                            desk.keeper.choose_sound(desk, keep);
+                        } else {
+                            event_target::<HtmlInputElement>(&event).set_checked(true);
+                        }
+                    }
                 />
                 <span>{sentence("library.keep_sound")}</span>
             </label>

@@ -66,7 +66,7 @@ impl Query {
             sort,
             genre: wanted("genre").map(str::to_owned),
             state: wanted("state").map(str::to_owned),
-            search: wanted("q").unwrap_or_default().trim().to_lowercase(),
+            search: folded(wanted("q").unwrap_or_default().trim()),
         }
     }
 
@@ -101,9 +101,45 @@ impl Line {
         let of_genre = |wanted: &String| self.genre.as_ref().is_some_and(|(genre, _)| genre == wanted);
         query.genre.as_ref().is_none_or(of_genre)
             && query.state.as_ref().is_none_or(|wanted| self.state == wanted)
-            && (query.search.is_empty()
-                || self.texts.iter().any(|text| text.to_lowercase().contains(&query.search)))
+            && (query.search.is_empty() || self.texts.iter().any(|text| folded(text).contains(&query.search)))
     }
+}
+
+/// In small letters without accents, as people type what they look for. macOS writes the
+/// accents of file names as characters of their own.
+fn folded(text: &str) -> String {
+    let is_mark = |letter: &char| ('\u{300}'..='\u{36f}').contains(letter);
+    decomposed(&text.to_lowercase()).chars().filter(|letter| !is_mark(letter)).collect()
+}
+
+#[cfg(target_arch = "wasm32")]
+fn decomposed(text: &str) -> String {
+    js_sys::JsString::from(text).normalize("NFD").into()
+}
+
+/// For tests: the browser knows how letters are composed.
+#[cfg(not(target_arch = "wasm32"))]
+fn decomposed(text: &str) -> String {
+    text.replace('ä', "a\u{308}")
+}
+
+/// With numbers as long as each other, so that "Track 10" comes after "Track 2".
+pub(crate) fn counted(text: &str) -> String {
+    const DIGITS: usize = 10;
+    let (mut counted, mut number) = (String::new(), String::new());
+    for letter in text.chars().map(Some).chain([None]) {
+        match letter {
+            Some(digit) if digit.is_ascii_digit() => number.push(digit),
+            other => {
+                if !number.is_empty() {
+                    counted += &format!("{:0>DIGITS$}", number);
+                    number.clear();
+                }
+                counted.extend(other);
+            }
+        }
+    }
+    counted
 }
 
 /// What there is before what there is not, whichever way the rest is sorted.
@@ -124,7 +160,7 @@ pub(crate) fn arrange(lines: &[Line], query: &Query) -> Vec<usize> {
     let titles: Vec<String> = match column {
         Column::Title => lines
             .iter()
-            .map(|line| line.texts.first().map(|text| text.to_lowercase()).unwrap_or_default())
+            .map(|line| line.texts.first().map(|text| counted(&folded(text))).unwrap_or_default())
             .collect(),
         _ => Vec::new(),
     };
@@ -170,10 +206,19 @@ mod tests {
     }
 
     #[test]
+    fn accents_and_the_length_of_numbers_make_no_difference() {
+        for search in ["ar", "ÄR", "a\u{308}r"] {
+            let query = Parameters::default().with("q", search);
+            assert_eq!(arranged(Query::of(&query)), [3], "{search}");
+        }
+        assert!(counted("Track 2.mp3") < counted("Track 10.mp3") && counted("2") < counted("10b"));
+    }
+
+    #[test]
     fn what_is_not_known_stands_last_either_way() {
         let by = |column, down| arranged(Query { sort: Some((column, down)), ..Query::default() });
-        assert_eq!(by(Column::Title, false), [1, 0, 2, 3]);
-        assert_eq!(by(Column::Title, true), [3, 2, 0, 1]);
+        assert_eq!(by(Column::Title, false), [1, 3, 0, 2]);
+        assert_eq!(by(Column::Title, true), [2, 0, 3, 1]);
         assert_eq!(by(Column::Genre, false), [1, 3, 0, 2]);
         assert_eq!(by(Column::Confidence, true), [1, 0, 3, 2]);
         assert_eq!(by(Column::Length, false), [2, 3, 0, 1]);
@@ -186,7 +231,7 @@ mod tests {
         let query = Query { genre: Some("jazz".into()), ..Query::default() };
         assert_eq!(arranged(query.clone()), [1, 3]);
         assert_eq!(arranged(Query { state: Some("busy".into()), ..query }), [3]);
-        assert_eq!(arranged(Query { search: "är".into(), ..Query::default() }), [3]);
+        assert_eq!(arranged(Query { search: folded("är"), ..Query::default() }), [3]);
         assert_eq!(arranged(Query { search: "someb".into(), ..Query::default() }).len(), 4);
         assert_eq!(arranged(Query { search: "nowhere".into(), ..Query::default() }), [0; 0]);
     }

@@ -11,7 +11,7 @@ use web_sys::{File, FilePropertyBag};
 
 use super::Shelf;
 use crate::classify::verdict::Doubt;
-use crate::library::share::Shared;
+use crate::library::share::{MOST_GENRES, Shared};
 use crate::library::{export, record::Record};
 use crate::page::desk::Desk;
 use crate::page::keeper::record_of;
@@ -117,6 +117,8 @@ pub(crate) fn TakeSong(
 ) -> impl IntoView {
     let desk = expect_context::<Desk>();
     let (state, hearing) = (RwSignal::from(song.state.clone()), RwSignal::from(song.hearing.clone()));
+    let genres = RwSignal::from(song.genres.clone());
+    let too_many = move || genres.with(Vec::len) > MOST_GENRES;
     // Also where the clipboard is closed to pages.
     let link = RwSignal::new(None::<String>);
     let copy = {
@@ -146,7 +148,7 @@ pub(crate) fn TakeSong(
     };
     // What is not music has no result that could be sent: `Shared::of`.
     let no_music = move || hearing.with(|hearing| hearing.doubt == Some(Doubt::NotMusic));
-    let nothing = move || state.with(|state| *state != SongState::Done) || no_music();
+    let nothing = move || state.with(|state| *state != SongState::Done) || no_music() || too_many();
     view! {
         <button class="button secondary" data-testid="copy-link" disabled=nothing on:click=copy>
             {sentence("library.copy_link")}
@@ -154,6 +156,7 @@ pub(crate) fn TakeSong(
         <button class="button secondary" data-testid="take-picture" disabled=nothing on:click=draw>
             {sentence("library.picture")}
         </button>
+        {move || too_many().then(|| view! { <p class="quiet small">{t!("library.too_many_classes", most = MOST_GENRES)}</p> })}
         {move || link.get().map(|text| view! {
             <label class="field share-link">
                 <span class="quiet">{sentence("library.link")}</span>

@@ -143,8 +143,14 @@ pub(super) fn Cloud(
             tabindex=can_point.then_some("0")
             aria-label=sentence(name)
             data-testid="cloud"
+            on:pointerdown=on_move.clone()
             on:pointermove=on_move
-            on:pointerleave=move |_| pointed.set(None)
+            // A finger leaves as soon as it is lifted, and what it tapped is to be read.
+            on:pointerleave=move |event| {
+                if event.pointer_type() != "touch" {
+                    pointed.set(None);
+                }
+            }
             on:keydown=on_key
         >
             <canvas node_ref=canvas width="1" height="1" aria-hidden="true"></canvas>

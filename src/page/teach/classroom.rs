@@ -208,6 +208,11 @@ impl Classroom {
     /// Forgets a class and its files.
     pub(crate) fn remove_class(self, desk: Desk, id: ClassId) {
         let Some(class) = self.class(id) else { return };
+        // Nothing is listened to for a class that is gone, and nobody could stop it here.
+        if self.recording.get_untracked() == Some(id) {
+            self.recording.set(None);
+            desk.microphone.end(desk);
+        }
         for example in class.examples.get_untracked() {
             self.remove(desk, id, example.song);
         }

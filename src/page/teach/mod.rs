@@ -212,11 +212,16 @@ fn RecordButton(
     let desk = expect_context::<Desk>();
     let (classroom, microphone) = (desk.classroom, desk.microphone);
     let is_mine = move || classroom.recording.get() == Some(class);
+    // What is listened to for no class can be stopped here: its own button is in another view.
+    let is_others = move || {
+        classroom.recording.get().is_none()
+            && microphone.state.with(|state| matches!(state, Listening::On(_) | Listening::Waiting(_)))
+    };
     let is_on = move || is_mine() && microphone.state.with(|state| matches!(state, Listening::On(_)));
     let is_mute = move || {
         microphone.state.with(|state| match state {
             Listening::Off | Listening::Problem(_) => false,
-            Listening::Waiting(_) | Listening::On(_) => !is_mine(),
+            Listening::Waiting(_) | Listening::On(_) => !is_mine() && !is_others(),
             Listening::Asking(_) | Listening::Keeping(_) => true,
         })
     };
@@ -232,8 +237,11 @@ fn RecordButton(
         Listening::Waiting(_) if is_mine() => t!("microphone.waiting"),
         Listening::Asking(_) if is_mine() => t!("microphone.asking"),
         Listening::Keeping(_) if is_mine() => t!("microphone.keeping"),
+        _ if is_others() => t!("microphone.stop"),
         _ => t!("teach.record"),
     };
+    // Without the time, or a screen reader would say each second, into the recording.
+    let name = move || is_on().then(|| t!("microphone.stop"));
     let problem = move || match microphone.state.get() {
         Listening::Problem(problem) if is_mine() => Some(words::microphone_problem(&problem)),
         _ => None,
@@ -243,6 +251,7 @@ fn RecordButton(
             class="button secondary tabular"
             class:on=is_on
             aria-disabled=move || is_mute().to_string()
+            aria-label=name
             data-testid="teach-record"
             on:click=press
         >
