@@ -67,18 +67,19 @@ pub(crate) struct History {
 impl History {
     /// Takes in a verdict on the last `seconds` before `now`, in seconds since
     /// 1970, unless it speaks of what the one before spoke of. A model with other
-    /// genres begins another history.
-    pub(crate) fn hear(&mut self, verdict: &ClipVerdict, now: f64, seconds: f64, genres: &[String]) {
+    /// genres begins another history. `true` where it was taken in.
+    pub(crate) fn hear(&mut self, verdict: &ClipVerdict, now: f64, seconds: f64, genres: &[String]) -> bool {
         if self.genres != genres || self.seconds != seconds {
             *self = Self { moments: VecDeque::new(), genres: genres.to_vec(), seconds };
         }
         if self.moments.back().is_some_and(|last| (now - last.end).abs() < seconds * APART) {
-            return;
+            return false;
         }
         if self.moments.len() == MOST {
             self.moments.pop_front();
         }
         self.moments.push_back(Heard { end: now, verdict: verdict.clone() });
+        true
     }
 
     fn is_empty(&self) -> bool {

@@ -329,7 +329,7 @@ impl Microphone {
             self.model.set(model);
         }
         let seconds = f64::from(card.spectrogram.clip_seconds);
-        self.history.update(|history| history.hear(verdict, history::now(), seconds, &card.genres));
+        self.history.maybe_update(|history| history.hear(verdict, history::now(), seconds, &card.genres));
         let mut ranking: Vec<_> = verdict.probabilities.iter().copied().enumerate().collect();
         ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
         self.refused.set(verdict.refused);

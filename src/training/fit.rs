@@ -49,7 +49,7 @@ use crate::{
     },
 };
 
-/// Clips that are judged together; no gradients are kept of them.
+/// Clips that are judged together, where a step has no fewer; no gradients are kept of them.
 const JUDGED_TOGETHER: usize = 64;
 /// Steps between two looks at a GPU's loss: each makes it wait for the host. The processor
 /// is looked at after every step.
@@ -521,7 +521,8 @@ impl Job<'_> {
         recipe: &Recipe,
     ) -> Result<Running, TrainingError> {
         let mut look = Look::new(self.device);
-        for batch in self.split.part(part).chunks(JUDGED_TOGETHER) {
+        // Whoever has no room for more in a step has none here.
+        for batch in self.split.part(part).chunks(JUDGED_TOGETHER.min(recipe.batch_size)) {
             let genres = self.inputs.genres(batch);
             let logits = self.forward(network, stack, &Seen { batch, sight: Sight::Clips })?.logits;
             let loss = loss_of(network, logits.clone(), Truth::Genres(genres.clone()), recipe);

@@ -66,6 +66,7 @@ fn a_song_is_read_clip_by_clip_with_the_keyboard() {
     browser.press(RIGHT);
     wait_for_second(&browser, 3);
     browser.wait_for_text("[data-testid=reading] h2", "0:03", LIMIT);
+    browser.wait_for_text("[data-testid=likeness]", "Below −0.92 a clip is refused", LIMIT);
     browser.press(END);
     wait_for_second(&browser, 12);
     browser.press(HOME);

@@ -24,6 +24,7 @@ use super::track::HeardClip;
 use super::verdict::Bars;
 use super::views::{Router, View};
 use super::words::{self, sentence, t};
+use crate::classify::verdict::ClipVerdict;
 use crate::engine::protocol::SongId;
 
 use controls::{LoopControls, ZoomControls};
@@ -53,6 +54,8 @@ struct ClipHere {
     end: f64,
     /// Genres as (index, probability), most probable first; empty for silence.
     ranking: Vec<(usize, f32)>,
+    /// How like music it is, where the model says so and the clip was heard in this visit.
+    score: Option<f32>,
     /// Whether it was refused as not music.
     refused: bool,
 }
@@ -61,8 +64,8 @@ impl ClipHere {
     fn of(heard: &HeardClip) -> Self {
         let mut ranking: Vec<_> = heard.verdict.probabilities.iter().copied().enumerate().collect();
         ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let refused = heard.verdict.refused;
-        Self { clip: heard.verdict.clip, start: heard.start, end: heard.end, ranking, refused }
+        let ClipVerdict { clip, score, refused, .. } = heard.verdict;
+        Self { clip, start: heard.start, end: heard.end, ranking, score, refused }
     }
 }
 
@@ -488,6 +491,17 @@ fn Reading(
     let ranking = Signal::derive(move || {
         closer.clip.with(|clip| clip.as_ref().map(|clip| clip.ranking.clone()).unwrap_or_default())
     });
+    let likeness = move || {
+        let score = closer.clip.with(|clip| clip.as_ref().and_then(|clip| clip.score))?;
+        let model = closer.song.with_value(|song| song.model.clone()).get();
+        let below = closer.desk.card(model)?.rejection?.threshold;
+        let [score, below] = [score, below].map(|number| words::decimal(number.into(), 2));
+        Some(view! {
+            <p class="quiet small tabular" data-testid="likeness">
+                {t!("closer.likeness", score = score, below = below)}
+            </p>
+        })
+    };
     let inside = move || {
         let clip = closer.clip.with(|clip| clip.as_ref().map(|clip| clip.clip))?;
         let code = closer.song.with_value(|song| song.code.clone());
@@ -503,6 +517,7 @@ fn Reading(
                 <p data-testid="refused">{sentence("closer.refused")}</p>
             </Show>
             <Bars ranking genres=closer.genres all=Signal::stored(true) />
+            {likeness}
             <WhyPanel closer />
             {move || inside().map(|place| view! {
                 <p><a href=place data-testid="closer-inside">{sentence("closer.inside")}</a></p>
@@ -514,7 +529,6 @@ fn Reading(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::verdict::ClipVerdict;
 
     #[test]
     fn the_address_has_tenths_only_where_they_say_something() {
