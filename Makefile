@@ -15,6 +15,8 @@ TLS_KEY ?=
 TLS := $(if $(TLS_CERT),--tls-cert-path "$(TLS_CERT)" --tls-key-path "$(TLS_KEY)")
 
 TRUNK := scripts/with-tools.sh trunk
+# What is tested or measured is built here: `make run` builds and serves dist/, maybe now.
+TESTED := target/dist-test
 # Lints while it compiles: see there.
 LINT := RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/scripts/clippy-rustc.sh"
 
@@ -38,18 +40,19 @@ run: ## Builds the page and serves it (ADDRESS=127.0.0.1 PORT=8080)
 test: ## Formatting, lints, and every test, those in the browser included
 	$(call headline,Looking for what is needed)
 	@scripts/setup.sh build test dist
-	$(call headline,Formatting)
+	$(call headline,Formatting and scripts)
 	cargo fmt --check
+	@scripts/check-scripts.sh
 	$(call headline,Library and command line: lints and tests)
 	$(LINT) cargo test --locked
 	$(call headline,The page's own code: lints and tests)
 	$(LINT) cargo test --locked --no-default-features --features page --lib --profile quick
 	$(call headline,Page and engine: lints and release build)
-	$(LINT) $(TRUNK) build --release
+	$(LINT) $(TRUNK) build --release --dist $(TESTED)
 	$(call headline,What a visitor downloads)
-	@mkdir -p target && rm -rf target/compressed && cp -r dist target/compressed && scripts/compress.sh target/compressed
+	@rm -rf target/compressed && cp -r $(TESTED) target/compressed && scripts/compress.sh target/compressed
 	$(call headline,Tests in the browser)
-	$(LINT) NEEDLEDROP_DIST="$(CURDIR)/dist" cargo test --locked --test browser -- --test-threads=1
+	$(LINT) NEEDLEDROP_DIST="$(CURDIR)/$(TESTED)" cargo test --locked --test browser -- --test-threads=1
 
 bench: ## Measures the front end (criterion), and the network beside other engines in Chromium
 	$(call headline,Looking for what is needed)
@@ -57,17 +60,17 @@ bench: ## Measures the front end (criterion), and the network beside other engin
 	$(call headline,Front end)
 	cargo bench --locked
 	$(call headline,Building the page)
-	@$(TRUNK) build --release
+	@$(TRUNK) build --release --dist $(TESTED)
 	$(call headline,Network in Chromium)
-	@scripts/bench-peers.sh dist
+	@scripts/bench-peers.sh $(TESTED)
 
 screens: ## Draws every view anew into docs/screens
 	$(call headline,Looking for what is needed)
 	@scripts/setup.sh build test
 	$(call headline,Building the page)
-	@$(TRUNK) build --release
+	@$(TRUNK) build --release --dist $(TESTED)
 	$(call headline,Drawing the views)
-	NEEDLEDROP_DIST="$(CURDIR)/dist" cargo test --locked --test browser -- --ignored screens
+	NEEDLEDROP_DIST="$(CURDIR)/$(TESTED)" cargo test --locked --test browser -- --ignored screens
 
 dist: ## Builds dist/, which any static host can serve, with compressed copies
 	$(call headline,Looking for what is needed)

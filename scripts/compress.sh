@@ -2,7 +2,8 @@
 # Makes a built page ready for any static host. In: the folder of `trunk build`.
 # Out, in the same folder: .gz and .br copies beside what they make smaller, and
 # the cache headers in the two forms that hosts read (_headers, .htaccess). Prints
-# what a visitor downloads, and fails where that is more than we promise.
+# what a visitor downloads, and fails where that is more than we promise, or where a
+# file is in none of the groups that are counted.
 # Usage: scripts/compress.sh FOLDER
 set -euo pipefail
 cd "${1:?usage: scripts/compress.sh FOLDER}"
@@ -14,6 +15,7 @@ readonly ENGINE_BUDGET=2500
 readonly WEIGHTS_BUDGET=1200
 readonly PAPERS_BUDGET=4400
 readonly DATA_BUDGET=100
+readonly REST_BUDGET=70
 # A copy that saves less than this percentage is not worth its place.
 readonly LEAST_SAVING=5
 
@@ -110,10 +112,13 @@ named() {
 }
 
 within=true
+# The files that a report has counted.
+declare -A counted
 
 report() {
-  local name=$1 budget=$2 bytes
+  local name=$1 budget=$2 bytes file
   bytes=$(downloaded "${@:3}")
+  for file in "${@:3}"; do counted[${file#./}]=yes; done
   printf '%-8s %8d bytes of brotli, at most %d kB\n' "$name" "$bytes" "$budget"
   [ "$bytes" -le $((budget * 1000)) ] || within=false
 }
@@ -132,6 +137,16 @@ report weights "$WEIGHTS_BUDGET" "$(named needledrop-model)"
 report papers "$PAPERS_BUDGET" "$(named needledrop-papers)"
 # What map and experiments show: likewise.
 report data "$DATA_BUDGET" data-*/*.json
+# Kept for offline use too, and shown by few: the licences, and what stands on a home screen.
+report rest "$REST_BUDGET" sw.js THIRD-PARTY.txt icons/*.png
+# Whatever is there the service worker lists, and every visitor downloads.
+all_counted=true
+while read -r file; do
+  [ -z "${counted[${file#/}]:-}" ] || continue
+  echo "compress: $file is in no group: please count it in scripts/compress.sh" >&2
+  all_counted=false
+done < <(addresses)
+[ "$all_counted" = true ] || exit 1
 if [ "$within" = false ]; then
   echo "compress: more than a visitor should have to download" >&2
   exit 1

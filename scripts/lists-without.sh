@@ -21,6 +21,7 @@ done
 names=$(mktemp)
 trap 'rm -f "$names"' EXIT
 find "$music" -type f -printf '%f\n' | sed 's/\.[^.]*$//' | sort -u >"$names"
+[ -s "$names" ] || { echo "there is no file in $music; name a folder with songs in it" >&2; exit 1; }
 mkdir -p "$out"
 for part in train valid test; do
   list=$splits/${part}_filtered.txt

@@ -24,6 +24,8 @@ readonly AXE_VERSION=4.14.1
 readonly AXE_SHA256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 # rustup waits for a network that is not there; a slow one gets the target in this.
 readonly RUSTUP_SECONDS=180
+# A fresh machine renews its packages by itself, and apt-get would not wait for that.
+readonly APT_GET=(apt-get -o DPkg::Lock::Timeout=600)
 
 say() {
   echo "setup: $*"
@@ -56,7 +58,7 @@ apt_update() {
   apt_updated=yes
   # Who may not renew them may not install either, which is said by then.
   if [ "$(id -u)" != 0 ] && ! have sudo; then return; fi
-  as_root apt-get update -q || say "apt-get could not renew its lists; those that are there may do"
+  as_root "${APT_GET[@]}" update -q || say "apt-get could not renew its lists; those that are there may do"
 }
 
 # Whether apt-get knows a package. To be asked only where something is missing.
@@ -77,7 +79,7 @@ apt_install() {
   shift
   say "installing $purpose ($*) by apt-get"
   apt_update
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" ||
+  as_root env DEBIAN_FRONTEND=noninteractive "${APT_GET[@]}" install -q -y --no-install-recommends "$@" ||
     fail "apt-get could not install $purpose." "Its own message stands above; 'apt-get update' helps where lists are old."
 }
 
@@ -163,7 +165,7 @@ need_tools() {
   fi
   install_tool trunk trunk "$TRUNK_VERSION" 6 --locked --no-default-features --features rustls
   # The program must be the very version of the library. Its own lock file names
-  # a withdrawn crate, so not --locked.
+  # a withdrawn crate (of 0.2.130: webpki-roots 1.0.11), so not --locked.
   local version
   version=$(grep -A 1 '^name = "wasm-bindgen"$' Cargo.lock | sed -n 's/^version = "\(.*\)"/\1/p')
   install_tool wasm-bindgen wasm-bindgen-cli "$version" 4
@@ -176,11 +178,44 @@ need_component() {
     fail "$2 is missing, and rustup could not download it." "Please install it beside your Rust."
 }
 
+# Whether a program is a snap: a link to its starter, or, as Ubuntu's packages have it,
+# a script that calls it.
+is_snap() {
+  local path
+  path=$(command -v "$1") || return 1
+  case $path:$(readlink -f "$path") in */snap/* | */snap) return 0 ;; esac
+  head -c 4096 "$path" | grep -aq '/snap/bin/'
+}
+
+# Whether all that apt-get has by that name is a snap, as on Ubuntu.
+brings_snap() {
+  case $(apt-cache show "$1" 2>/dev/null) in *Transitional*snap* | *Version:*1snap1-*) ;; *) return 1 ;; esac
+}
+
+refuse_chromium() {
+  fail "$1 is a snap here, which may not read /tmp and ~/.cache, where the tests keep its files." \
+    "Please remove it ('sudo snap remove chromium', 'sudo apt-get remove chromium-browser') and install Chrome by Google's own package, with the ChromeDriver of its version on the path; then run this again."
+}
+
+refuse_firefox() {
+  fail "$1 is a snap here, which may not read /tmp, where the tests keep its profile." \
+    "Please install Firefox by Mozilla's own package, or put the folder of Mozilla's archive first on the path; then run this again."
+}
+
 need_browser() {
-  if (have chromium || have chromium-browser || have google-chrome) && have chromedriver; then return; fi
+  local name
+  # In the order in which the tests look for it (tests/browser/driver.rs).
+  for name in chromium chromium-browser google-chrome; do
+    if ! have "$name"; then continue; fi
+    if is_snap "$name"; then refuse_chromium "$name"; fi
+    break
+  done
+  if is_snap chromedriver; then refuse_chromium chromedriver; fi
+  if have "$name" && have chromedriver; then return; fi
   need_apt "Chromium" chromium chromium-driver
-  # Ubuntu has them as snaps, by these names.
+  # Ubuntu calls them by these names; only what is made from it has more than snaps there.
   if ! apt_has chromium-driver && apt_has chromium-chromedriver; then
+    if brings_snap chromium-browser || brings_snap chromium-chromedriver; then refuse_chromium "Chromium"; fi
     apt_install "Chromium" chromium-browser chromium-chromedriver
   else
     apt_install "Chromium" chromium-driver chromium
@@ -188,12 +223,19 @@ need_browser() {
 }
 
 need_firefox() {
-  if have firefox-esr || have firefox; then return; fi
+  local name
+  # In the order in which the tests look for it (tests/browser/marionette.rs).
+  for name in firefox-esr firefox; do
+    if ! have "$name"; then continue; fi
+    if is_snap "$name"; then refuse_firefox "$name"; fi
+    return
+  done
   need_apt "Firefox" firefox
   # Debian calls it by the first name, Ubuntu by the second.
   if apt_has firefox-esr || ! apt_has firefox; then
     apt_install "Firefox" firefox-esr
   else
+    if brings_snap firefox; then refuse_firefox "Firefox"; fi
     apt_install "Firefox" firefox
   fi
 }

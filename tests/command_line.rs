@@ -115,6 +115,46 @@ fn a_bad_file_fails_alone_and_in_the_exit_status() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("no verdict on 3 of 4 files"));
 }
 
+#[test]
+fn json_of_a_bad_file_is_its_error_and_the_next_is_heard() {
+    let write = |name: &str, text: &str| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let letter = write("json letter.mp3", "Dear reader, this is no song.");
+    let empty = write("json empty.flac", "");
+    let (chord, papers) = (sound("json good chord.wav", 4, 0.5), papers_network());
+    let output = needledrop(&[
+        "classify".as_ref(),
+        "--json".as_ref(),
+        "--model".as_ref(),
+        &papers,
+        &letter,
+        &empty,
+        &chord,
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    for (line, file) in lines.iter().zip([&letter, &empty, &chord]) {
+        assert_eq!(line["file"], file.to_str().unwrap());
+        assert!(line["model"].is_string(), "{line}");
+    }
+    for (line, error, code) in [(&lines[0], "not audio", "not_audio"), (&lines[1], "empty", "empty")] {
+        assert!(line["error"].as_str().unwrap().contains(error), "{line}");
+        // A name beside it, with what there is to say of it.
+        assert_eq!(line.get(code), Some(&Value::Null), "{line}");
+        assert_eq!((line.get("song"), line.get("clips")), (None, None), "{line}");
+    }
+    assert_eq!(lines[2].get("error"), None, "{text}");
+    assert_eq!(lines[2]["song"]["verdict"], "genre");
+    assert!(lines[2]["genre"].is_string());
+    assert_eq!(lines[2]["clips"].as_array().unwrap().len(), 1);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no verdict on 2 of 3 files"));
+}
+
 /// Names of another age and code page are names.
 #[cfg(target_os = "linux")]
 #[test]

@@ -288,6 +288,105 @@ pub(super) mod tests {
         assert_eq!(serde_json::from_str::<Record>(early).unwrap().title(), "a");
     }
 
+    /// As it stands in people's browsers: what is called otherwise one day is to be read by
+    /// these names still.
+    #[test]
+    fn what_is_kept_today_can_be_read() {
+        let kept = r#"{
+            "file": {"name": "a b.mp3", "size": 4711, "modified": 1700000000000},
+            "ending": {"failed": {"why": {"damaged": {"detail": "no frame"}}}},
+            "info": {
+                "title": "Title", "artist": "Artist", "album": "Album",
+                "codec": "mp3", "sample_rate": 44100, "channels": 2, "seconds": 181.5
+            },
+            "seconds": 180.25,
+            "notices": [
+                {"truncated": {"heard": 180.25, "declared": 181.5}},
+                {"corrupt_packets": {"packets": 2}},
+                {"non_finite": {"samples": 3}},
+                {"repeated": {"seconds": 1.5}}
+            ],
+            "heard_by": {"key": "a digest", "name": "Ears", "genres": ["blues", "jazz"]},
+            "probabilities": [0.75, 0.25],
+            "doubt": "not_sure",
+            "clips": [
+                {"clip": 0, "start": 0.0, "end": 3.0, "shares": "_wA", "refused": true},
+                {"clip": 1, "start": 3.0, "end": 6.0, "shares": "", "refused": false}
+            ],
+            "embedding": [0.5, -1.25],
+            "heard": 1700000000123.0
+        }"#;
+        let damaged = SongProblem::Damaged { detail: "no frame".into() };
+        let clip = |clip: usize, shares: &[u8], refused| {
+            let start = 3.0 * clip as f64;
+            KeptClip { clip, start, end: start + 3.0, shares: Shares::from_bytes(shares), refused }
+        };
+        // No field is left to its default, which is what an unknown name comes to.
+        let expected = Record {
+            file: FileKey { name: "a b.mp3".into(), size: 4711, modified: 1_700_000_000_000 },
+            ending: Ending::Failed { why: damaged.clone() },
+            info: SongInfo {
+                title: Some("Title".into()),
+                artist: Some("Artist".into()),
+                album: Some("Album".into()),
+                codec: "mp3".into(),
+                sample_rate: 44_100,
+                channels: 2,
+                seconds: Some(181.5),
+            },
+            seconds: Some(180.25),
+            notices: vec![
+                SongNotice::Truncated { heard: 180.25, declared: Some(181.5) },
+                SongNotice::CorruptPackets { packets: 2 },
+                SongNotice::NonFinite { samples: 3 },
+                SongNotice::Repeated { seconds: 1.5 },
+            ],
+            heard_by: Some(HeardBy {
+                key: "a digest".into(),
+                name: "Ears".into(),
+                genres: vec!["blues".into(), "jazz".into()],
+            }),
+            probabilities: vec![0.75, 0.25],
+            doubt: Some(Doubt::NotSure),
+            clips: vec![clip(0, &[255, 0], true), clip(1, &[], false)],
+            embedding: vec![0.5, -1.25],
+            heard: 1_700_000_000_123.0,
+        };
+        assert_eq!(serde_json::from_str::<Record>(kept).unwrap(), expected);
+
+        assert_eq!(serde_json::from_str::<Doubt>(r#""not_music""#).unwrap(), Doubt::NotMusic);
+        for (kept, ending) in [
+            (r#""unheard""#, Ending::Unheard),
+            (r#""done""#, Ending::Done),
+            (r#""cancelled""#, Ending::Cancelled),
+        ] {
+            assert_eq!(serde_json::from_str::<Ending>(kept).unwrap(), ending);
+        }
+        let (codec, detail) = (String::from("x"), String::from("y"));
+        for (kept, problem) in [
+            (r#""empty""#, SongProblem::Empty),
+            (r#""folder""#, SongProblem::Folder),
+            (r#""not_audio""#, SongProblem::NotAudio),
+            (r#""no_track""#, SongProblem::NoTrack),
+            (r#"{"codec": {"codec": "x"}}"#, SongProblem::Codec { codec: codec.clone() }),
+            (
+                r#"{"too_long": {"codec": "x", "seconds": 2.5, "limit": 1.5}}"#,
+                SongProblem::TooLong { codec, seconds: 2.5, limit: 1.5 },
+            ),
+            (
+                r#"{"too_short": {"seconds": 0.5, "least": 1.0}}"#,
+                SongProblem::TooShort { seconds: 0.5, least: 1.0 },
+            ),
+            (r#"{"sample_rate": {"sample_rate": 7000}}"#, SongProblem::SampleRate { sample_rate: 7000 }),
+            (r#""not_finite""#, SongProblem::NotFinite),
+            (r#"{"damaged": {"detail": "no frame"}}"#, damaged),
+            (r#"{"unreadable": {"detail": "y"}}"#, SongProblem::Unreadable { detail: detail.clone() }),
+            (r#"{"engine": {"detail": "y"}}"#, SongProblem::Engine { detail }),
+        ] {
+            assert_eq!(serde_json::from_str::<SongProblem>(kept).unwrap(), problem);
+        }
+    }
+
     #[test]
     fn shares_are_probabilities_within_half_a_step() {
         let probabilities = [0.700_1, 0.2, 0.099_9, 0.0];

@@ -17,13 +17,16 @@ use super::{
 };
 use crate::{
     classify::{classifier::Classifier, verdict::argmax},
-    network::weights::{Precision, Weights},
+    network::{
+        experiment::NetworkSpec,
+        weights::{Precision, Weights},
+    },
 };
 
 #[path = "../../tests/common/sounds.rs"]
 mod sounds;
 
-/// Seconds of a clip, by the card of the page's own model.
+/// Seconds of a clip, by the cards of the page's models.
 const CLIP: usize = 3;
 /// Clips of one file, and files of one class: a dozen clips.
 const CLIPS: usize = 3;
@@ -36,14 +39,23 @@ const INSTRUMENTS: [Sound; 2] = [|seed| sounds::plucked(SECONDS, seed), |seed| s
 /// The same instrument in both: only the room differs.
 const ROOMS: [Sound; 2] = [INSTRUMENTS[0], |seed| sounds::in_room(&sounds::plucked(SECONDS, seed), 1.5)];
 
-static OWN: LazyLock<Weights> = LazyLock::new(|| {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/www/model/row8.safetensors");
-    Weights::from_bytes(&std::fs::read(path).unwrap()).unwrap()
+/// The page's models: the paper's network, and its own.
+static MODELS: LazyLock<[Weights; 2]> = LazyLock::new(|| {
+    ["row8", "ears"].map(|model| {
+        let path = format!("{}/www/model/{model}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        Weights::from_bytes(&std::fs::read(path).unwrap()).unwrap()
+    })
 });
 
+/// Features of a clip: all that is there before the first dense layer.
+fn length(weights: &Weights) -> usize {
+    let network = NetworkSpec { dense: Vec::new(), ..weights.card().network.clone() };
+    network.embedding_length().unwrap()
+}
+
 /// Clips of files of each class in turn, seeded from `first` on, with their class.
-fn files(classes: &[Sound], first: u64, count: u64) -> Vec<(usize, Vec<Vec<f32>>)> {
-    let samples = OWN.card().spectrogram.clip_samples();
+fn files(weights: &Weights, classes: &[Sound], first: u64, count: u64) -> Vec<(usize, Vec<Vec<f32>>)> {
+    let samples = weights.card().spectrogram.clip_samples();
     let file = |class: usize, seed: u64| {
         let sound = classes[class](1000 * class as u64 + seed);
         (class, sound.chunks_exact(samples).map(<[f32]>::to_vec).collect())
@@ -62,8 +74,8 @@ fn lesson_of(files: &[(usize, Vec<Vec<f32>>)]) -> Lesson {
 }
 
 /// `[clips, features]` of all files.
-fn features(files: &[(usize, Vec<Vec<f32>>)]) -> Vec<f32> {
-    let mut classifier = Classifier::on_processor(&OWN).unwrap();
+fn features(weights: &Weights, files: &[(usize, Vec<Vec<f32>>)]) -> Vec<f32> {
+    let mut classifier = Classifier::on_processor(weights).unwrap();
     let clips: Vec<Vec<f32>> = files.iter().flat_map(|(_, clips)| clips.clone()).collect();
     let features = pollster::block_on(classifier.features(&clips)).unwrap();
     features.into_iter().flat_map(|clip| clip.expect("no clip is silent")).collect()
@@ -87,31 +99,36 @@ fn accuracy(weights: &Weights, files: &[(usize, Vec<Vec<f32>>)]) -> f32 {
 
 /// Teaches two classes by a dozen clips each, and tries them on files of which
 /// nothing was learnt.
-fn taught(classes: &[Sound]) -> (Taught, f32) {
-    let taught_by = files(classes, 0, FILES);
-    let taught = teach(&OWN, &lesson_of(&taught_by), &features(&taught_by), |_, _| {}).unwrap();
+fn taught(weights: &Weights, classes: &[Sound]) -> (Taught, f32) {
+    let taught_by = files(weights, classes, 0, FILES);
+    let features = features(weights, &taught_by);
+    let taught = teach(weights, &lesson_of(&taught_by), &features, |_, _| {}).unwrap();
     // As it would be saved and loaded again.
     let saved = Weights::from_bytes(&taught.weights.to_bytes(Precision::F16).unwrap()).unwrap();
-    let accuracy = accuracy(&saved, &files(classes, 100, 10));
+    let accuracy = accuracy(&saved, &files(weights, classes, 100, 10));
     (taught, accuracy)
 }
 
 #[test]
 fn two_instruments_are_told_apart() {
-    let (taught, accuracy) = taught(&INSTRUMENTS);
-    let held_out = taught.held_out.unwrap();
-    println!("instruments: {held_out:?}, new files {accuracy}");
-    assert_eq!((held_out.files, held_out.clips()), (8, 24));
-    assert!(held_out.files_right == 8 && held_out.clips_right() > 21);
-    assert!(accuracy > 0.9);
+    for weights in &*MODELS {
+        let (taught, accuracy) = taught(weights, &INSTRUMENTS);
+        let (held_out, model) = (taught.held_out.unwrap(), &weights.card().name);
+        println!("instruments by {model}: {held_out:?}, new files {accuracy}");
+        assert_eq!((held_out.files, held_out.clips()), (8, 24), "{model}");
+        assert!(held_out.files_right == 8 && held_out.clips_right() > 21, "{model}: {held_out:?}");
+        assert!(accuracy > 0.9, "{model}: {accuracy}");
+    }
 }
 
 #[test]
 fn two_rooms_are_told_apart() {
-    let (taught, accuracy) = taught(&ROOMS);
-    let held_out = taught.held_out.unwrap();
-    println!("rooms: {held_out:?}, new files {accuracy}");
-    assert!(accuracy > 0.9);
+    for weights in &*MODELS {
+        let (taught, accuracy) = taught(weights, &ROOMS);
+        let (held_out, model) = (taught.held_out.unwrap(), &weights.card().name);
+        println!("rooms by {model}: {held_out:?}, new files {accuracy}");
+        assert!(accuracy > 0.9, "{model}: {accuracy}");
+    }
 }
 
 /// Rows of features and their classes.
@@ -125,8 +142,8 @@ fn told_apart(learnt: &Rows, new: &Rows) -> usize {
 }
 
 /// The maps of the last convolution for each clip, and the hidden layer's.
-fn maps_and_hidden(files: &[(usize, Vec<Vec<f32>>)]) -> (Rows, Rows) {
-    let mut classifier = Classifier::on_processor(&OWN).unwrap();
+fn maps_and_hidden(weights: &Weights, files: &[(usize, Vec<Vec<f32>>)]) -> (Rows, Rows) {
+    let mut classifier = Classifier::on_processor(weights).unwrap();
     let (mut maps, mut hidden) = (Vec::new(), Vec::new());
     for (class, clips) in files {
         let features = pollster::block_on(classifier.features(clips)).unwrap();
@@ -139,33 +156,43 @@ fn maps_and_hidden(files: &[(usize, Vec<Vec<f32>>)]) -> (Rows, Rows) {
 
 #[test]
 fn the_maps_know_more_of_a_room_than_the_hidden_layer() {
-    let (maps, hidden) = maps_and_hidden(&files(&ROOMS, 0, FILES));
-    let (new_maps, new_hidden) = maps_and_hidden(&files(&ROOMS, 100, 10));
-    let (by_maps, by_hidden) = (told_apart(&maps, &new_maps), told_apart(&hidden, &new_hidden));
-    println!("clips of new files told apart by the maps {by_maps}, by the hidden layer {by_hidden}, of 60");
-    assert!(by_maps >= by_hidden);
+    for weights in &*MODELS {
+        let (maps, hidden) = maps_and_hidden(weights, &files(weights, &ROOMS, 0, FILES));
+        let (new_maps, new_hidden) = maps_and_hidden(weights, &files(weights, &ROOMS, 100, 10));
+        let (by_maps, by_hidden) = (told_apart(&maps, &new_maps), told_apart(&hidden, &new_hidden));
+        let model = &weights.card().name;
+        println!(
+            "clips of new files told apart by {model}: by the maps {by_maps}, by the hidden layer {by_hidden}, of 60"
+        );
+        assert!(by_maps >= by_hidden, "{model}: {by_maps}, {by_hidden}");
+    }
 }
 
 #[test]
 fn a_lesson_is_learnt_the_same_twice() {
-    let files = files(&INSTRUMENTS, 0, 2);
-    let (lesson, features) = (lesson_of(&files), features(&files));
-    let mut told = Vec::new();
-    let first = teach(&OWN, &lesson, &features, |done, all| told.push((done, all))).unwrap();
-    assert_eq!(first, teach(&OWN, &lesson, &features, |_, _| {}).unwrap());
-    assert!(told.is_sorted() && told.last().is_some_and(|(done, all)| done == all));
-    let card = first.weights.card();
-    assert_eq!((&card.genres, card.embedding_length), (&lesson.classes, 512));
-    assert_eq!(card.network.blocks, OWN.card().network.blocks);
+    assert_eq!(length(&MODELS[0]), 512);
+    for weights in &*MODELS {
+        let files = files(weights, &INSTRUMENTS, 0, 2);
+        let (lesson, features) = (lesson_of(&files), features(weights, &files));
+        let mut told = Vec::new();
+        let first = teach(weights, &lesson, &features, |done, all| told.push((done, all))).unwrap();
+        assert_eq!(first, teach(weights, &lesson, &features, |_, _| {}).unwrap());
+        assert!(told.is_sorted() && told.last().is_some_and(|(done, all)| done == all));
+        let card = first.weights.card();
+        assert_eq!((&card.genres, card.embedding_length), (&lesson.classes, length(weights)));
+        assert_eq!(card.network.blocks, weights.card().network.blocks);
+    }
 }
 
 #[test]
 fn one_file_of_a_class_cannot_be_measured() {
-    let mut files = files(&INSTRUMENTS, 0, 2);
-    files.pop();
-    let taught = teach(&OWN, &lesson_of(&files), &features(&files), |_, _| {}).unwrap();
-    assert_eq!(taught.held_out, None);
-    assert!(taught.weights.card().scores.is_empty());
+    for weights in &*MODELS {
+        let mut files = files(weights, &INSTRUMENTS, 0, 2);
+        files.pop();
+        let taught = teach(weights, &lesson_of(&files), &features(weights, &files), |_, _| {}).unwrap();
+        assert_eq!(taught.held_out, None);
+        assert!(taught.weights.card().scores.is_empty());
+    }
 }
 
 #[test]
@@ -176,15 +203,19 @@ fn what_cannot_be_learnt_is_refused() {
         recordings: recordings.iter().map(|&(class, clips)| Recording { class, clips }).collect(),
         date: String::new(),
     };
-    let problem = |lesson: &Lesson, features: &[f32]| teach(&OWN, lesson, features, |_, _| {}).unwrap_err();
-    assert_eq!(problem(&lesson(&["a"], &[(0, 1)]), &[]), LessonProblem::TooFewClasses);
-    assert_eq!(problem(&lesson(&["a", " "], &[]), &[]), LessonProblem::Unnamed { class: 1 });
-    assert_eq!(problem(&lesson(&["a", "A "], &[]), &[]), LessonProblem::Doubled { name: "A".into() });
-    let silent = lesson(&["a", "b"], &[(0, 1), (1, 0)]);
-    assert_eq!(problem(&silent, &[0.0; 512]), LessonProblem::NoSound { class: "b".into() });
-    let fine = lesson(&["a", "b"], &[(0, 1), (1, 1)]);
-    assert_eq!(problem(&fine, &[0.0; 3]), LessonProblem::Size { found: 3, expected: 1024 });
-    let beyond = lesson(&["a", "b"], &[(0, 1), (1, 1), (2, usize::MAX)]);
-    assert!(matches!(problem(&beyond, &[0.0; 3]), LessonProblem::Size { .. }));
-    assert_eq!(problem(&fine, &[f32::NAN; 1024]), LessonProblem::NotFinite);
+    for weights in &*MODELS {
+        let length = length(weights);
+        let problem =
+            |lesson: &Lesson, features: &[f32]| teach(weights, lesson, features, |_, _| {}).unwrap_err();
+        assert_eq!(problem(&lesson(&["a"], &[(0, 1)]), &[]), LessonProblem::TooFewClasses);
+        assert_eq!(problem(&lesson(&["a", " "], &[]), &[]), LessonProblem::Unnamed { class: 1 });
+        assert_eq!(problem(&lesson(&["a", "A "], &[]), &[]), LessonProblem::Doubled { name: "A".into() });
+        let silent = lesson(&["a", "b"], &[(0, 1), (1, 0)]);
+        assert_eq!(problem(&silent, &vec![0.0; length]), LessonProblem::NoSound { class: "b".into() });
+        let fine = lesson(&["a", "b"], &[(0, 1), (1, 1)]);
+        assert_eq!(problem(&fine, &[0.0; 3]), LessonProblem::Size { found: 3, expected: 2 * length });
+        let beyond = lesson(&["a", "b"], &[(0, 1), (1, 1), (2, usize::MAX)]);
+        assert!(matches!(problem(&beyond, &[0.0; 3]), LessonProblem::Size { .. }));
+        assert_eq!(problem(&fine, &vec![f32::NAN; 2 * length]), LessonProblem::NotFinite);
+    }
 }

@@ -1,7 +1,7 @@
 //! Inside the network: the example that every link finds, and a song's clips
 //! whose values are those of its verdicts.
 
-use std::{fs, path::Path, thread, time::Duration};
+use std::{fs, path::Path};
 
 use needledrop::network::weights::Weights;
 use serde_json::json;
@@ -29,9 +29,11 @@ fn press(browser: &Browser, key: &str) {
     }
 }
 
+/// The code of the open step.
+const STEP: &str = "document.querySelector('[data-testid=inside-panel]').dataset.step";
+
 fn step(browser: &Browser) -> String {
-    let step = browser.eval("document.querySelector('[data-testid=inside-panel]').dataset.step");
-    step.as_str().unwrap().to_owned()
+    browser.eval(STEP).as_str().unwrap().to_owned()
 }
 
 /// Whether every picture of the open step has more than one colour.
@@ -62,19 +64,24 @@ fn a_link_opens_the_example_at_a_step_and_a_filter() {
         press(&browser, "ArrowLeft");
     }
     browser.wait_until("location.hash.includes('stage=wave')", LIMIT);
-    let mut steps = vec![];
-    for _ in 0..STEPS {
+    browser.wait_until(&format!("{STEP} === 'wave'"), LIMIT);
+    let mut steps = vec![step(&browser)];
+    browser.wait_until(DRAWN, LIMIT);
+    for _ in 1..STEPS {
+        let before = step(&browser);
+        press(&browser, "ArrowRight");
+        browser.wait_until(&format!("{STEP} !== '{before}'"), LIMIT);
         steps.push(step(&browser));
         browser.wait_until(DRAWN, LIMIT);
-        press(&browser, "ArrowRight");
-        thread::sleep(Duration::from_millis(50));
     }
     let convolutions = (1..=6).map(|layer| format!("conv{layer}"));
     let expected = ["wave", "frame", "spectrum", "mel", "decibels", "picture"].map(str::to_owned);
     let expected = expected.into_iter().chain(convolutions).chain(["dense".into(), "softmax".into()]);
     assert_eq!(steps, expected.collect::<Vec<_>>());
 
-    // At the end of the way the button that led there has the keyboard still.
+    // At the end of the way there is no step more.
+    press(&browser, "ArrowRight");
+    // The button that led there has the keyboard still.
     press(&browser, "ArrowLeft");
     browser.wait_until("location.hash.includes('stage=dense')", LIMIT);
     focus_and_press(&browser, "[data-testid=inside-on]");

@@ -9,6 +9,7 @@ use needledrop::network::{
 
 use crate::{
     build,
+    library::stored,
     page::{Browser, Options},
     server::Server,
     songs::{AT_REST, KEEP_TRACKS, LIMIT, TRACKS, excerpt, folder, open, results},
@@ -37,20 +38,15 @@ fn what_was_heard_stands_in_a_list_until_it_is_forgotten() {
     browser.assert_content();
 }
 
-/// How often the bars move in `SECONDS`. Bars that move together are one time:
-/// the verdicts lie further apart than a tenth of a second.
-const COUNT_VERDICTS: &str = "(async () => {
-  let count = 0, last = -Infinity;
-  const watch = new MutationObserver(() => {
-    if (performance.now() - last > 100) count += 1;
+/// Counts from now on, in `moves`, how often the bars move. Bars that move together are
+/// one time: the verdicts lie further apart than a tenth of a second.
+const COUNT_VERDICTS: &str = "window.moves = 0;
+  let last = -Infinity;
+  new MutationObserver(() => {
+    if (performance.now() - last > 100) moves += 1;
     last = performance.now();
-  });
-  watch.observe(document.querySelector('[data-testid=live] .bars'),
-    { subtree: true, childList: true, characterData: true, attributes: true });
-  await new Promise((done) => setTimeout(done, SECONDS * 1000));
-  watch.disconnect();
-  return count;
-})()";
+  }).observe(document.querySelector('[data-testid=live] .bars'),
+    { subtree: true, childList: true, characterData: true, attributes: true });";
 
 #[test]
 fn what_sounds_has_a_verdict_twice_a_second() {
@@ -60,7 +56,9 @@ fn what_sounds_has_a_verdict_twice_a_second() {
     browser.wait_until(ENGINE_RUNS, LIMIT);
     browser.click("[data-testid=listen]");
     browser.wait_for("[data-testid=history]", LIMIT);
-    let verdicts = browser.eval(&COUNT_VERDICTS.replace("SECONDS", "5"));
+    let verdicts = browser.eval(&format!(
+        "(async () => {{ {COUNT_VERDICTS} await new Promise((done) => setTimeout(done, 5000)); return moves; }})()"
+    ));
     println!("{verdicts} verdicts in 5 seconds");
     assert!(verdicts.as_u64().unwrap() >= 10, "{verdicts}");
 }
@@ -148,8 +146,9 @@ fn what_sounds_keeps_the_names_of_the_model_that_hears_it() {
     browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
     browser.drop_files("[data-testid=drop-zone]", &[&file]);
     browser.wait_until("document.querySelector('[data-testid=model-choice]').value !== '0'", LIMIT);
-    // For some verdicts more.
-    std::thread::sleep(Duration::from_secs(2));
+    // The first may have been on its way before.
+    browser.eval(&format!("(() => {{ {COUNT_VERDICTS} }})()"));
+    browser.wait_until("moves >= 2", LIMIT);
     let said = browser.text("[data-testid=live]");
     assert!(!said.contains("other"), "{said}");
 }
@@ -191,6 +190,8 @@ fn the_sound_of_a_tab_is_heard_and_kept_as_a_song() {
     browser.click("[data-testid=listen]");
     browser.wait_until(AT_REST, LIMIT);
     assert_eq!(results(&browser)[0]["state"], "done");
+    // It lies in no file: it is kept without being asked for.
+    browser.wait_until(&format!("{}.then((sounds) => sounds.length === 1)", stored("sounds")), LIMIT);
     browser.assert_content();
 }
 

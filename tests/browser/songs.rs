@@ -2,9 +2,11 @@
 //! line's verdicts on the same files.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -57,9 +59,15 @@ fn result<'a>(results: &'a [Value], file: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("{file} is not among {results:#?}"))
 }
 
-/// A folder for the files of one test.
+/// A folder for the files of one test, empty where it is asked for first: an earlier
+/// run may have had others.
 pub(crate) fn folder(name: &str) -> PathBuf {
+    static EMPTIED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("songs").join(name);
+    let mut emptied = EMPTIED.lock().unwrap_or_else(PoisonError::into_inner);
+    if emptied.insert(name.to_owned()) && folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
     fs::create_dir_all(&folder).unwrap();
     folder
 }
@@ -148,30 +156,41 @@ fn heard_by(model: Option<&Path>, files: &[PathBuf]) -> Vec<Value> {
     lines
 }
 
+/// Holds that two lists of probabilities say the same; silence has none.
+fn assert_same_probabilities(found: &Value, expected: &Value, whose: &str) {
+    let [found, expected] = [found, expected].map(|list| list.as_array().unwrap());
+    assert_eq!(found.len(), expected.len(), "{whose}: probabilities");
+    let differences =
+        found.iter().zip(expected).map(|(a, b)| (a.as_f64().unwrap() - b.as_f64().unwrap()).abs());
+    let largest = differences.fold(0.0, f64::max);
+    assert!(largest < TOLERANCE, "{whose}: {largest}");
+}
+
 pub(crate) fn assert_same_verdicts(song: &Value, expected: &Value) {
     assert_eq!(song["state"], "done", "{song:#}");
     let (found, expected_clips) = (song["clips"].as_array().unwrap(), expected["clips"].as_array().unwrap());
     assert_eq!(found.len(), expected_clips.len(), "{}: clips", song["file"]);
     assert!(!found.is_empty());
     for (clip, expected) in found.iter().zip(expected_clips) {
-        assert_eq!(clip["clip"], expected["clip"]);
-        let pairs = clip["probabilities"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .zip(expected["probabilities"].as_array().unwrap());
-        let differences = pairs.map(|(a, b)| (a.as_f64().unwrap() - b.as_f64().unwrap()).abs());
-        let largest = differences.fold(0.0, f64::max);
-        assert!(largest < TOLERANCE, "{}, clip {}: {largest}", song["file"], clip["clip"]);
+        let whose = format!("{}, clip {}", song["file"], clip["clip"]);
+        assert_eq!(clip["clip"], expected["clip"], "{whose}");
+        assert_same_probabilities(&clip["probabilities"], &expected["probabilities"], &whose);
+        assert!(clip["refused"].is_boolean());
+        assert_eq!(clip["refused"], expected["refused"], "{whose}");
     }
+    let whose = song["file"].to_string();
+    assert!(song["verdict"].is_string());
+    assert_eq!(song["verdict"], expected["song"]["verdict"], "{whose}");
+    // The command line says nothing of a silent song's.
+    let silence = json!([]);
+    let expected = expected["song"].get("probabilities").unwrap_or(&silence);
+    assert_same_probabilities(&song["probabilities"], expected, &whose);
 }
 
 #[test]
 fn every_format_has_the_command_lines_verdicts() {
     let folder = folder("formats");
     let album = folder.join("album");
-    // An earlier run may have had other songs.
-    _ = fs::remove_dir_all(&album);
     fs::create_dir_all(album.join("side b")).unwrap();
     let originals = songs(&folder);
     let mut dropped = Vec::new();

@@ -217,6 +217,31 @@ fn record(browser: &Browser, number: usize) {
 }
 
 #[test]
+fn a_class_that_is_removed_does_not_leave_the_microphone_on() {
+    let server = Server::start(&build::folder(), "/");
+    let sound = file(&folder("teach-removed"), INSTRUMENTS[0], 0);
+    let browser = open_view(&server, &Options { microphone: Some(sound), ..Options::default() });
+    browser.click("[data-testid=teach-add-class]");
+    let third = ".teach-class:nth-of-type(4)";
+    browser.wait_for(third, LIMIT);
+    browser.wait_until(
+        &format!("document.querySelector('{third} [data-testid=teach-record]')?.ariaDisabled === 'false'"),
+        LIMIT,
+    );
+    browser.click(&format!("{third} [data-testid=teach-record]"));
+    browser.wait_for(&format!("{third} [data-testid=teach-record].on"), LIMIT);
+    browser.click(&format!("{third} [data-testid=teach-remove-class]"));
+    // The others can record, and what was heard so far is a song like any other.
+    browser.wait_until(
+        "[...document.querySelectorAll('[data-testid=teach-record]')].map((button) => button.innerText.trim())
+           .join() === 'Record,Record'",
+        LIMIT,
+    );
+    browser.wait_until("JSON.parse(window.needledrop.results()).length === 1", LIMIT);
+    browser.assert_content();
+}
+
+#[test]
 fn a_recording_becomes_an_example_of_its_class() {
     let server = Server::start(&build::folder(), "/");
     let sound = file(&folder("teach-recorded"), INSTRUMENTS[0], 0);

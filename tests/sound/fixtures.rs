@@ -4,6 +4,7 @@
 use std::{
     f64::consts::TAU,
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicUsize, Ordering},
@@ -168,11 +169,12 @@ pub(crate) fn encode(format: Format, signal: Signal) -> Vec<u8> {
     encode_with(format.name, format.extension, format.options, signal)
 }
 
-/// The bytes of `signal` as ffmpeg writes them with `options`; `name` and
-/// options belong together, because the file is kept for the next run.
+/// The bytes of `signal` as ffmpeg writes them with `options`. The file is kept for
+/// the next run, under a name that goes with both.
 pub(crate) fn encode_with(name: &str, extension: &str, options: &[&str], signal: Signal) -> Vec<u8> {
     let Signal { sample_rate, channels } = signal;
-    let path = folder().join(format!("{name}-{sample_rate}-{channels}.{extension}"));
+    let digest = digest(options, signal);
+    let path = folder().join(format!("{name}-{sample_rate}-{channels}-{digest}.{extension}"));
     if !path.exists() {
         let raw = unique("raw", "wav");
         signal.write(&raw);
@@ -183,6 +185,18 @@ pub(crate) fn encode_with(name: &str, extension: &str, options: &[&str], signal:
         fs::rename(encoded, &path).unwrap();
     }
     fs::read(path).unwrap()
+}
+
+/// Another one where the options are others, or the signal; of that, one sample in
+/// a thousand tells.
+fn digest(options: &[&str], signal: Signal) -> String {
+    let mut hasher = DefaultHasher::new();
+    options.hash(&mut hasher);
+    signal.frames().hash(&mut hasher);
+    for frame in (0..signal.frames()).step_by(997) {
+        (0..signal.channels).for_each(|channel| signal.sample(frame, channel).to_bits().hash(&mut hasher));
+    }
+    format!("{:08x}", hasher.finish() >> 32)
 }
 
 fn folder() -> PathBuf {
