@@ -222,7 +222,7 @@ fn a_class_that_is_removed_does_not_leave_the_microphone_on() {
     let sound = file(&folder("teach-removed"), INSTRUMENTS[0], 0);
     let browser = open_view(&server, &Options { microphone: Some(sound), ..Options::default() });
     browser.click("[data-testid=teach-add-class]");
-    let third = ".teach-class:nth-of-type(4)";
+    let third = ".teach-class:nth-of-type(3)";
     browser.wait_for(third, LIMIT);
     browser.wait_until(
         &format!("document.querySelector('{third} [data-testid=teach-record]')?.ariaDisabled === 'false'"),
