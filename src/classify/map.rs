@@ -189,8 +189,8 @@ impl ClipMap {
     /// Whether a model's sounds belong on this map: whether its card is the same
     /// but for what people call the model and may do with it.
     pub fn is_of(&self, card: &ModelCard) -> bool {
-        let ModelCard { name, licence, .. } = self.card.clone();
-        self.card == ModelCard { name, licence, ..card.clone() }
+        let ModelCard { name, licence, .. } = &self.card;
+        self.card == ModelCard { name: name.clone(), licence: licence.clone(), ..card.clone() }
     }
 
     /// Where a sound with this embedding, `[embedding_length]`, belongs; `None`
@@ -198,7 +198,13 @@ impl ClipMap {
     pub fn place(&self, embedding: &[f32]) -> Option<Landing> {
         let at = self.space.components(embedding)?;
         let mut near = self.space.squared_distances(&at);
-        near.sort_by(|(a, at_a), (b, at_b)| a.total_cmp(b).then(at_a.cmp(at_b)));
+        let nearer = |(a, at_a): &(f32, usize), (b, at_b): &(f32, usize)| a.total_cmp(b).then(at_a.cmp(at_b));
+        // Of a thousand a dozen are needed.
+        if self.space.neighbours < near.len() {
+            near.select_nth_unstable_by(self.space.neighbours, nearer);
+            near.truncate(self.space.neighbours);
+        }
+        near.sort_by(nearer);
         let nearest = near.first()?.0;
         // Within what the steps can tell apart a sound is the clip itself.
         let itself = nearest <= self.space.resolution().powi(2);
