@@ -764,6 +764,42 @@ fn a_song_that_is_kept_is_heard_again_without_its_file() {
     browser.assert_content();
 }
 
+/// A page of which the browser keeps what `script` leaves of it, with two songs heard.
+fn with_a_store_that_fails(server: &Server, name: &str, script: &str) -> Browser {
+    let browser = open(server, &Options::default());
+    browser.before_every_page(&format!("{KEEP_SOUND}; {script}"));
+    browser.reload();
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    drop_all(&browser, &songs(&folder(name))[..2]);
+    go(&browser, "library");
+    wait_for_rows(&browser, 2);
+    browser.wait_for("[data-testid=not-kept]", LIMIT);
+    browser
+}
+
+#[test]
+fn without_room_for_songs_their_verdicts_are_kept() {
+    let server = Server::start(&build::folder(), "/");
+    let full = "const put = IDBObjectStore.prototype.put;
+      IDBObjectStore.prototype.put = function (...all) {
+        if (this.name === 'sounds') throw new DOMException('no room', 'QuotaExceededError');
+        return put.apply(this, all);
+      };";
+    let browser = with_a_store_that_fails(&server, "library-full", full);
+    wait_for_records(&browser, 2);
+    assert_eq!(browser.eval(&format!("{}.then((sounds) => sounds.length)", stored("sounds"))), 0);
+    browser.assert_content();
+}
+
+#[test]
+fn without_a_store_songs_are_heard_and_it_is_said() {
+    let server = Server::start(&build::folder(), "/");
+    let none = "Object.defineProperty(window, 'indexedDB', { get: () => undefined });";
+    let browser = with_a_store_that_fails(&server, "library-absent", none);
+    assert!(results(&browser).iter().all(|song| song["state"] == "done"));
+    browser.assert_content();
+}
+
 /// Another model's genre of the same number is another genre.
 #[test]
 fn why_is_asked_of_the_model_that_heard_the_song() {
