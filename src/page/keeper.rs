@@ -399,6 +399,7 @@ impl Keeper {
             shelf.expected.remove(&key);
             shelf.heard.remove(&key);
             shelf.handles.remove(&key);
+            shelf.recordings.remove(&key);
         });
         drop(self.take_back(&song.file));
         self.change(Change::Forget(key));
@@ -430,6 +431,7 @@ impl Keeper {
             shelf.heard.retain(|key| keys.contains(key));
             shelf.handles.retain(|key, _| keys.contains(key));
         });
+        self.with(|shelf| shelf.recordings.clear());
         self.change(Change::ForgetAllBut(keys));
         self.kept.try_update(std::mem::take).unwrap_or_default()
     }
@@ -511,6 +513,7 @@ impl Keeper {
         self.try_anew();
         browser::remember(KEEP_SOUND, if keep { "yes" } else { "no" });
         if !keep {
+            self.with(|shelf| shelf.recordings.clear());
             return self.change(Change::ForgetSounds);
         }
         spawn_local(async move {

@@ -198,8 +198,13 @@ impl Microphone {
             self.state.set(Listening::Asking(source));
             let (line, port) = match Line::open(self, desk, source).await {
                 Ok(open) => open,
+                Err(_) if self.starts.get_value() != start => return,
                 Err(problem) => return self.give_up(desk, problem),
             };
+            // Called off while the person was asked.
+            if self.starts.get_value() != start {
+                return line.close();
+            }
             let sample_rate = line.context.sample_rate() as u32;
             self.line.set_value(Some(line));
             if source == Source::Shared && !self.engine_comes(desk, source, start).await {
@@ -269,7 +274,7 @@ impl Microphone {
     /// Has it heard no more, or not at all; what it heard is kept.
     pub(crate) fn end(self, desk: Desk) {
         match self.state.get_untracked() {
-            Listening::Waiting(_) => self.call_off(desk),
+            Listening::Waiting(_) | Listening::Asking(_) => self.call_off(desk),
             _ => self.stop(desk),
         }
     }

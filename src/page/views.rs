@@ -293,7 +293,8 @@ impl Router {
     /// Goes back to where songs are listed, as it was when one of them was opened.
     pub(crate) fn go_back(self) {
         let Place { view, parameters } = self.songs_at.get_value();
-        self.go(view, parameters);
+        // Neither what was presented nor which network was asked for is chosen once more.
+        self.go(view, parameters.without(PRESENT).without(MODEL.0));
     }
 
     /// Writes the open view's state into the address, without an entry for the

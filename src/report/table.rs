@@ -177,7 +177,9 @@ fn over_seeds(results: &[RunResult]) -> String {
         let (least, most) = (tracks.clone().fold(f64::MAX, f64::min), tracks.fold(0.0, f64::max));
         let others: Vec<&Scores> =
             alike.iter().filter_map(|result| result.parts.test_other_artists.as_ref()).collect();
-        let of_others = if others.len() == tests.len() {
+        // Older results count artists, and give a genre's interval, in another way.
+        let is_new = tests.iter().all(|scores| scores.track_loss.is_some());
+        let of_others = if is_new && others.len() == tests.len() {
             let tracks: usize = others.iter().map(|scores| scores.tracks).sum();
             format!(
                 "{} | {} | {tracks}",
@@ -199,9 +201,7 @@ fn over_seeds(results: &[RunResult]) -> String {
             100.0 * share(|scores| scores.refused),
             100.0 * share(|scores| scores.unsure),
         );
-        if first.genres == GENRES
-            && tests.iter().all(|scores| scores.genres.iter().all(|genre| genre.tracks.is_some()))
-        {
+        if is_new && first.genres == GENRES {
             let cells = (0..GENRES.len()).map(|genre| {
                 let each = tests.iter().filter_map(|scores| scores.genres.get(genre)?.tracks);
                 percent(&Estimate::mean(&each.collect::<Vec<_>>()))

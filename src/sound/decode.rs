@@ -46,6 +46,13 @@ const LOUDEST: f32 = 1e9;
 /// times of a damaged file.
 const LONGEST_GAP: f64 = 60.0;
 
+/// Seconds that count as lost where nothing else says so: times that were once rounded to
+/// milliseconds, as WebM has them, jump by less.
+const LEAST_GAP: f64 = 0.02;
+
+/// Seconds of such silence in a song: a file of a few bytes can claim weeks.
+const MOST_SILENCE: f64 = 600.0;
+
 /// Seconds of such silence in a block.
 const SILENT_BLOCK: f64 = 0.1;
 
@@ -153,6 +160,8 @@ struct Gap {
     end: Option<Timestamp>,
     /// Whether something was lost since.
     lost: bool,
+    /// Seconds of silence so far.
+    filled: f64,
     /// Samples a channel of silence still to be handed out.
     owed: usize,
     /// What comes after them.
@@ -287,16 +296,16 @@ impl Decoder {
     fn missing_before(&mut self, packet: &Packet) -> usize {
         // From here on it is told of what comes after.
         let Some(end) = self.gap.end.as_mut().map(|end| std::mem::replace(end, packet.pts)) else { return 0 };
-        let seconds = self.demuxer.between(end, packet.pts).unwrap_or(0.0).min(LONGEST_GAP);
-        let frames = (seconds * f64::from(self.sample_rate)).round() as usize;
-        if self.gap.lost {
-            return frames;
-        }
-        if frames > 0 && self.demuxer.loses_silently() {
+        let longest = LONGEST_GAP.min(MOST_SILENCE - self.gap.filled);
+        let seconds = self.demuxer.between(end, packet.pts).unwrap_or(0.0).min(longest);
+        if !self.gap.lost {
+            if seconds < LEAST_GAP || !self.demuxer.loses_silently() {
+                return 0;
+            }
             self.tally.count_damage("frames are missing".into());
-            return frames;
         }
-        0
+        self.gap.filled += seconds;
+        (seconds * f64::from(self.sample_rate)).round() as usize
     }
 
     /// Decodes one packet; `false` where that gives no sample.
@@ -341,7 +350,7 @@ impl Decoder {
     }
 
     fn restart(&mut self) {
-        self.gap = Gap::default();
+        self.gap = Gap { filled: self.gap.filled, ..Gap::default() };
         match make_codec(&self.demuxer) {
             Ok(codec) => self.codec = codec,
             Err(error) => {

@@ -142,6 +142,27 @@ fn a_header_that_announces_gigabytes_takes_none() {
     assert!(song.as_ref().is_ok_and(|song| song.mono.len() <= 4), "{:?}", song.map(|song| song.mono.len()));
 }
 
+/// WebM has times in whole milliseconds, and an Ogg that was made of one has them too: they jump
+/// by some samples from page to page, and nothing is missing.
+#[test]
+fn an_ogg_made_of_webm_has_no_holes() {
+    let signal = Signal { sample_rate: 44_100, channels: 2 };
+    let webm = encode_with("rounded", "webm", &["-c:a", "libvorbis", "-q:a", "4"], signal);
+    let folder = tempfile::tempdir().unwrap();
+    let [from, to] = ["rounded.webm", "rounded.ogg"].map(|name| folder.path().join(name));
+    std::fs::write(&from, webm).unwrap();
+    let copied = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(&from)
+        .args(["-c", "copy"])
+        .arg(&to)
+        .status();
+    assert!(copied.unwrap().success());
+    let song = decode(std::fs::read(&to).unwrap()).unwrap();
+    assert!((SECONDS - 0.05..SECONDS + 0.05).contains(&song.seconds), "{} s", song.seconds);
+    assert_eq!(song.notices, []);
+}
+
 /// Broadcasters' recordings. Of the delay of its filter banks no file says anything, and
 /// ffmpeg's encoder leaves out as much at the end.
 #[test]

@@ -46,6 +46,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(Arguments { runs, output, page, model, replace }: &Arguments) -> anyhow::Result<ExitCode> {
+    let model = model.as_deref().map(pages_model).transpose()?;
+    if page.is_some() && model.is_none() {
+        eprintln!("Without --model the page says nothing of what the model that it loads scores.");
+    }
     let mut results = BTreeMap::new();
     for folder in runs {
         let path = run::result(folder);
@@ -91,7 +95,6 @@ pub(crate) fn run(Arguments { runs, output, page, model, replace }: &Arguments) 
     write(&path, &table(&results))?;
     println!("Table of {} results in {}", all.len(), path.display());
     if let Some(page) = page {
-        let model = model.as_deref().map(pages_model).transpose()?;
         let named = all.iter().map(|(name, result)| (name.as_str(), result));
         let experiments = Experiments::new(named, model.as_ref());
         if let (Some(PagesModel { name, weights }), None) = (&model, &experiments.shipped) {

@@ -237,6 +237,7 @@ fn RecordButton(
         Listening::Waiting(_) if is_mine() => t!("microphone.waiting"),
         Listening::Asking(_) if is_mine() => t!("microphone.asking"),
         Listening::Keeping(_) if is_mine() => t!("microphone.keeping"),
+        Listening::Waiting(_) if is_others() => t!("microphone.waiting"),
         _ if is_others() => t!("microphone.stop"),
         _ => t!("teach.record"),
     };
