@@ -37,22 +37,29 @@ trap 'rm -rf "$run"' EXIT
 date +%F
 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null ||
     grep -m1 'model name' /proc/cpuinfo | cut -d: -f2
-# Compiling and tuning stand in the first steps: a second process takes more of them than the
-# first, and what it takes longer is counted. On a GPU steps are counted in eights.
+# The first steps may be slower: a second process takes more than the first, and what it takes
+# longer is counted. On a GPU steps are counted in eights. In f32 burn's tuning may take tf32.
 first=${BENCH_FIRST:-16} steps=${BENCH_STEPS:-96}
-for count in "$first" $((first + steps)); do
-    "$needledrop" train "$archive" --row 8 --recipe plain --device "$device" --max-steps "$count" -o "$run/$count" |
-        { grep ' a step$' || true; }
-done | awk -v first="$first" -v steps="$steps" -v device="$device" '
-    { s[NR] = $4; taken = $1 }
-    END {
-        if (NR != 2 || taken != first + steps) {
-            print "bench-gpu: an epoch of this archive has fewer than " first + steps " steps" >"/dev/stderr"
-            exit 1
-        }
-        printf "%-40s %7.1f ms a step (%.1f s for the first %d)\n", "needledrop on " device,
-            1000 * (s[2] - s[1]) / steps, s[1], first
-    }'
+# Vulkan has no sums of bfloat16.
+precisions=(float32)
+case $device in cuda | flex) precisions+=(bfloat16) ;; esac
+for precision in "${precisions[@]}"; do
+    options=()
+    [ "$precision" = float32 ] || options=(--bf16)
+    for count in "$first" $((first + steps)); do
+        "$needledrop" train "$archive" --row 8 --recipe plain --device "$device" "${options[@]}" --max-steps "$count" \
+            -o "$run/$precision-$count" | { grep -E ' a step$|^Programs ' || true; }
+    done | awk -v first="$first" -v steps="$steps" -v name="needledrop, $precision on $device" '
+        / a step$/ { s[++n] = $4; taken = $1 }
+        /^Programs / { warm = ", after " $(NF - 1) " s of compiling and tuning" }
+        END {
+            if (n != 2 || taken != first + steps) {
+                print "bench-gpu: an epoch of this archive has fewer than " first + steps " steps, or " name " fails" >"/dev/stderr"
+                exit 1
+            }
+            printf "%-40s %7.1f ms a step (%.1f s for the first %d%s)\n", name, 1000 * (s[2] - s[1]) / steps, s[1], first, warm
+        }'
+done
 
 "$python" - "$archive" "$first" "$steps" <<'PYTHON'
 import contextlib

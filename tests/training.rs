@@ -188,6 +188,7 @@ fn what_cannot_be_trained_on_is_refused_with_the_reason() {
         ("train --row 1 --split tracks --refit --patience 3", "--patience 0"),
         #[cfg(not(feature = "cuda"))]
         ("train --row 1 --device cuda", "--features cuda"),
+        ("train --row 1 --bf16", "--device amx"),
     ] {
         let told = refused(&mut needledrop(words, &small, &output));
         assert!(told.contains(reason), "{words}: {told}");
@@ -274,6 +275,20 @@ fn a_training_outlives_its_terminal_where_that_was_wanted() {
         let State { epoch, .. } = Checkpoint::load(&output.join("checkpoint.safetensors")).unwrap().state;
         assert_eq!(epoch == epochs, outlives);
     }
+}
+
+/// How a call computed is written down, and its weights are as wide as any.
+#[test]
+fn a_training_in_bfloat16_says_so() {
+    let (folder, archive) = prepared(&[11, 11]);
+    let run = folder.path().join("run");
+    let words = "train --row 7 --device flex --bf16 --batch-size 8 --max-steps 2";
+    done(&mut needledrop(words, &archive, &run));
+    let Checkpoint { state, now, .. } = Checkpoint::load(&run.join("checkpoint.safetensors")).unwrap();
+    let [session] = &state.sessions[..] else { panic!("{:?}", state.sessions) };
+    assert!(session.bf16 && session.command.contains("--bf16") && session.warm_up_seconds.is_none());
+    let kernel = now.tensor("conv0.weight", &[128, 3, 3, 3]).unwrap();
+    assert!(kernel.iter().any(|value| half::bf16::from_f32(*value).to_f32() != *value));
 }
 
 /// The published lists lie beside the archive, and may name a track that cannot be read.

@@ -15,6 +15,9 @@ use burn::{
 };
 
 #[cfg(feature = "training")]
+use burn::tensor::FloatDType;
+
+#[cfg(feature = "training")]
 use super::card::ModelCard;
 use super::{
     experiment::{NetworkSpec, Padding, Pooling, SpecError},
@@ -111,6 +114,20 @@ impl Cnn {
     /// - logits: `[batch, classes]`, embedding: `[batch, embedding_length]`
     pub fn forward(&self, pictures: Tensor<4>) -> Output {
         self.head(self.blocks(pictures, |_| {}))
+    }
+
+    /// As [`Self::forward`], but the convolutions' factors are rounded to bfloat16, and with
+    /// them the maps between them. Weights, their gradients, and what follows the last block
+    /// have 32 bits, so that an optimiser's small steps are not lost.
+    #[cfg(feature = "training")]
+    pub(crate) fn forward_in_bfloat16(&self, pictures: Tensor<4>) -> Output {
+        let mut narrow = self.clone();
+        for conv in &mut narrow.conv {
+            conv.weight = in_bfloat16(conv.weight.clone());
+            conv.bias = conv.bias.take().map(in_bfloat16);
+        }
+        let maps = narrow.blocks(pictures.cast(FloatDType::BF16), |_| {});
+        self.head(maps.cast(FloatDType::F32))
     }
 
     /// Runs the network as [`Self::forward`] does and keeps what every layer
@@ -233,6 +250,13 @@ impl Cnn {
             data.try_into_vec().map_err(|error| device(error.to_string()))
         })
     }
+}
+
+/// A parameter rounded to bfloat16, whose gradient still arrives at the parameter itself.
+#[cfg(feature = "training")]
+fn in_bfloat16<const D: usize>(param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+    let (id, values, mapper) = param.consume();
+    Param::from_mapped_value(id, values.cast(FloatDType::BF16), mapper)
 }
 
 /// Added to a variance before its root, whose slope at 0 is infinite.

@@ -513,6 +513,8 @@ mod tests {
             command: command.into(),
             device: "cpu".into(),
             machine: "2 cores".into(),
+            bf16: false,
+            warm_up_seconds: None,
             versions: Versions::of_this_build(),
             date: "2026-11-23".into(),
         }

@@ -92,9 +92,10 @@ fn epochs(TrainingRecord { earlier, history, .. }: &TrainingRecord) -> String {
 }
 
 /// The machine, and what of it where that is not told by its name.
-fn device(Session { device, machine, .. }: &Session) -> String {
+fn device(Session { device, machine, bf16, .. }: &Session) -> String {
     let machine = escaped(machine);
-    if device == "cpu" { machine } else { format!("{machine}: {}", escaped(device)) }
+    let rounded = if *bf16 { ", bf16" } else { "" };
+    if device == "cpu" { machine } else { format!("{machine}: {}{rounded}", escaped(device)) }
 }
 
 /// Recipe, split where it is not the paper's, seed.

@@ -3,7 +3,7 @@
 //! In: the name given on the command line. Out: burn's device, checked to
 //! answer.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 
 use super::fit::Convolutions;
 use crate::network::tiles::MatrixUnit;
@@ -30,6 +30,15 @@ pub enum DeviceKind {
     Wgpu,
 }
 
+/// What computes in a processor's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// As the driver has it.
+    pub name: String,
+    /// Whether the processor computes after all.
+    pub is_software: bool,
+}
+
 /// Why there is no such device.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
@@ -50,6 +59,14 @@ pub enum DeviceError {
         name: &'static str,
         /// What was said.
         reason: String,
+    },
+    /// It does not compute in bfloat16.
+    #[error("the device `{name}` does not compute in bfloat16: leave out --bf16{hint}")]
+    NoBfloat16 {
+        /// Its name.
+        name: &'static str,
+        /// What does.
+        hint: &'static str,
     },
 }
 
@@ -99,6 +116,32 @@ impl DeviceKind {
             Self::Cpu => Convolutions::Filtering,
             Self::Amx => MatrixUnit::new().map_or(Convolutions::Burn, Convolutions::Tiles),
             _ => Convolutions::Burn,
+        }
+    }
+
+    /// As [`Self::convolutions`], in training from factors rounded to bfloat16.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoBfloat16`] where `device`, which is of this kind, cannot do that.
+    pub fn convolutions_in_bfloat16(self, device: &Device) -> Result<Convolutions, DeviceError> {
+        let none = |hint| Err(DeviceError::NoBfloat16 { name: self.name(), hint });
+        match self {
+            Self::Amx => Ok(self.convolutions()),
+            Self::Cpu => none(", or say `--device amx` where the processor has a matrix unit"),
+            _ if device.supports_dtype(FloatDType::BF16) => Ok(Convolutions::Bfloat16),
+            _ => none(""),
+        }
+    }
+
+    /// What the GPU behind `device` calls itself, and whether it is one, or software that
+    /// does as if; nothing where no GPU computes.
+    pub fn gpu(device: &Device) -> Option<Gpu> {
+        #[cfg(any(feature = "cuda", feature = "wgpu"))]
+        return device.identity().map(|gpu| Gpu { name: gpu.name, is_software: gpu.physical.is_none() });
+        #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+        {
+            _ = device;
+            None
         }
     }
 

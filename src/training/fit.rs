@@ -14,7 +14,7 @@ use std::{
     collections::VecDeque,
     sync::mpsc::{Receiver, sync_channel},
     thread::{Builder, Scope},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use burn::{
@@ -66,7 +66,7 @@ pub enum TrainingError {
     Network(#[from] SpecError),
     /// The weights to go on from misfit.
     #[error(transparent)]
-    Weights(#[from] WeightsError),
+    Weights(WeightsError),
     /// The checkpoint cannot be written or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -104,6 +104,16 @@ pub enum TrainingError {
     /// A teacher is shown something else, and there is nothing to show it.
     #[error("a teacher of another input can only be shown what an augmentation draws")]
     TeachersInput,
+}
+
+impl From<WeightsError> for TrainingError {
+    fn from(error: WeightsError) -> Self {
+        match error {
+            // It fails where its numbers are read, whatever it had no memory for.
+            WeightsError::Device { .. } => Self::Device(error.to_string()),
+            error => Self::Weights(error),
+        }
+    }
 }
 
 /// Sums over the steps of an epoch so far.
@@ -178,6 +188,8 @@ pub enum Control {
 pub enum Convolutions {
     /// burn, on whatever device.
     Burn,
+    /// The same, in training from factors rounded to bfloat16.
+    Bfloat16,
     /// Our own in 32 bits, on the processor: by minimal filtering.
     Filtering,
     /// Our own on the processor's matrix unit, which rounds its factors to bfloat16.
@@ -288,19 +300,8 @@ impl Job<'_> {
                         _ => eyes.draw(batch, draw),
                     };
                     let shown = self.show(batch, drawn, &recipe, &mut teachers)?;
-                    let Step { loss, logits, gradients } = match &mut stack {
-                        Some(stack) => {
-                            self.step_with_own_convolutions(&network, &mut **stack, shown, draw, &recipe)?
-                        }
-                        None => {
-                            device.seed(draw);
-                            let used = used(&network, &recipe);
-                            let logits = used.forward(autodiff(self.on_device(&shown.seen))).logits;
-                            let loss = loss_of(&used, logits.clone(), shown.truth, &recipe);
-                            let gradients = GradientsParams::from_grads(loss.backward(), &network);
-                            Step { loss, logits, gradients }
-                        }
-                    };
+                    let Step { loss, logits, gradients } =
+                        self.step(&network, &mut stack, shown, draw, &recipe)?;
                     look.add(&loss, logits, self.inputs.genres(batch), batch.len());
                     let all_steps = state.epoch * batches.len() + state.step;
                     let learning_rate = recipe.learning_rate_at(all_steps, batches.len());
@@ -341,7 +342,8 @@ impl Job<'_> {
                     Some(average) => used(average, &recipe),
                     None => used(&network.valid(), &recipe),
                 };
-                let judged = self.judge(&used, &mut stack, Part::Validation, &recipe)?;
+                let held_out = self.split.part(Part::Validation).chunks(judged_together(&recipe));
+                let judged = self.judge(&used, &mut stack, held_out, &recipe)?;
                 if !judged.loss.is_finite() {
                     let (epoch, step) = (state.epoch + 1, batches.len());
                     return Err(TrainingError::Diverged { epoch, step, loss: judged.loss as f32 });
@@ -382,6 +384,39 @@ impl Job<'_> {
             let average = average.as_ref().map(|average| average.weights(&card)).transpose()?;
             Ok(Checkpoint { state, now, average, best, optimiser: record(&optimizer)? })
         })
+    }
+
+    /// Has a device that compiles and tunes its programs when they are first needed do so:
+    /// steps and judgements of batches of each length that an epoch has. Nothing of them is kept.
+    ///
+    /// # Errors
+    /// [`TrainingError`], as [`Self::fit`] would.
+    pub fn warm_up(&self, start: &Checkpoint) -> Result<Duration, TrainingError> {
+        let began = Instant::now();
+        let Checkpoint { state: State { recipe, .. }, now, .. } = start;
+        let card = now.card();
+        let device = self.device.clone().autodiff();
+        let mut network = number(card.network.init(&device)?.load(now, &device)?);
+        let mut optimizer = optimiser_of(recipe);
+        let mut stack = self.stack(&card.network);
+        let mut teachers =
+            self.teachers.iter().map(|teacher| self.teacher(teacher)).collect::<Result<Vec<_>, _>>()?;
+        let eyes = self.eyes(self.teachers, recipe.beyond.clear_teachers)?;
+        let mut look = Look::new(&device);
+        for batch in of_each_length(self.split.part(Part::Train), recipe.batch_size) {
+            let shown = self.show(batch, eyes.draw(batch, 0), recipe, &mut teachers)?;
+            let Step { loss, logits, gradients } = self.step(&network, &mut stack, shown, 0, recipe)?;
+            look.add(&loss, logits, self.inputs.genres(batch), batch.len());
+            network = optimizer.step(recipe.learning_rate, network, gradients);
+            if recipe.beyond.averaging > 0.0 {
+                _ = averaged(network.valid(), &network.valid(), recipe.beyond.averaging);
+            }
+        }
+        look.read(Running::default())?;
+        let used = used(&network.valid(), recipe);
+        let held_out = of_each_length(self.split.part(Part::Validation), judged_together(recipe));
+        self.judge(&used, &mut stack, held_out, recipe)?;
+        Ok(began.elapsed())
     }
 
     /// What a step learns from: the clips, or what was drawn in their place, and what
@@ -470,12 +505,11 @@ impl Job<'_> {
     }
 
     /// `[batch, channels, height, width]`.
-    fn on_device(&self, Seen { batch, sight }: &Seen<'_>) -> Tensor<4> {
+    fn on_device(&self, Seen { batch, sight }: Seen<'_>) -> Tensor<4> {
         match sight {
             Sight::Clips => self.inputs.batch(batch),
             Sight::Drawn { cells, shape: [channels, height, width] } => {
-                let (channels, height, width) = (*channels, *height, *width);
-                let cells = TensorData::new(cells.clone(), [batch.len(), height, width, channels]);
+                let cells = TensorData::new(cells, [batch.len(), height, width, channels]);
                 Tensor::<4>::from_data(cells, self.device).permute([0, 3, 1, 2])
             }
         }
@@ -512,17 +546,16 @@ impl Job<'_> {
         Ok(predictions)
     }
 
-    /// Loss and accuracy on a part, without dropout.
-    fn judge(
+    /// Loss and accuracy on clips, without dropout.
+    fn judge<'b>(
         &self,
         network: &Cnn,
         stack: &mut Stack,
-        part: Part,
+        batches: impl Iterator<Item = &'b [usize]>,
         recipe: &Recipe,
     ) -> Result<Running, TrainingError> {
         let mut look = Look::new(self.device);
-        // Whoever has no room for more in a step has none here.
-        for batch in self.split.part(part).chunks(JUDGED_TOGETHER.min(recipe.batch_size)) {
+        for batch in batches {
             let genres = self.inputs.genres(batch);
             let logits = self.forward(network, stack, &Seen { batch, sight: Sight::Clips })?.logits;
             let loss = loss_of(network, logits.clone(), Truth::Genres(genres.clone()), recipe);
@@ -533,7 +566,7 @@ impl Job<'_> {
 
     fn stack(&self, network: &NetworkSpec) -> Stack {
         match self.convolutions {
-            Convolutions::Burn => None,
+            Convolutions::Burn | Convolutions::Bfloat16 => None,
             Convolutions::Filtering => Some(Box::new(WinogradStack::new(network)?)),
             Convolutions::Tiles(unit) => Some(Box::new(TileStack::new(unit, network)?)),
         }
@@ -541,13 +574,38 @@ impl Job<'_> {
 
     /// Runs the network on what it sees, without dropout.
     fn forward(&self, network: &Cnn, stack: &mut Stack, seen: &Seen<'_>) -> Result<Output, TrainingError> {
-        let Some(stack) = stack else { return Ok(network.forward(self.on_device(seen))) };
+        let Some(stack) = stack else { return Ok(network.forward(self.on_device(seen.clone()))) };
         give_weights(&mut **stack, network)?;
         let clips = seen.batch.len();
         let maps = stack.forward(clips, &self.on_host(seen), None);
         let [channels, height, width] = stack.shape();
         let maps = TensorData::new(maps, [clips, channels, height, width]);
         Ok(network.head(Tensor::from_data(maps, self.device)))
+    }
+
+    /// What the weights of the moment make of a batch, and which way they should go.
+    fn step(
+        &self,
+        network: &Cnn,
+        stack: &mut Stack,
+        shown: Shown<'_>,
+        draw: u64,
+        recipe: &Recipe,
+    ) -> Result<Step, TrainingError> {
+        if let Some(stack) = stack {
+            return self.step_with_own_convolutions(network, &mut **stack, shown, draw, recipe);
+        }
+        self.device.clone().autodiff().seed(draw);
+        let used = used(network, recipe);
+        let Shown { seen, truth } = shown;
+        let seen = autodiff(self.on_device(seen));
+        let Output { logits, .. } = match self.convolutions {
+            Convolutions::Bfloat16 => used.forward_in_bfloat16(seen),
+            _ => used.forward(seen),
+        };
+        let loss = loss_of(&used, logits.clone(), truth, recipe);
+        let gradients = GradientsParams::from_grads(loss.backward(), network);
+        Ok(Step { loss, logits, gradients })
     }
 
     /// A step in which burn differentiates the dense layers, the penalty and how
@@ -611,6 +669,7 @@ struct Shown<'a> {
 }
 
 /// Clips, and what the network sees of them.
+#[derive(Clone)]
 struct Seen<'a> {
     batch: &'a [usize],
     sight: Sight,
@@ -670,6 +729,7 @@ fn draw_ahead<'scope>(
 }
 
 /// What the network sees of a batch.
+#[derive(Clone)]
 enum Sight {
     /// The clips.
     Clips,
@@ -811,6 +871,18 @@ fn averaged(average: Cnn, network: &Cnn, keep: f64) -> Cnn {
     let mut now = Collect(VecDeque::new());
     network.visit(&mut now);
     average.map(&mut Mix(now.0, keep))
+}
+
+/// How many clips are judged at once: whoever has no room for more in a step has none here.
+fn judged_together(recipe: &Recipe) -> usize {
+    JUDGED_TOGETHER.min(recipe.batch_size)
+}
+
+/// The first whole batch of `clips`, and what is left over at their end.
+fn of_each_length(clips: &[usize], batch_size: usize) -> impl Iterator<Item = &[usize]> {
+    let batches = clips.chunks_exact(batch_size);
+    let rest = batches.remainder();
+    batches.take(1).chain((!rest.is_empty()).then_some(rest))
 }
 
 /// Distinguishes the draw of an epoch's order from those of its steps.
@@ -1106,7 +1178,7 @@ mod tests {
                         job.step_with_own_convolutions(&network, &mut *stack, shown, 0, &recipe).unwrap();
                     let shown = job.show(batch, drawn(job, batch, 0), &recipe, &mut []).unwrap();
                     let used = used(&network, &recipe);
-                    let logits = used.forward(autodiff(job.on_device(&shown.seen))).logits;
+                    let logits = used.forward(autodiff(job.on_device(shown.seen))).logits;
                     let loss = loss_of(&used, logits.clone(), shown.truth, &recipe);
                     let mut burns = GradientsParams::from_grads(loss.backward(), &network);
                     assert!((own.loss.into_scalar::<f32>() - loss.into_scalar::<f32>()).abs() < of_loss);
@@ -1130,6 +1202,72 @@ mod tests {
                 }
             });
         }
+    }
+
+    /// What is left to a factor of 8 bits: of the loss a hundredth, of a gradient a seventh, as
+    /// on the matrix unit. Weights and gradients keep their 32 bits.
+    #[test]
+    fn convolutions_in_bfloat16_have_about_the_same_gradients() {
+        for kind in [Kind::Paper, Kind::Large, Kind::Beyond] {
+            let step = |convolutions| {
+                with_job(0.0, kind, convolutions, |job, card, _| {
+                    let weights = glorot_uniform(card.clone(), 5).unwrap();
+                    let device = job.device.clone().autodiff();
+                    let network =
+                        number(card.network.init(&device).unwrap().load(&weights, &device).unwrap());
+                    let batch = &job.split.part(Part::Train)[..11];
+                    let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
+                    let recipe = Recipe { l2: 0.01, beyond, ..recipe(1) };
+                    let shown = job.show(batch, drawn(job, batch, 0), &recipe, &mut []).unwrap();
+                    let mut step = job.step(&network, &mut None, shown, 0, &recipe).unwrap();
+                    let mut gradients = Vec::new();
+                    struct Collect<'a>(&'a mut GradientsParams, &'a mut Vec<Vec<f32>>);
+                    impl ModuleVisitor for Collect<'_> {
+                        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                            // `read` takes nothing but 32 bits.
+                            self.1.push(read(self.0.remove::<D>(param.id).unwrap()).unwrap());
+                        }
+                    }
+                    network.visit(&mut Collect(&mut step.gradients, &mut gradients));
+                    (step.loss.into_scalar::<f32>(), gradients)
+                })
+            };
+            let (of_f32, of_bfloat16) = (step(Convolutions::Burn), step(Convolutions::Bfloat16));
+            assert!(of_f32 != of_bfloat16, "nothing was rounded");
+            assert!((of_f32.0 - of_bfloat16.0).abs() < 1e-2, "{} and {}", of_f32.0, of_bfloat16.0);
+            for (exact, rounded) in of_f32.1.iter().zip(&of_bfloat16.1) {
+                let length = |of: &mut dyn Iterator<Item = f32>| of.map(|x| x * x).sum::<f32>().sqrt();
+                let whole = length(&mut exact.iter().copied());
+                let difference = length(&mut exact.iter().zip(rounded).map(|(a, b)| a - b));
+                assert!(whole > 0.0 && difference < 0.15 * whole, "{difference} of {whole}");
+            }
+        }
+    }
+
+    /// What a warm device computed before it began is nothing to the training.
+    #[test]
+    fn warming_up_changes_nothing() {
+        with_job(0.0, Kind::Beyond, Convolutions::Burn, |job, card, _| {
+            let start = || Checkpoint {
+                state: State::new(Recipe { l2: 0.0, beyond: beyond(), ..recipe(1) }, 9, "test".into()),
+                now: glorot_uniform(card.clone(), 9).unwrap(),
+                average: None,
+                best: None,
+                optimiser: Vec::new(),
+            };
+            let cold = job.fit(start(), &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
+            let start = start();
+            assert!(job.warm_up(&start).unwrap() > Duration::ZERO);
+            let warm = job.fit(start, &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
+            assert_eq!((warm.now, warm.average, warm.best), (cold.now, cold.average, cold.best));
+        });
+        let lengths = |clips: usize, batch_size| -> Vec<usize> {
+            let clips: Vec<usize> = (0..clips).collect();
+            of_each_length(&clips, batch_size).map(<[usize]>::len).collect()
+        };
+        assert_eq!(lengths(130, 64), [64, 2]);
+        assert_eq!(lengths(128, 64), [64]);
+        assert_eq!(lengths(3, 64), [3]);
     }
 
     /// Keras's `l2(0.003)` adds 0.003 · Σ w² of kernels, not of biases, to the loss, and so
@@ -1217,7 +1355,7 @@ mod tests {
             let learned = &split.part(Part::Train)[..5];
             let recipe = Recipe { beyond: beyond(), ..recipe(1) };
             let Shown { seen, .. } = job.show(learned, drawn(&job, learned, 0), &recipe, &mut []).unwrap();
-            let on_device = read(job.on_device(&seen).permute([0, 2, 3, 1])).unwrap();
+            let on_device = read(job.on_device(seen.clone()).permute([0, 2, 3, 1])).unwrap();
             assert_eq!(on_device, job.on_host(&seen).into_owned());
             let [channels, height, width] = inputs.shape();
             assert_eq!(on_device.len(), 5 * channels * height * width);
@@ -1269,7 +1407,7 @@ mod tests {
                             None => Seen { batch: learned, sight: Sight::Clips },
                         };
                         let network = card.network.init(job.device).unwrap().load(weights, job.device);
-                        let logits = network.unwrap().forward(job.on_device(&seen)).logits;
+                        let logits = network.unwrap().forward(job.on_device(seen)).logits;
                         read(logits).unwrap().chunks_exact(2).flat_map(verdict::softmax).collect()
                     })
                     .collect();

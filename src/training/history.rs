@@ -61,15 +61,23 @@ pub enum Role {
 
 /// One call of the command: with what, on what, when. A training that was
 /// stopped and went on has several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// As it was typed, but of every path only the last name: where files lay is
     /// the machine's own business.
     pub command: String,
     /// `cpu`, `amx`, `flex`, `ndarray`, `cuda` or `wgpu`.
     pub device: String,
-    /// Processor and, where the system names it, GPU.
+    /// Processor and, where one computed, GPU.
     pub machine: String,
+    /// Whether convolutions were computed from factors rounded to bfloat16 because that was
+    /// asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bf16: bool,
+    /// Seconds that a GPU's programs took to be compiled and tuned before the first step; they
+    /// are in no epoch's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up_seconds: Option<f64>,
     /// Versions of what computed, by name.
     pub versions: Versions,
     /// Day it began, `YYYY-MM-DD`, UTC.

@@ -42,6 +42,7 @@ use crate::{
     convert::Stored,
     evaluate::{bar, observations, predict, split, warn_of_known_clips},
     run,
+    session::open,
     train::{SplitArguments, read_archive},
 };
 
@@ -182,6 +183,7 @@ struct CandidateReport {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    run::exists(&arguments.model)?;
     let is_run = arguments.model.is_dir();
     let output = match (&arguments.output, is_run) {
         (Some(output), _) => output.clone(),
@@ -225,7 +227,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         );
     }
 
-    let device = arguments.device.open()?;
+    let device = open(arguments.device)?;
     let inputs = Inputs::new(&archive, &clips, &card, &device);
     let convolutions = arguments.device.convolutions();
     let job = Job::judging(&inputs, &split, &device, convolutions);

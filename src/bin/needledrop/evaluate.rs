@@ -40,7 +40,7 @@ use needledrop::{
 use crate::{
     convert::Stored,
     run,
-    session::session,
+    session::{open, session},
     train::{REFITTED, SplitArguments, SplitName, data, read_archive},
 };
 
@@ -55,8 +55,8 @@ pub(crate) struct Arguments {
     /// The log-mel archive that it was trained on.
     #[arg(long)]
     archive: PathBuf,
-    /// Which parts to score. [default: all three; without validation where it was
-    /// learned from]
+    /// Which parts to score, with commas between them. [default: all three; without
+    /// validation where it was learned from]
     #[arg(long, value_enum, value_delimiter = ',')]
     parts: Vec<PartName>,
     /// An index of artists, `track ::: artist ::: title` a line: those of the test part
@@ -95,6 +95,7 @@ impl From<PartName> for Part {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    run::exists(&arguments.model)?;
     let is_run = arguments.model.is_dir();
     let output = match (&arguments.output, is_run) {
         (Some(output), _) => output,
@@ -120,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     warn_of_known_clips(state.is_some(), card, &choice, Part::Test);
 
     let fingerprint = run::fingerprint(&weights)?;
-    let device = arguments.device.open()?;
+    let device = open(arguments.device)?;
     let inputs = Inputs::new(&archive, &clips, card, &device);
     let convolutions = arguments.device.convolutions();
     let job = Job::judging(&inputs, &split, &device, convolutions);
@@ -179,7 +180,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         split: choice,
         calibration: card.calibration(),
         training: state.and_then(record),
-        evaluation: session(arguments.device),
+        evaluation: session(arguments.device, &device),
         evaluated_before,
         parts,
     };

@@ -23,6 +23,7 @@ use needledrop::{
 use crate::{
     evaluate::{bar, embeddings, predict},
     run,
+    session::open,
     train::{SplitArguments, read_archive},
 };
 
@@ -57,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut choice = split.choice(&archive, &clips);
     check_drawn(card, &choice)?;
 
-    let device = arguments.device.open()?;
+    let device = open(arguments.device)?;
     let inputs = Inputs::new(&archive, &clips, card, &device);
     let convolutions = arguments.device.convolutions();
     let job = Job::judging(&inputs, &split, &device, convolutions);

@@ -42,10 +42,8 @@ pub(crate) fn calibrated(folder: &Path) -> PathBuf {
 
 /// Where a run stands, and its best weights as the training left them.
 pub(crate) fn read_trained(folder: &Path) -> anyhow::Result<(State, Weights)> {
+    exists(folder)?;
     let path = checkpoint(folder);
-    if !folder.exists() {
-        bail!("{} does not exist", folder.display());
-    }
     if !path.exists() {
         bail!("{} is no run: it has no checkpoint.safetensors", folder.display());
     }
@@ -70,6 +68,14 @@ pub(crate) fn read_run(folder: &Path) -> anyhow::Result<(State, Weights)> {
     }
     eprintln!("{} is of other weights than the run has now: calibrate it again.", path.display());
     Ok((state, weights))
+}
+
+/// Fails where there is neither a run's folder nor a model's file of that name.
+pub(crate) fn exists(model: &Path) -> anyhow::Result<()> {
+    if !model.exists() {
+        bail!("{} does not exist", model.display());
+    }
+    Ok(())
 }
 
 /// A model in a file.

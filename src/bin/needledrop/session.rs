@@ -2,17 +2,32 @@
 
 use std::{env, fs, thread};
 
+use burn::tensor::Device;
 use needledrop::training::{
-    device::DeviceKind,
+    device::{DeviceError, DeviceKind, Gpu},
     history::{Session, Versions},
 };
 
+/// Opens the device, and says where it is none of what its name promises.
+pub(crate) fn open(kind: DeviceKind) -> Result<Device, DeviceError> {
+    let device = kind.open()?;
+    if let Some(Gpu { name, is_software: true }) = DeviceKind::gpu(&device) {
+        eprintln!(
+            "`{}` found no GPU, but {name}, which is software on the processor: `--device cpu` is many times faster.",
+            kind.name()
+        );
+    }
+    Ok(device)
+}
+
 /// This call of the command.
-pub(crate) fn session(device: DeviceKind) -> Session {
+pub(crate) fn session(kind: DeviceKind, device: &Device) -> Session {
     Session {
         command: command(env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())),
-        device: device.name().into(),
+        device: kind.name().into(),
         machine: machine(device),
+        bf16: false,
+        warm_up_seconds: None,
         versions: Versions::of_this_build(),
         date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     }
@@ -36,21 +51,15 @@ fn command(arguments: impl Iterator<Item = String>) -> String {
     std::iter::once("needledrop".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
-/// The machine in words: the GPU, where one computes and the system names it, and
-/// the processor.
-fn machine(device: DeviceKind) -> String {
+/// The machine in words: the GPU, where one computes, and the processor.
+fn machine(device: &Device) -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let processor = value_of("/proc/cpuinfo", "model name").unwrap_or_else(|| env::consts::ARCH.into());
     let processor = format!("{cores} cores of {processor}");
-    let on_processor = device.is_processor();
-    let gpu = (!on_processor).then(gpu).flatten();
-    gpu.map_or(processor.clone(), |gpu| format!("{gpu}; {processor}"))
-}
-
-/// NVIDIA's driver names its GPUs in files.
-fn gpu() -> Option<String> {
-    let mut cards = fs::read_dir("/proc/driver/nvidia/gpus").ok()?.flatten();
-    cards.find_map(|card| value_of(card.path().join("information").to_str()?, "Model"))
+    match DeviceKind::gpu(device) {
+        Some(Gpu { name, .. }) => format!("{name}; {processor}"),
+        None => processor,
+    }
 }
 
 /// The value after `key:` in a file of the system's.

@@ -35,7 +35,7 @@ use needledrop::{
         design::Design,
         device::{DeviceKind, panic_message},
         fit::{Control, Job, Progress, TrainingError, is_over},
-        history::{Earlier, Epoch, Role},
+        history::{Earlier, Epoch, Role, Session},
         initial::{begin_with, glorot_uniform},
         inputs::{Inputs, fits},
         recipe::{Beyond, Penalised, Recipe, Schedule},
@@ -46,7 +46,10 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::{run, session::session};
+use crate::{
+    run,
+    session::{open, session},
+};
 
 /// How often a checkpoint is kept within an epoch.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
@@ -81,6 +84,10 @@ pub(crate) struct Arguments {
     /// what this build has beside them (cuda, wgpu, ndarray).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
+    /// Compute convolutions from factors rounded to bfloat16, where the device can (cuda; amx
+    /// always does): sums, weights and all else stay in 32 bits.
+    #[arg(long)]
+    bf16: bool,
     /// The paper's recipe, the same with a learning rate that suits it, or our best for
     /// the same network.
     #[arg(long, value_enum, default_value_t = RecipeName::Best)]
@@ -141,9 +148,8 @@ pub(crate) struct SplitArguments {
     /// `--split filtered`: splits/{train,valid,test}_filtered.txt beside the archive]
     #[arg(long, num_args = 3, value_names = ["TRAIN", "VALIDATION", "TEST"])]
     pub(crate) lists: Option<Vec<PathBuf>>,
-    /// The validation part is learned from as well, once everything is chosen: training
-    /// keeps the weights of the last epoch, and only the test part is scored. Elsewhere:
-    /// the model was trained so.
+    /// The validation part is learned from as well, once everything is chosen: of a training
+    /// the weights of the last epoch are kept, and only the test part can be scored.
     #[arg(long)]
     pub(crate) refit: bool,
 }
@@ -193,8 +199,9 @@ impl SplitArguments {
                 let beside = path.parent().unwrap_or(Path::new(".")).join("splits");
                 let lists =
                     ["train", "valid", "test"].map(|part| beside.join(format!("{part}_filtered.txt")));
-                let lists =
-                    read_lists(&lists).context("--lists takes other lists, for a split of its own")?;
+                let lists = read_lists(&lists).map_err(|error| {
+                    anyhow::anyhow!("{error:#}; --lists takes other lists, for a split of its own")
+                })?;
                 let lists = lists.each_ref().map(String::as_str);
                 let (split, absent) = Split::filtered(archive, clips, lists)?;
                 if !absent.is_empty() {
@@ -231,6 +238,9 @@ fn read_lists(paths: &[impl AsRef<Path>; 3]) -> anyhow::Result<[String; 3]> {
 }
 
 pub(crate) fn read_archive(path: &Path) -> anyhow::Result<MelArchive> {
+    if path.is_dir() {
+        bail!("{} is a folder: `needledrop prepare` makes an archive of it", path.display());
+    }
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     MelArchive::from_bytes(&bytes).with_context(|| path.display().to_string())
 }
@@ -311,8 +321,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Checkpoint { state, now: first, average: None, best: None, optimiser: vec![] }
     };
 
-    let device = arguments.device.open()?;
-    start.state.sessions.push(session(arguments.device));
+    let device = open(arguments.device)?;
+    let convolutions = if arguments.bf16 {
+        arguments.device.convolutions_in_bfloat16(&device)?
+    } else {
+        arguments.device.convolutions()
+    };
+    let mut call = Session { bf16: arguments.bf16, ..session(arguments.device, &device) };
     println!(
         "{}, {} parameters, recipe {}, split {split_name}, device {}",
         card.name,
@@ -321,7 +336,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         arguments.device.name(),
     );
     let inputs = Inputs::new(&archive, &clips, &card, &device);
-    let convolutions = arguments.device.convolutions();
     let augmenter =
         recipe.beyond.augmentation.map(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
     let teachers: Vec<Weights> = others.teachers.into_iter().map(|teacher| teacher.weights).collect();
@@ -330,6 +344,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut pace = Pace::new(arguments, &start.state)?;
     // A GPU's runtime panics where its memory is full.
     let fit = AssertUnwindSafe(|| {
+        if !arguments.device.is_processor() {
+            let took = job.warm_up(&start)?;
+            println!("Programs of the GPU compiled and tuned in {:.1} s", took.as_secs_f64());
+            call.warm_up_seconds = Some(took.as_secs_f64());
+        }
+        start.state.sessions.push(call);
+        pace.began = Instant::now();
         job.fit(start, &mut |checkpoint| checkpoint.save(&path), &mut |progress| pace.observe(progress))
     });
     let end = catch_unwind(fit).unwrap_or_else(|panic| Err(TrainingError::Device(panic_message(&*panic))));
