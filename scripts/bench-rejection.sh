@@ -8,7 +8,7 @@
 # .cache/not-music); its group `test` is heard, of which no calibration knows. MUSIC
 # is a folder of songs (default: ../shared/data/audio). OUT gets the numbers as JSON.
 set -euo pipefail
-model=$(realpath "${1:-$(dirname "$0")/../www/model/ears.safetensors}")
+model=$(realpath -e "${1:-$(dirname "$0")/../www/model/ears.safetensors}")
 sounds=$(realpath -m "${2:-$(dirname "$0")/../.cache/not-music}")
 music=$(realpath -m "${3:-$(dirname "$0")/../../shared/data/audio}")
 out=$(realpath -m "${4:-/dev/null}")

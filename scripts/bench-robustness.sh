@@ -15,7 +15,7 @@
 # pink noise 20 dB below (noise), 16 kHz, AAC at 32 kbit/s (codec). Its microphone is the
 # same without the codec, as a page hears it.
 set -euo pipefail
-model=$(realpath "${1:-$(dirname "$0")/../www/model/ears.safetensors}")
+model=$(realpath -e "${1:-$(dirname "$0")/../www/model/ears.safetensors}")
 music=$(realpath -m "${2:-$(dirname "$0")/../../shared/data/audio}")
 splits=$(realpath -m "${3:-$(dirname "$0")/../../shared/data/splits}")
 out=$(realpath -m "${4:-/dev/null}")

@@ -43,7 +43,7 @@ add_noise() {
 # names another.
 needledrop_program() {
   if [ -z "${NEEDLEDROP:-}" ]; then
-    cargo build --locked --release --bin needledrop >&2
+    cargo build --locked --release --bin needledrop >&2 || return
     NEEDLEDROP=${CARGO_TARGET_DIR:-target}/release/needledrop
   fi
   realpath "$NEEDLEDROP"

@@ -263,6 +263,10 @@ fn prepare_says_beforehand_what_cannot_be() {
     refuse(&["absent", "-o", "a"], "cannot read the folder absent");
     refuse(&["music", "-o", "absent/a"], "the folder absent does not exist");
     refuse(&["music", "-o", "empty"], "empty is a folder");
+    let song = fs::read(folder.join("music/jazz/a.wav")).unwrap();
+    refuse(&["music", "-o", "music/jazz/a.wav"], "a.wav is the name of a sound");
+    assert_eq!(fs::read(folder.join("music/jazz/a.wav")).unwrap(), song);
+    refuse(&["music/jazz", "-o", "a"], "1 sounds that lie in no genre's folder, 0 other files");
     refuse(&["music", "-o", "a", "--hop-length", "0"], "hop_length");
     refuse(&["music", "-o", "a", "--fmax", "20000"], "fmax");
     refuse(&["music", "-o", "a", "--seconds", "0.5"], "--seconds");

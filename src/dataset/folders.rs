@@ -68,13 +68,15 @@ pub enum FolderError {
     },
     /// Nothing in it can be trained on.
     #[error(
-        "there is no sound in folders below {folder} ({other_files} files of other kinds); put the files of \
-         each genre into a folder of the genre's name"
+        "there is no sound in folders below {folder} ({loose} sounds that lie in no genre's folder, {other_files} \
+         other files); put the files of each genre into a folder of the genre's name"
     )]
     NoSound {
         /// The folder.
         folder: String,
-        /// Files that are there.
+        /// Sounds that are there and cannot be used, mostly because they lie in no folder.
+        loose: usize,
+        /// Files of other kinds.
         other_files: usize,
     },
 }
@@ -111,8 +113,7 @@ pub fn find_recordings(folder: &Path) -> Result<Folders, FolderError> {
         }
     }
     if found.recordings.is_empty() {
-        let other_files = other_files + found.skipped.len();
-        return Err(FolderError::NoSound { folder: shown(), other_files });
+        return Err(FolderError::NoSound { folder: shown(), loose: found.skipped.len(), other_files });
     }
     tell_apart(folder, &mut found.recordings);
     Ok(found)
@@ -219,10 +220,15 @@ mod tests {
 
     #[test]
     fn folders_that_are_no_data_set_are_refused() {
-        for (files, others) in [(&[][..], 0), (&["jazz/notes.txt", "a.pdf"], 2), (&["a.wav", "b.wav"], 2)] {
+        for (files, counts) in [
+            (&[][..], (0, 0)),
+            (&["jazz/notes.txt", "a.pdf"], (0, 2)),
+            (&["a.wav", "b.wav", "jazz/notes.txt"], (2, 1)),
+        ] {
             let folder = folder(files);
             let refused = find_recordings(folder.path()).unwrap_err();
-            assert!(matches!(refused, FolderError::NoSound { other_files, .. } if other_files == others));
+            let FolderError::NoSound { loose, other_files, .. } = refused else { panic!("{refused}") };
+            assert_eq!((loose, other_files), counts);
         }
         let folder = folder(&["a.wav"]);
         for path in [folder.path().join("absent"), folder.path().join("a.wav")] {

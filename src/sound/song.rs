@@ -73,7 +73,7 @@ pub enum SongProblem {
     #[error("the file is empty")]
     Empty,
     /// A folder where a file was expected.
-    #[error("this is a folder, not a file")]
+    #[error("this is a folder: name the files in it")]
     Folder,
     /// No audio format known here.
     #[error("this is not audio in a format known here")]

@@ -44,7 +44,7 @@ impl From<Stored> for Precision {
 
 pub(crate) fn run(Arguments { keras, card, output, precision }: &Arguments) -> anyhow::Result<ExitCode> {
     let json = fs::read_to_string(card).with_context(|| format!("cannot read {}", card.display()))?;
-    let card = ModelCard::from_json(&json)?;
+    let card = ModelCard::from_json(&json).with_context(|| card.display().to_string())?;
     let bytes = fs::read(keras).with_context(|| format!("cannot read {}", keras.display()))?;
     let weights = Weights::from_keras(&bytes, card).with_context(|| keras.display().to_string())?;
     let bytes = weights.to_bytes((*precision).into())?;

@@ -30,7 +30,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Say the genre of each file (WAV, MP3, FLAC, Ogg Vorbis, AAC/M4A, ALAC, AIFF).
+    /// Say the genre of each file (WAV, AIFF, au, CAF, FLAC, MP3, MP2, Ogg Vorbis, AAC/M4A, ALAC).
     Classify(classify::Arguments),
     /// Make an archive of spectrograms of a folder of genres.
     Prepare(prepare::Arguments),

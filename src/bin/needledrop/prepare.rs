@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use needledrop::{
     dataset::{
         archive::{MelArchive, check_settings},
-        folders::{Skipped, find_recordings},
+        folders::{Skipped, find_recordings, is_sound},
         prepare::{PrepareError, prepare},
     },
     spectrogram::config::{PadMode, SpectrogramConfig},
@@ -156,6 +156,9 @@ impl Arguments {
 fn check_output(output: &Path) -> anyhow::Result<fs::Permissions> {
     if output.is_dir() {
         bail!("{} is a folder; name a file in it", output.display());
+    }
+    if is_sound(output) {
+        bail!("{} is the name of a sound, and the archive is none; give another", output.display());
     }
     // The archive takes the place of what has its name.
     if output.metadata().is_ok_and(|there| !there.is_file()) {
