@@ -194,6 +194,9 @@ impl<P: Clone> Pool<P> {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.phase = Phase::Idle;
         }
+        // What a GPU died of may have been this clip.
+        let deaths = self.deaths(Role::Gpu);
+        *deaths = deaths.saturating_sub(1);
         let Some((_, clips)) = self.jobs.remove(&ticket) else { return };
         for clip in clips.into_iter().filter(|clip| !clip.live) {
             self.fail(clip.song, SongProblem::Engine { detail: reason.to_owned() });
