@@ -81,13 +81,30 @@ add_views() {
   cp "$target/wasm-bindgen/${TRUNK_PROFILE:-release}/$views" .
 }
 
-# English is compiled into the page.
+# Styles without comments and indents, under names that are of what is left: a browser keeps
+# what it has of a name.
+slim_styles() {
+  local file new
+  for file in *.css; do
+    # No text in them looks like a comment. No file has the letter that would end a record.
+    awk 'BEGIN { RS = "\001" } { gsub("/[*]([^*]|[*]+[^*/])*[*]+/", ""); gsub("\n[ \n]+", "\n"); printf "%s", $0 }' \
+      "$file" >slim
+    new=${file%-*}-$(sha256 <slim | cut -c "1-$DIGITS").css
+    mv slim "$new"
+    [ "$new" = "$file" ] || rm "$file"
+    sed "s|\(href=\"./\)$file\" integrity=\"[^\"]*\"|\1$new\" integrity=\"$(integrity "$new")\"|" index.html >index.html.new
+    mv index.html.new index.html
+    grep -q "$new\" integrity=\"sha256-" index.html || fail "index.html does not name the style $new"
+  done
+}
+
+# English is compiled into the page; what boot.js says stands in index.html.
 version_language() {
   local folder file
   folder=language-$(cat "$source_dir"/www/language/*.json | sha256 | cut -c "1-$DIGITS")
   mkdir "$folder"
   for file in "$source_dir"/www/language/*.json; do
-    [ "${file##*/}" = en.json ] || cp "$file" "$folder/"
+    [ "${file##*/}" = en.json ] || grep -v '^ *"boot\.' "$file" >"$folder/${file##*/}"
   done
   set_meta needledrop-language "$folder/"
 }
@@ -162,6 +179,7 @@ write_service_worker() {
 version_page
 version_engine
 add_views
+slim_styles
 version_language
 add_boot_sentences
 version_data

@@ -125,9 +125,9 @@ async function receive(request) {
   const form = await request.formData();
   const files = form.getAll("songs").filter((song) => song instanceof File);
   const cache = await caches.open(SHARED);
-  // A folder each: two songs may have one name.
+  // A folder each: two songs may have one name. Where there is no room for them the page says that none came.
   await Promise.all(files.map((file, index) =>
-    cache.put(new URL(`share/${index}/${encodeURIComponent(file.name)}`, self.registration.scope), new Response(file))));
+    cache.put(new URL(`share/${index}/${encodeURIComponent(file.name)}`, self.registration.scope), new Response(file)))).catch(() => {});
   return Response.redirect(new URL("./?shared#listen", self.registration.scope), 303);
 }
 

@@ -90,11 +90,13 @@ pub(crate) async fn next_turn() {
 
 /// Waits for a promise, and for some that are never kept no longer than `time`.
 ///
+/// What comes then is `undefined`.
+///
 /// # Errors
 /// What it is rejected with.
-pub(crate) async fn at_most(time: Duration, promise: &Promise) -> Result<(), JsValue> {
+pub(crate) async fn at_most(time: Duration, promise: &Promise) -> Result<JsValue, JsValue> {
     let end = promise_by(|go_on| set_timeout(go_on, time));
-    JsFuture::from(Promise::race(&Array::of2(promise, &end))).await.map(drop)
+    JsFuture::from(Promise::race(&Array::of2(promise, &end))).await
 }
 
 async fn resolved_by(arrange: impl FnOnce(Box<dyn FnOnce()>)) {

@@ -22,6 +22,11 @@ pub(crate) fn quiet(dark: bool) -> Rgb {
     if dark { [0xb0, 0xa4, 0x98] } else { [0x65, 0x5b, 0x52] }
 }
 
+/// The classes of the mark that has a genre's colour.
+pub(crate) fn chip(genre: usize) -> String {
+    format!("chip genre-{}", genre % COUNT)
+}
+
 /// Two letters for the genre at `index`: its first two, or its number where
 /// another genre begins alike.
 pub(crate) fn letters(genres: &[String], index: usize) -> String {

@@ -3,6 +3,8 @@
 //! In: a file whose codec is neither ours nor WebCodecs'. Out: its channels, all
 //! at once, and so only up to a stated length.
 
+use std::time::Duration;
+
 use js_sys::{ArrayBuffer, Float32Array, Promise};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -55,11 +57,15 @@ pub(crate) async fn in_browser(file: &File, info: &SongInfo) -> Result<(u32, Vec
     Ok((rate, channels))
 }
 
+/// How long the browser may take for a song: longer than any that it can make out.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 async fn decode(bytes: &ArrayBuffer, rate: u32) -> Result<AudioBuffer, JsValue> {
     let context =
         OfflineAudioContext::new_with_number_of_channels_and_length_and_sample_rate(1, 1, rate as f32)?;
     let decoding: Promise = context.decode_audio_data(bytes)?;
-    JsFuture::from(decoding).await?.dyn_into()
+    // Some browsers leave it open for good, of what they cannot make out.
+    browser::at_most(PATIENCE, &decoding).await?.dyn_into()
 }
 
 /// An attachment that is a `File`.

@@ -70,6 +70,8 @@ type Asker = Rc<dyn Fn(News<JsValue>)>;
 pub(crate) struct Desk {
     /// The songs in the order they came.
     pub(crate) songs: RwSignal<Vec<Song>>,
+    /// Drops whose folders are still being gone through.
+    pub(crate) gathering: RwSignal<u32>,
     /// What the engine's pool tells; `None` until the engine is there.
     pub(crate) engine: RwSignal<Option<EngineStatus>>,
     /// The engine's download.
@@ -151,6 +153,7 @@ impl Desk {
         };
         Self {
             songs: RwSignal::default(),
+            gathering: RwSignal::default(),
             engine: RwSignal::new(None),
             engine_download: RwSignal::default(),
             model_download: RwSignal::default(),

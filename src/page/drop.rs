@@ -195,6 +195,7 @@ fn take(dropped: &DataTransfer, place: Place, desk: Desk) {
         }
     }
     let stops = desk.stops();
+    desk.gathering.update(|drops| *drops += 1);
     spawn_local(async move {
         let mut promised = Vec::new();
         for (entry, handle) in entries {
@@ -202,10 +203,11 @@ fn take(dropped: &DataTransfer, place: Place, desk: Desk) {
             if entry.is_file() {
                 basket.take(entry.unchecked_into(), Vec::new(), false).await;
             } else {
-                walk(entry.unchecked_into(), &mut basket).await;
+                walk(entry.unchecked_into(), &mut basket, || desk.stops() == stops).await;
             }
             promised.extend(handle.map(|handle| (handle, basket.came.split_off(came))));
         }
+        desk.gathering.update(|drops| *drops -= 1);
         if desk.stops() != stops {
             return;
         }
@@ -218,8 +220,8 @@ fn take(dropped: &DataTransfer, place: Place, desk: Desk) {
 }
 
 /// Puts every file below `folder` in the basket, folder by folder, in the order
-/// of their names.
-async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket) {
+/// of their names, as long as it `goes_on`.
+async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket, goes_on: impl Fn() -> bool) {
     let mut folders = vec![(folder, Vec::new())];
     while let Some((folder, path)) = folders.pop() {
         if basket.overflown {
@@ -229,6 +231,9 @@ async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket) {
         entries.sort_by_cached_key(|entry| counted(&entry.name()));
         let mut below = Vec::new();
         for entry in entries {
+            if !goes_on() {
+                return;
+            }
             let path = [path.as_slice(), &[entry.name()]].concat();
             if entry.is_directory() {
                 below.push((entry.unchecked_into(), path));

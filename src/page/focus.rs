@@ -74,16 +74,17 @@ pub(crate) fn hand_on(selectors: impl IntoIterator<Item = String>, otherwise: &'
     });
 }
 
-/// Makes a change by which elements change places, and gives the keyboard back to the one
-/// that had it: a browser takes it from what is moved.
-pub(crate) fn keep(change: impl FnOnce()) {
-    let had = document().active_element().and_then(|element| element.dyn_into::<HtmlElement>().ok());
+/// Makes a change by which elements of `place` change places or go, and gives the keyboard back
+/// to the one that had it, for a browser takes it from what is moved; or to `place`.
+pub(crate) fn keep(place: &HtmlElement, change: impl FnOnce()) {
+    let had = document().active_element().filter(|element| place.contains(Some(element)));
     change();
-    let Some(had) = had.filter(|element| element.tag_name() != "BODY") else { return };
+    let Some(had) = had.and_then(|element| element.dyn_into::<HtmlElement>().ok()) else { return };
+    let place = place.clone();
     spawn_local(async move {
         browser::next_turn().await;
-        if is_nowhere() && had.is_connected() {
-            give_in_place(&had);
+        if is_nowhere() {
+            give_in_place(if had.is_connected() { &had } else { &place });
         }
     });
 }

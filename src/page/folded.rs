@@ -1,10 +1,27 @@
-//! What a picture shows, to be read: a table behind a click.
+//! What many views have: a table behind a click, and a sentence that is there at times.
 
 use leptos::prelude::*;
 
 use super::words::sentence;
 
-/// The table.
+/// A sentence that is there as long as `when` holds.
+#[component]
+pub(crate) fn Line(
+    /// Whether it is there.
+    #[prop(into)]
+    when: Signal<bool>,
+    /// Its key.
+    key: &'static str,
+    /// What tests know it by.
+    testid: &'static str,
+    /// How it looks.
+    #[prop(optional)]
+    class: &'static str,
+) -> impl IntoView {
+    move || when.get().then(|| view! { <p class=class data-testid=testid>{sentence(key)}</p> })
+}
+
+/// What a picture shows, to be read.
 #[component]
 pub(crate) fn FoldedTable(
     /// Key of what is clicked.

@@ -214,10 +214,7 @@ fn Stretches(
                     None => t!("song.silence"),
                 };
                 let (color, letters) = match genre {
-                    Some(genre) => (
-                        format!("chip genre-{}", genre % colors::COUNT),
-                        colors::letters(&history.genres, genre),
-                    ),
+                    Some(genre) => (colors::chip(genre), colors::letters(&history.genres, genre)),
                     None if refused => ("chip no-genre".to_owned(), colors::NOT_MUSIC.to_owned()),
                     None => ("chip no-genre".to_owned(), String::new()),
                 };

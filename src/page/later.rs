@@ -5,10 +5,13 @@
 //! Out: what puts it up, once that module is there; until then, or where it does
 //! not come, what is to be said of that.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_split_helpers::{SplitLoaderError, wasm_split};
 
+use super::browser;
 use super::closer::SongView;
 use super::download::DownloadProblem;
 use super::experiments::ExperimentsView;
@@ -22,6 +25,22 @@ use super::shell;
 use super::teach::TeachView;
 use super::views::{Router, View};
 use super::words::{self, sentence, t};
+
+/// How many of `all` are put up: `step`, and so many more each turn.
+pub(crate) fn by_turns(step: usize, all: Signal<usize>) -> RwSignal<usize> {
+    let shown = RwSignal::new(step);
+    spawn_local(async move {
+        while let (Some(now), Some(all)) = (shown.try_get_untracked(), all.try_get_untracked()) {
+            if now >= all {
+                browser::pause(Duration::from_millis(500)).await;
+            } else {
+                browser::next_turn().await;
+                shown.try_update(|shown| *shown += step);
+            }
+        }
+    });
+    shown
+}
 
 /// What puts up a view of the other module.
 #[wasm_split(views, fallible)]

@@ -597,7 +597,7 @@ fn LivePicture() -> impl IntoView {
         Some(ranking) => match ranking.first() {
             None => t!("song.silence"),
             Some(_) if microphone.refused.get() => t!("song.not_music"),
-            Some(&(index, _)) => genres().get(index).map(|name| words::genre(name)).unwrap_or_default(),
+            Some(&(index, _)) => words::genre_at(&genres(), index),
         },
     };
     let state =

@@ -70,7 +70,7 @@ use shell::Shell;
 use song::{Song, SongCard};
 use timeline::Redraw;
 use views::{Router, View};
-use words::sentence;
+use words::{sentence, t};
 
 /// How long the page waits for the words of its reader's language before it
 /// begins in English.
@@ -185,9 +185,10 @@ fn Songs() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let songs = desk.songs;
     let counts = Memo::new(move |_| songs.with(|songs| count(songs)));
+    let is_gathering = move || desk.gathering.get() > 0;
     let summary = move || {
         let (heard, failed, left) = counts.get();
-        words::summary(heard, failed, left)
+        if left == 0 && is_gathering() { t!("data.coming") } else { words::summary(heard, failed, left) }
     };
     let is_empty = Memo::new(move |_| songs.with(Vec::is_empty));
     let state = move || match (is_empty.get(), counts.get()) {
@@ -203,7 +204,7 @@ fn Songs() -> impl IntoView {
             <div class="songs-actions">
                 <button
                     class="quiet-button"
-                    class:gone=move || counts.get().2 == 0
+                    class:gone=move || counts.get().2 == 0 && !is_gathering()
                     data-testid="stop-all"
                     on:click=move |_| {
                         desk.cancel_all();

@@ -90,6 +90,31 @@ pub(crate) async fn digest(file: &ArrayBuffer) -> Option<String> {
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// The choice of a model for songs to come.
+#[component]
+pub(crate) fn ModelChoice(
+    /// What tests call it.
+    testid: &'static str,
+) -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let chosen = desk.chosen_model;
+    let choose = move |event: leptos::ev::Event| {
+        let select: HtmlSelectElement = event_target(&event);
+        if let Ok(id) = select.value().parse() {
+            desk.choose_model(ModelId(id));
+        }
+    };
+    view! {
+        <select data-testid=testid on:change=choose prop:value=move || chosen.get().0.to_string()>
+            <For each=move || desk.models.get() key=|model| (model.id, model.label().to_owned()) let:model>
+                <option value=model.id.0.to_string() selected=move || chosen.get() == model.id>
+                    {model.label().to_owned()}
+                </option>
+            </For>
+        </select>
+    }
+}
+
 /// The model in use: its choice, its card, and how to bring another.
 #[component]
 pub(crate) fn ModelPanel() -> impl IntoView {
@@ -102,12 +127,6 @@ pub(crate) fn ModelPanel() -> impl IntoView {
             models.iter().find(|model| model.id == chosen).and_then(|model| model.card().cloned())
         })
     });
-    let choose = move |event: leptos::ev::Event| {
-        let select: HtmlSelectElement = event_target(&event);
-        if let Ok(id) = select.value().parse() {
-            desk.choose_model(ModelId(id));
-        }
-    };
     let bring = move |event: leptos::ev::Event| {
         let input: HtmlInputElement = event_target(&event);
         if let Some(file) = input.files().and_then(|files| files.get(0)) {
@@ -120,13 +139,7 @@ pub(crate) fn ModelPanel() -> impl IntoView {
             <h2 id="model-heading">{sentence("model.heading")}</h2>
             <label class="field">
                 <span class="quiet">{sentence("model.for_next")}</span>
-                <select data-testid="model-choice" on:change=choose prop:value=move || chosen.get().0.to_string()>
-                    <For each=move || models.get() key=|model| (model.id, model.label().to_owned()) let:model>
-                        <option value=model.id.0.to_string() selected=move || chosen.get() == model.id>
-                            {model.label().to_owned()}
-                        </option>
-                    </For>
-                </select>
+                <ModelChoice testid="model-choice" />
             </label>
             <div class="card-place">
                 {move || {
@@ -212,7 +225,7 @@ fn facts(card: &ModelCard) -> impl IntoView + use<> {
     };
     let legend: Vec<_> = (0..card.genres.len())
         .map(|index| {
-            let class = format!("chip genre-{}", index % colors::COUNT);
+            let class = colors::chip(index);
             view! {
                 <li>
                     <span class=class aria-hidden="true">{colors::letters(&card.genres, index)}</span>

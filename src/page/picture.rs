@@ -64,7 +64,7 @@ fn draw(context: &CanvasRenderingContext2d, shared: &Shared) -> Result<(), JsVal
     write(&shared.artist, &format!("30px {SANS}"), QUIET, MARGIN, 180.0, inner)?;
 
     let ranking = SongVerdict::Genre { probabilities: shared.probabilities.clone() }.ranking();
-    let name = |index: usize| shared.genres.get(index).map(|name| words::genre(name)).unwrap_or_default();
+    let name = |index: usize| words::genre_at(&shared.genres, index);
     match ranking.first() {
         Some(_) if shared.not_sure => {
             write(&words::t!("song.not_sure"), &format!("600 76px {SERIF}"), TEXT, MARGIN, 290.0, inner)?;

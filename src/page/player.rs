@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use gloo::events::EventListener;
+use leptos::html::Div;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen_futures::JsFuture;
@@ -26,6 +27,29 @@ pub(crate) enum Playing {
     Preparing,
     /// It sounds.
     Sounding,
+}
+
+/// What a slider says of where it is: whole seconds; and of a sound that goes on, while it has the
+/// keyboard, where it was when that came, or where one has led it. A screen reader would
+/// speak each second.
+pub(crate) fn told(
+    player: Player,
+    slider: NodeRef<Div>,
+    at: impl Fn() -> f64 + Send + Sync + 'static,
+) -> Memo<f64> {
+    // How far on a sound is between two looks at it, at most.
+    const STEP: f64 = 0.5;
+    let last = StoredValue::new(f64::INFINITY);
+    Memo::new(move |before: Option<&f64>| {
+        let (now, state) = (at(), player.state.get());
+        let since = now - last.try_update_value(|last| std::mem::replace(last, now)).unwrap_or(now);
+        let is_read =
+            || slider.get_untracked().is_some_and(|slider| slider.matches(":focus-visible").unwrap_or(false));
+        match before {
+            Some(told) if state == Playing::Sounding && (0.0..STEP).contains(&since) && is_read() => *told,
+            _ => now.floor(),
+        }
+    })
 }
 
 /// A stretch of the song, in seconds, that starts anew when it ends.

@@ -15,7 +15,7 @@ use super::browser;
 use super::colors;
 use super::desk::Desk;
 use super::focus;
-use super::player::Playing;
+use super::player::{Playing, told};
 use super::timeline::{Picture, Stretch};
 use super::track::Track;
 use super::verdict::Bars;
@@ -487,9 +487,7 @@ pub(crate) fn Headline(
     let word = move || match top.get() {
         Some(_) if doubt.get() == Some(Doubt::NotSure) => t!("song.not_sure"),
         Some(_) if doubt.get() == Some(Doubt::NotMusic) => t!("song.not_music"),
-        Some((index, _)) => {
-            genres.with(|genres| genres.get(index).map(|name| words::genre(name))).unwrap_or_default()
-        }
+        Some((index, _)) => genres.with(|genres| words::genre_at(genres, index)),
         None if hearing.with(|hearing| hearing.silent) => t!("song.silence"),
         None => state.with(|state| match state {
             SongState::Queued => t!("song.waiting"),
@@ -591,6 +589,7 @@ fn Stage(
     // Follows the player only while it has this song: of two hundred cards one
     // is touched a frame.
     let at = Memo::new(move |_| (player.song.get() == Some(id)).then(|| player.at.get()));
+    let told = told(player, stage, move || at.get().unwrap_or(0.0));
     let pointed = RwSignal::new(None::<f64>);
     let second_of = move |event: &MouseEvent| {
         let bounds = stage.get_untracked()?.get_bounding_client_rect();
@@ -648,8 +647,8 @@ fn Stage(
             aria-label=move || t!("song.position", title = &title.get())
             aria-valuemin="0"
             aria-valuemax=move || (length.get() as u32).to_string()
-            aria-valuenow=move || (at.get().unwrap_or(0.0) as u32).to_string()
-            aria-valuetext=move || place(at.get().unwrap_or(0.0).floor())
+            aria-valuenow=move || (told.get() as u32).to_string()
+            aria-valuetext=move || place(told.get())
             on:keydown=on_key
             on:click=move |event| {
                 if let Some(second) = second_of(&event) {

@@ -189,8 +189,10 @@ pub(crate) fn draw<'a>(
     }
     context.set_global_alpha(1.0);
     context.set_stroke_style_str(&colors::css(colors::quiet(dark)));
-    for step in steps.iter().filter(|step| step.is_refused()) {
-        timeline::hatch(&context, step.left, step.right, height);
+    // Of a talk, a thousand steps beside each other.
+    let refused: Vec<&Step> = steps.iter().filter(|step| step.is_refused()).collect();
+    for run in refused.chunk_by(|step, next| next.left <= step.right) {
+        timeline::hatch(&context, run[0].left, run[run.len() - 1].right, height);
     }
     let steps: Vec<Step> = steps.into_iter().filter(|step| !step.is_refused()).collect();
     canvas::letter(&context, "600 12px system-ui, sans-serif");

@@ -64,7 +64,7 @@ fn Bar(
     view! {
         <li>
             <span class=move || format!("chip {}", color()) aria-hidden="true">{letters}</span>
-            <span class="bar-name" title=name>{name}</span>
+            <span class="bar-name">{name}</span>
             <span class="bar-track" aria-hidden="true">
                 <span class=move || format!("bar-fill {}", color()) style:transform=scale></span>
             </span>

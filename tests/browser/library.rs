@@ -291,6 +291,26 @@ fn the_keyboard_stays_where_something_was_done() {
     press(&browser, "[data-testid=notes] button", "#library-heading");
 }
 
+/// Where a row goes because its song is no longer what is asked for, the keyboard stays in the table.
+#[test]
+fn the_keyboard_stays_in_the_table_when_its_row_goes() {
+    let folder = folder("library-goes");
+    let long = folder.join("long.wav");
+    ffmpeg(&["-f", "lavfi", "-i", "anoisesrc=d=1800:r=22050:a=0.3:seed=1"], &long);
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    // Else it could be over too soon.
+    choose_papers_network(&browser);
+    browser.drop_files("[data-testid=drop-zone]", &[&long]);
+    browser.wait_for("[data-testid=song][data-state=busy]", LIMIT);
+    go(&browser, "library?state=busy");
+    wait_for_rows(&browser, 1);
+    browser.eval("document.querySelector('[data-testid=row-title]').focus()");
+    browser.eval("document.querySelector('[data-testid=stop-all]').click()");
+    browser.wait_for("[data-testid=none-shown]", LIMIT);
+    browser.wait_until("document.activeElement.dataset.testid === 'library-scroll'", LIMIT);
+}
+
 /// What happens again has to be heard again: the live region's text is another by a space.
 #[test]
 fn the_same_sentence_is_said_twice() {

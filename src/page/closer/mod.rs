@@ -17,6 +17,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, KeyboardEvent};
 
 use super::desk::Desk;
+use super::folded::Line;
 use super::library::TakeSong;
 use super::player::{Playing, Repeat};
 use super::song::{FileState, Headline, PlayButton, Song, SongState};
@@ -390,9 +391,7 @@ fn Large(
                 <Headline state hearing genres=closer.genres />
             </header>
             {move || problem().map(|problem| view! { <p class="problem" data-testid="closer-problem">{problem}</p> })}
-            <Show when=without_file>
-                <p class="quiet" data-testid="closer-no-file">{sentence("closer.no_file")}</p>
-            </Show>
+            <Line when=Signal::derive(without_file) key="closer.no_file" testid="closer-no-file" class="quiet" />
             <Show when=move || !barren.get()>
                 <Overview closer />
                 <Stage closer mute />
@@ -510,12 +509,8 @@ fn Reading(
     view! {
         <section class="closer-reading" aria-labelledby="closer-reading" data-testid="reading">
             <h2 id="closer-reading" class="tabular">{heading}</h2>
-            <Show when=move || is_silent.get()>
-                <p>{sentence("closer.silent")}</p>
-            </Show>
-            <Show when=move || is_refused.get()>
-                <p data-testid="refused">{sentence("closer.refused")}</p>
-            </Show>
+            <Line when=is_silent key="closer.silent" testid="silent" />
+            <Line when=is_refused key="closer.refused" testid="refused" />
             <Bars ranking genres=closer.genres all=Signal::stored(true) />
             {likeness}
             <WhyPanel closer />

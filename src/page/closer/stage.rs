@@ -7,6 +7,7 @@ use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
 use web_sys::{PointerEvent, WheelEvent};
 
+use super::super::player::told;
 use super::super::stack::{self, Moment};
 use super::super::timeline::{self, Redraw};
 use super::super::track::HeardClip;
@@ -174,11 +175,14 @@ pub(super) fn Stage(
             slide(closer, slider, middle - moved);
         }
     };
+    let told = told(closer.desk.player, slider, move || at.get());
     let place = move |second: f64| {
-        if closer.clip.with(|clip| clip.as_ref().is_some_and(|clip| clip.refused)) {
+        // Tracked, each clip would be spoken.
+        if closer.clip.with_untracked(|clip| clip.as_ref().is_some_and(|clip| clip.refused)) {
             return words::place_not_music(second, length.get());
         }
-        let top = closer.clip.with(|clip| clip.as_ref().and_then(|clip| clip.ranking.first().copied()));
+        let top =
+            closer.clip.with_untracked(|clip| clip.as_ref().and_then(|clip| clip.ranking.first().copied()));
         closer.genres.with(|genres| {
             let top = top.and_then(|(index, share)| Some((genres.get(index)?.as_str(), share)));
             words::place(second, length.get(), top)
@@ -202,8 +206,8 @@ pub(super) fn Stage(
             aria-label=move || t!("song.position", title = &closer.title.get())
             aria-valuemin="0"
             aria-valuemax=move || (length.get() as u32).to_string()
-            aria-valuenow=move || (at.get() as u32).to_string()
-            aria-valuetext=move || place(at.get().floor())
+            aria-valuenow=move || (told.get() as u32).to_string()
+            aria-valuetext=move || place(told.get())
             on:click=move |event| {
                 if let Some(second) = second_at(f64::from(event.client_x())) {
                     closer.seek(second, true);

@@ -4,11 +4,10 @@
 //! probability; the beginning leads the playhead there.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use web_sys::HtmlElement;
 
 use super::super::words::{self, sentence, t};
-use super::super::{browser, colors};
+use super::super::{colors, later};
 use super::Closer;
 
 /// Rows put up in one turn of the browser.
@@ -62,18 +61,8 @@ fn Rows(
             song.track.with_value(|track| track.clips().len())
         })
     });
-    let shown = RwSignal::new(ROWS_A_TURN);
     // A three-hour mix has thousands of rows.
-    spawn_local(async move {
-        while let (Some(shown_now), Some(clips)) = (shown.try_get_untracked(), clips.try_get_untracked()) {
-            if shown_now >= clips {
-                browser::pause(std::time::Duration::from_millis(500)).await;
-            } else {
-                browser::next_turn().await;
-                shown.try_update(|shown| *shown += ROWS_A_TURN);
-            }
-        }
-    });
+    let shown = later::by_turns(ROWS_A_TURN, clips.into());
     let rows = move || {
         let shown = shown.get().min(clips.get());
         song.with_value(|song| {
@@ -118,14 +107,12 @@ fn ClipRow(
 ) -> impl IntoView {
     let Row { start, top, refused, .. } = row;
     let chip = top.map(|(genre, _)| {
-        let color = format!("chip genre-{}", genre % colors::COUNT);
+        let color = colors::chip(genre);
         let letters = closer.genres.with_untracked(|genres| colors::letters(genres, genre));
         view! { <span class=color aria-hidden="true">{letters}</span> }
     });
     let name = move || match top {
-        Some((genre, _)) => {
-            closer.genres.with(|genres| genres.get(genre).map(|name| words::genre(name)).unwrap_or_default())
-        }
+        Some((genre, _)) => closer.genres.with(|genres| words::genre_at(genres, genre)),
         None if refused => t!("song.not_music"),
         None => t!("song.silence"),
     };

@@ -232,9 +232,7 @@ pub(super) fn WhyPanel(
     closer: Closer,
 ) -> impl IntoView {
     let Closer { clip, genres, why, .. } = closer;
-    let name = move |genre: usize| {
-        genres.with(|genres| genres.get(genre).map(|name| words::genre(name)).unwrap_or_default())
-    };
+    let name = move |genre: usize| genres.with(|genres| words::genre_at(genres, genre));
     on_cleanup(move || {
         let asked = closer.why.try_get_untracked().flatten();
         if let Some(query) = asked.and_then(|asked| asked.query) {

@@ -21,7 +21,7 @@ pub(super) fn Confusion(
 ) -> impl IntoView {
     let name_of = {
         let genres = genres.clone();
-        move |genre: usize| genres.get(genre).map(|name| words::genre(name)).unwrap_or_default()
+        move |genre: usize| words::genre_at(&genres, genre)
     };
     let worst = part.worst().map(|(truth, said, clips)| {
         let name_of = name_of.clone();

@@ -307,7 +307,7 @@ fn Shares(
                 .map(|(index, (genre, (score, share)))| view! {
                     <tr>
                         <th scope="row">
-                            <span class=format!("chip genre-{}", index % colors::COUNT) aria-hidden="true">
+                            <span class=colors::chip(index) aria-hidden="true">
                                 {colors::letters(genres, index)}
                             </span>
                             " "

@@ -12,6 +12,7 @@ use crate::classify::verdict::Doubt;
 use crate::library::likeness::{Neighbour, Place, neighbours, playlist};
 use crate::library::{export, record::HeardBy};
 use crate::page::focus;
+use crate::page::folded::Line;
 use crate::page::keeper::record_of;
 use crate::page::song::Song;
 use crate::page::words::{self, sentence, t};
@@ -112,9 +113,7 @@ fn Panel(
                 </button>
             </header>
             <p class="quiet small">{sentence("library.alike_hint")}</p>
-            <Show when=move || none>
-                <p data-testid="alike-none">{sentence("library.alike_none")}</p>
-            </Show>
+            <Line when=Signal::stored(none) key="library.alike_none" testid="alike-none" />
             <ol class="alike-list">
                 {near
                     .into_iter()

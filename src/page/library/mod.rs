@@ -21,12 +21,13 @@ use super::browser;
 use super::desk::Desk;
 use super::focus;
 use super::keeper::Keeping;
+use super::model::ModelChoice;
 use super::song::{Song, SongState};
 use super::store::StoreProblem;
 use super::views::{Parameters, Router};
 use super::words::{self, sentence, t};
 use crate::classify::verdict::Doubt;
-use crate::engine::protocol::{ModelId, SongId};
+use crate::engine::protocol::SongId;
 use alike::Alike;
 pub(super) use order::counted;
 use order::{Line, Query, arrange};
@@ -392,15 +393,14 @@ fn Selection(
         }
     };
     let remove = move |_| {
-        for song in shelf.selection() {
-            desk.remove(&song);
-        }
+        let songs = shelf.selection();
         none();
-    };
-    let choose = move |event: leptos::ev::Event| {
-        if let Ok(id) = event_target::<HtmlSelectElement>(&event).value().parse() {
-            desk.choose_model(ModelId(id));
-        }
+        spawn_local(async move {
+            for song in songs {
+                desk.remove(&song);
+                browser::next_turn().await;
+            }
+        });
     };
     view! {
         <div class="library-selection controls" class:gone=move || count.get() == 0 data-testid="selection">
@@ -408,17 +408,10 @@ fn Selection(
             <button class="quiet-button" data-testid="selection-again" on:click=again>
                 {sentence("library.again_with")}
             </button>
-            <select
-                aria-label=sentence("library.model")
-                on:change=choose
-                prop:value=move || desk.chosen_model.get().0.to_string()
-            >
-                <For each=move || desk.models.get() key=|model| (model.id, model.label().to_owned()) let:model>
-                    <option value=model.id.0.to_string() selected=move || desk.chosen_model.get() == model.id>
-                        {model.label().to_owned()}
-                    </option>
-                </For>
-            </select>
+            <label>
+                <span class="unseen">{sentence("library.model")}</span>
+                <ModelChoice testid="selection-model" />
+            </label>
             <button class="quiet-button" data-testid="selection-stop" on:click=stop>{sentence("song.stop")}</button>
             <button class="quiet-button" data-testid="selection-remove" on:click=remove>
                 {sentence("song.remove")}

@@ -19,6 +19,7 @@ use super::order::{Column, Query};
 use super::{Shelf, state_name};
 use crate::classify::verdict::Doubt;
 use crate::engine::protocol::{SongId, SongInfo};
+use crate::page::folded::Line;
 use crate::page::song::{Song, SongState};
 use crate::page::track::Track;
 use crate::page::views::Router;
@@ -133,7 +134,7 @@ impl Pane {
             old.len() == songs.len() && old.iter().zip(&songs).all(|(old, new)| old.id == new.id)
         });
         if !same {
-            focus::keep(|| self.songs.set(songs));
+            focus::keep(&scroller, || self.songs.set(songs));
         }
         if !done {
             self.look_soon();
@@ -220,7 +221,7 @@ pub(super) fn Table(
                         <Head column=Column::Genre name="library.genre" class="genre" query router />
                         <Head column=Column::Confidence name="library.confidence" class="number" query router />
                         <Head column=Column::Length name="library.length" class="number" query router />
-                        <th class="strip" role="columnheader" scope="col">{sentence("library.strip")}</th>
+                        <th class="strip" aria-hidden="true">{sentence("library.strip")}</th>
                         <Head column=Column::State name="library.state" class="state" query router />
                     </tr>
                 </thead>
@@ -233,9 +234,12 @@ pub(super) fn Table(
                     <tr class="spacer" aria-hidden="true" style:height=below><td colspan="7"></td></tr>
                 </tbody>
             </table>
-            <Show when=move || count.get() == 0>
-                <p class="library-none quiet" data-testid="none-shown">{sentence("library.none_shown")}</p>
-            </Show>
+            <Line
+                when=Signal::derive(move || count.get() == 0)
+                key="library.none_shown"
+                testid="none-shown"
+                class="library-none quiet"
+            />
         </div>
     }
 }
@@ -399,7 +403,7 @@ impl Heard {
     fn cells(self) -> impl IntoView {
         let genre = match &self.top {
             Some((index, letters, name, _)) => {
-                let class = format!("chip genre-{}", index % colors::COUNT);
+                let class = colors::chip(*index);
                 let genre = words::genre(name);
                 let said = match self.doubt {
                     Some(_) => t!("library.perhaps", genre = genre),

@@ -12,9 +12,8 @@ use wasm_bindgen::JsValue;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, KeyboardEvent, PointerEvent};
 
 use super::super::timeline::Redraw;
-use super::super::words::{sentence, t};
+use super::super::words::{self, sentence, t};
 use super::super::{browser, canvas, colors};
-use super::name_of;
 use crate::classify::map::{Points, SIDE};
 
 /// How near the pointer has to be to a point, in CSS pixels.
@@ -126,10 +125,10 @@ pub(super) fn Cloud(
             let Some(clip) = pointed.get() else { return t!("map.keys") };
             let genre = points.genre.get(clip).copied().map(usize::from).unwrap_or_default();
             let heard = said.as_ref().and_then(|said| said.get(clip).copied()).map(usize::from);
-            let (truth, clip) = (name_of(&genres, genre), clip + 1);
+            let (truth, clip) = (words::genre_at(&genres, genre), clip + 1);
             match heard {
                 Some(heard) if heard != genre => {
-                    t!("map.clip_wrong", clip = clip, genre = truth, said = name_of(&genres, heard))
+                    t!("map.clip_wrong", clip = clip, genre = truth, said = words::genre_at(&genres, heard))
                 }
                 _ => t!("map.clip_right", clip = clip, genre = truth),
             }

@@ -9,7 +9,6 @@ use super::super::colors;
 use super::super::folded::FoldedTable;
 use super::super::words::{self, sentence};
 use super::cloud::Look;
-use super::name_of;
 use crate::classify::map::ClipMap;
 
 /// The genres as buttons: what the pointer or the keyboard is on is looked at,
@@ -23,7 +22,7 @@ pub(super) fn Legend(
 ) -> impl IntoView {
     let buttons = (0..genres.len()).map(|genre| {
         let letters = colors::letters(&genres, genre);
-        let color = format!("chip genre-{}", genre % colors::COUNT);
+        let color = colors::chip(genre);
         let genres = genres.clone();
         let pass = move |passing: Option<usize>| look.passing.set(passing);
         view! {
@@ -42,7 +41,7 @@ pub(super) fn Legend(
                     on:blur=move |_| pass(None)
                 >
                     <span class=color aria-hidden="true">{letters}</span>
-                    {move || name_of(&genres, genre)}
+                    {move || words::genre_at(&genres, genre)}
                 </button>
             </li>
         }
@@ -95,12 +94,12 @@ pub(super) fn GenreTable(
         let (map, other) = (map.clone(), map.clone());
         view! {
             <tr>
-                <th scope="row">{move || name_of(&map.card.genres, genre)}</th>
+                <th scope="row">{move || words::genre_at(&map.card.genres, genre)}</th>
                 <td>{clips}</td>
                 <td>{move || share.map_or_else(|| "–".into(), words::percent)}</td>
                 <td>{move || taken_for.map_or_else(
                     || "–".into(),
-                    |(genre, clips)| format!("{} ({clips})", name_of(&other.card.genres, genre)),
+                    |(genre, clips)| format!("{} ({clips})", words::genre_at(&other.card.genres, genre)),
                 )}</td>
             </tr>
         }

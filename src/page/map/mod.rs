@@ -14,7 +14,7 @@ use leptos::prelude::*;
 
 use super::data::with_data;
 use super::views::Router;
-use super::words::{self, sentence, t};
+use super::words::{sentence, t};
 use crate::classify::map::ClipMap;
 use cloud::{Cloud, Look};
 use genres::{GenreTable, Legend};
@@ -87,9 +87,4 @@ fn shown(map: Arc<ClipMap>) -> AnyView {
         <GenreTable map />
     }
     .into_any()
-}
-
-/// The name of a genre of the map.
-fn name_of(genres: &[String], genre: usize) -> String {
-    genres.get(genre).map(|name| words::genre(name)).unwrap_or_default()
 }

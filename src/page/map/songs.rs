@@ -9,10 +9,11 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::super::desk::Desk;
+use super::super::folded::Line;
+use super::super::later;
 use super::super::song::{Song, SongState};
 use super::super::words::{self, sentence, t};
 use super::cloud::tenths;
-use super::name_of;
 use crate::{
     classify::map::{ClipMap, Landing},
     engine::protocol::SongId,
@@ -21,6 +22,9 @@ use crate::{
 /// The last songs, whose titles stand beside their marks; those before them are
 /// marks alone.
 const TITLED: usize = 8;
+
+/// Songs that are put up in one turn.
+const SONGS_A_TURN: usize = 8;
 
 /// Genres of its neighbours that a song is told by.
 const TOLD: usize = 3;
@@ -36,6 +40,12 @@ enum Lands {
     OtherModel,
     /// Here.
     At(Landing),
+}
+
+/// The songs, of many a few more each turn: every one is placed among all points.
+fn by_turns(desk: Desk) -> impl Fn() -> Vec<Song> {
+    let shown = later::by_turns(SONGS_A_TURN, Signal::derive(move || desk.songs.with(Vec::len)));
+    move || desk.songs.with(|songs| songs.iter().take(shown.get()).cloned().collect())
 }
 
 /// The song's place in the list, from 1.
@@ -68,7 +78,7 @@ pub(super) fn Marks(
     let desk = expect_context::<Desk>();
     view! {
         <ul class="landed" aria-hidden="true">
-            <For each=move || desk.songs.get() key=|song| song.id let:song>
+            <For each=by_turns(desk) key=|song| song.id let:song>
                 <Mark map=map.clone() song />
             </For>
         </ul>
@@ -129,11 +139,9 @@ pub(super) fn SongList(
     view! {
         <section aria-labelledby="map-songs" data-testid="map-songs">
             <h2 id="map-songs">{sentence("map.songs")}</h2>
-            <Show when=move || is_empty.get()>
-                <p>{sentence("map.no_songs")}</p>
-            </Show>
+            <Line when=is_empty key="map.no_songs" testid="map-no-songs" />
             <ul class="map-songs">
-                <For each=move || desk.songs.get() key=|song| song.id let:song>
+                <For each=by_turns(desk) key=|song| song.id let:song>
                     <Told map=map.clone() song />
                 </For>
             </ul>
@@ -166,7 +174,7 @@ fn Told(
             Lands::OtherModel => t!("map.other_model", model = &map.card.name),
             Lands::At(landing) => {
                 let among = landing.genres.iter().take(TOLD).map(|(genre, share)| {
-                    format!("{} {}", name_of(&map.card.genres, *genre), words::percent(*share))
+                    format!("{} {}", words::genre_at(&map.card.genres, *genre), words::percent(*share))
                 });
                 let among = t!("map.among", genres = among.collect::<Vec<_>>().join(", "));
                 if landing.far { format!("{among} {}", t!("map.far")) } else { among }

@@ -399,7 +399,12 @@ impl Classroom {
             News::Taught { file, held_out, milliseconds } => {
                 self.learnt(desk, file, held_out, milliseconds);
             }
-            News::NotTaught { problem } => self.failed(desk, problem),
+            // Of a lesson that was stopped nothing is told.
+            News::NotTaught { problem } => {
+                if self.with(|held| held.lesson.take()).is_some() {
+                    self.failed(desk, problem);
+                }
+            }
             news => return Some(news),
         }
         None

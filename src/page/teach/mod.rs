@@ -302,6 +302,17 @@ fn TrainButton() -> impl IntoView {
             >
                 {label}
             </button>
+            <button
+                class="quiet-button"
+                class:gone=move || !is_learning()
+                data-testid="teach-stop"
+                on:click=move |_| {
+                    classroom.changed();
+                    focus::hand_on(["[data-testid=teach-train]".to_owned()], focus::HEADING);
+                }
+            >
+                {sentence("song.stop")}
+            </button>
             <p class="quiet small">{model}</p>
             <progress
                 class:gone=move || !is_learning()

@@ -106,6 +106,11 @@ pub(crate) fn genre(name: &str) -> String {
     language::say(&format!("genre.{}", name.to_lowercase()), &[]).unwrap_or_else(|| capitalised(name))
 }
 
+/// The genre at `index`, as a heading; nothing where there is none.
+pub(crate) fn genre_at(genres: &[String], index: usize) -> String {
+    genres.get(index).map(|name| genre(name)).unwrap_or_default()
+}
+
 /// A word with a capital: `polka` becomes `Polka`.
 pub(crate) fn capitalised(word: &str) -> String {
     let mut letters = word.chars();

@@ -12,6 +12,15 @@ use std::borrow::Cow;
 /// How deep plurals may stand within plurals.
 const DEEPEST: usize = 4;
 
+/// Around a text that shall change nothing in the order of what stands beside it: Unicode's first
+/// strong isolate, and its end.
+const APART: [&str; 2] = ["\u{2068}", "\u{2069}"];
+
+/// Whether some of it is written in Hebrew, Arabic or a script beside them in Unicode.
+fn is_right_to_left(text: &str) -> bool {
+    text.contains(|letter| matches!(letter, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fefc}'))
+}
+
 /// What fills a gap.
 #[derive(Clone, Debug)]
 pub(crate) enum Argument<'a> {
@@ -100,7 +109,10 @@ impl Filler<'_> {
             match piece {
                 Piece::Text(text) => sentence.push_str(text),
                 Piece::Gap { name, written } => match self.argument(name) {
-                    Some(Argument::Text(text)) => sentence.push_str(text),
+                    Some(Argument::Text(text)) => {
+                        let [open, close] = if is_right_to_left(text) { APART } else { [""; 2] };
+                        sentence.extend([open, text, close]);
+                    }
                     Some(Argument::Count(count)) => sentence.push_str(&count.to_string()),
                     None => sentence.push_str(written),
                 },
@@ -249,6 +261,14 @@ pub(super) mod tests {
     fn gaps_are_filled() {
         assert_eq!(filled("{who} has { n } records", 3), "Ada has 3 records");
         assert_eq!(filled("", 0), "");
+    }
+
+    #[test]
+    fn what_is_written_from_right_to_left_stays_apart() {
+        let filled = |who: &str| fill("{who} (3:20)", &[("who", who.into())], &english);
+        assert_eq!(filled("Ofra Haza"), "Ofra Haza (3:20)");
+        assert_eq!(filled("עפרה חזה"), "\u{2068}עפרה חזה\u{2069} (3:20)");
+        assert_eq!(filled("فيروز - 1"), "\u{2068}فيروز - 1\u{2069} (3:20)");
     }
 
     #[test]
