@@ -32,7 +32,7 @@ run: ## Builds the page and serves it (ADDRESS=127.0.0.1 PORT=8080)
 		{ echo "Something is served on $(ADDRESS):$(PORT) already. Please choose another port: make run PORT=8081" >&2; exit 1; }
 	$(call headline,Looking for what is needed)
 	@scripts/setup.sh build
-	$(call headline,Building the page (half an hour and more the first time on 2 cores) to serve it on $(if $(TLS),https,http)://$(ADDRESS):$(PORT)/)
+	$(call headline,Building the page (three quarters of an hour the first time on 2 cores) to serve it on $(if $(TLS),https,http)://$(ADDRESS):$(PORT)/)
 	@# trunk alone would serve what there was before, or nothing, where it cannot build.
 	@$(TRUNK) build --release
 	@$(TRUNK) serve --release --address $(ADDRESS) --port $(PORT) $(TLS)
