@@ -6,15 +6,16 @@
 #
 # FOLDER holds recordings in folders of genres (default: ../shared/data/audio).
 # They are decoded by ffmpeg to mono 16-bit WAV at 22,050 Hz, and repeated until
-# there are 30,000 s, 1.3 GB, in a temporary folder.
+# there are 30,000 s, 1.3 GB, in a temporary folder. NEEDLEDROP names a release build that
+# is there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-../shared/data/audio}
 seconds_wanted=30000
 [ -d "$folder" ] || { echo "$folder is not here; name a folder of genres" >&2; exit 1; }
 
-cargo build --locked --release --bin needledrop
-needledrop=${CARGO_TARGET_DIR:-target}/release/needledrop
+source scripts/sounds.sh
+needledrop=$(needledrop_program)
 corpus=$(mktemp -d)
 trap 'rm -rf "$corpus"' EXIT
 
