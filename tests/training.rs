@@ -188,7 +188,8 @@ fn what_cannot_be_trained_on_is_refused_with_the_reason() {
         ("train --row 1 --split tracks --refit --patience 3", "--patience 0"),
         #[cfg(not(feature = "cuda"))]
         ("train --row 1 --device cuda", "--features cuda"),
-        ("train --row 1 --bf16", "--device amx"),
+        ("train --row 7 --bf16", "--device amx"),
+        ("train --row 1 --device flex --bf16", "no convolution"),
     ] {
         let told = refused(&mut needledrop(words, &small, &output));
         assert!(told.contains(reason), "{words}: {told}");

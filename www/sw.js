@@ -127,7 +127,7 @@ async function receive(request) {
   const cache = await caches.open(SHARED);
   // A folder each: two songs may have one name. Where there is no room for them the page says that none came.
   await Promise.all(files.map((file, index) =>
-    cache.put(new URL(`share/${index}/${encodeURIComponent(file.name)}`, self.registration.scope), new Response(file)))).catch(() => {});
+    cache.put(new URL(`share/${index}/${encodeURIComponent(file.name)}`, self.registration.scope), new Response(file)))).catch(() => caches.delete(SHARED));
   return Response.redirect(new URL("./?shared#listen", self.registration.scope), 303);
 }
 

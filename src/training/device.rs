@@ -60,8 +60,8 @@ pub enum DeviceError {
         /// What was said.
         reason: String,
     },
-    /// It does not compute in bfloat16.
-    #[error("the device `{name}` does not compute in bfloat16: leave out --bf16{hint}")]
+    /// It does not compute in bfloat16 when that is asked for.
+    #[error("the device `{name}` cannot be told to compute in bfloat16: leave out --bf16{hint}")]
     NoBfloat16 {
         /// Its name.
         name: &'static str,
@@ -126,7 +126,7 @@ impl DeviceKind {
     pub fn convolutions_in_bfloat16(self, device: &Device) -> Result<Convolutions, DeviceError> {
         let none = |hint| Err(DeviceError::NoBfloat16 { name: self.name(), hint });
         match self {
-            Self::Amx => Ok(self.convolutions()),
+            Self::Amx => none("; its convolutions do so in any case, where filters come in sixteens"),
             Self::Cpu => none(", or say `--device amx` where the processor has a matrix unit"),
             _ if device.supports_dtype(FloatDType::BF16) => Ok(Convolutions::Bfloat16),
             _ => none(""),

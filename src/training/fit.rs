@@ -878,11 +878,12 @@ fn judged_together(recipe: &Recipe) -> usize {
     JUDGED_TOGETHER.min(recipe.batch_size)
 }
 
-/// The first whole batch of `clips`, and what is left over at their end.
+/// Whole batches of `clips`, two where there are as many, and what is left over at their end. An
+/// optimiser's first step is another program than those that follow.
 fn of_each_length(clips: &[usize], batch_size: usize) -> impl Iterator<Item = &[usize]> {
     let batches = clips.chunks_exact(batch_size);
     let rest = batches.remainder();
-    batches.take(1).chain((!rest.is_empty()).then_some(rest))
+    batches.take(2).chain((!rest.is_empty()).then_some(rest))
 }
 
 /// Distinguishes the draw of an epoch's order from those of its steps.
@@ -1265,8 +1266,8 @@ mod tests {
             let clips: Vec<usize> = (0..clips).collect();
             of_each_length(&clips, batch_size).map(<[usize]>::len).collect()
         };
-        assert_eq!(lengths(130, 64), [64, 2]);
-        assert_eq!(lengths(128, 64), [64]);
+        assert_eq!(lengths(330, 64), [64, 64, 10]);
+        assert_eq!(lengths(128, 64), [64, 64]);
         assert_eq!(lengths(3, 64), [3]);
     }
 

@@ -65,12 +65,6 @@ pub(crate) fn run(Arguments { runs, output, page, model, replace }: &Arguments) 
     if results.is_empty() && !runs.is_empty() {
         bail!("there is nothing to report");
     }
-    if runs.is_empty() && !output.is_dir() {
-        bail!(
-            "{} is no folder of results: name runs that `needledrop evaluate` has scored",
-            output.display()
-        );
-    }
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
     for (name, (folder, result)) in &results {
         let place = output.join(format!("{name}.json"));

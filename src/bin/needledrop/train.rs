@@ -84,8 +84,8 @@ pub(crate) struct Arguments {
     /// what this build has beside them (cuda, wgpu, ndarray).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
-    /// Compute convolutions from factors rounded to bfloat16, where the device can (cuda; amx
-    /// always does): sums, weights and all else stay in 32 bits.
+    /// Compute convolutions from factors rounded to bfloat16, where the device can (cuda, and
+    /// flex to try it): sums, weights and all else stay in 32 bits.
     #[arg(long)]
     bf16: bool,
     /// The paper's recipe, the same with a learning rate that suits it, or our best for
@@ -322,6 +322,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
 
     let device = open(arguments.device)?;
+    if arguments.bf16 && card.network.blocks.is_empty() {
+        bail!("{} has no convolution that --bf16 would round: leave it out", card.name);
+    }
     let convolutions = if arguments.bf16 {
         arguments.device.convolutions_in_bfloat16(&device)?
     } else {

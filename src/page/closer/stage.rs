@@ -7,7 +7,7 @@ use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
 use web_sys::{PointerEvent, WheelEvent};
 
-use super::super::player::told;
+use super::super::player::{Playing, told};
 use super::super::stack::{self, Moment};
 use super::super::timeline::{self, Redraw};
 use super::super::track::HeardClip;
@@ -177,7 +177,10 @@ pub(super) fn Stage(
     };
     let told = told(closer.desk.player, slider, move || at.get());
     let place = move |second: f64| {
-        // Tracked, each clip would be spoken.
+        // What is heard meanwhile is told; of what sounds, not each clip.
+        if closer.desk.player.state.get() != Playing::Sounding {
+            closer.song.with_value(|song| song.hearing.track());
+        }
         if closer.clip.with_untracked(|clip| clip.as_ref().is_some_and(|clip| clip.refused)) {
             return words::place_not_music(second, length.get());
         }
