@@ -10,7 +10,7 @@
 //! References: D. S. Park et al., "SpecAugment", Interspeech 2019 (masks);
 //! H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
 
-use std::{f32::consts::PI, ops::Range};
+use std::{borrow::Cow, f32::consts::PI, ops::Range};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -33,10 +33,33 @@ use crate::{
 /// What a step learns from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// The card's input: `[batch, height, width, channels]`.
-    pub cells: Vec<f32>,
+    /// The card's input.
+    pub cells: Cells,
     /// How much of each genre a clip is: `[batch, genres]`.
     pub shares: Vec<f32>,
+}
+
+/// What a network is shown of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cells {
+    /// `[batch, height, width, channels]`.
+    Values(Vec<f32>),
+    /// Of pictures that are not mixed: which of viridis's colours, `[batch, height, width]`. A
+    /// twelfth of their values, which a device makes of them.
+    Colours(Vec<u8>),
+}
+
+impl Cells {
+    /// `[batch, height, width, channels]`.
+    pub fn values(&self) -> Cow<'_, [f32]> {
+        match self {
+            Self::Values(values) => Cow::Borrowed(values),
+            Self::Colours(colours) => {
+                let channels = colours.iter().flat_map(|&colour| VIRIDIS[usize::from(colour)]);
+                Cow::Owned(channels.map(|channel| f32::from(channel) / 255.0).collect())
+            }
+        }
+    }
 }
 
 /// Draws clips.
@@ -113,34 +136,43 @@ impl<'a> Augmenter<'a> {
     /// Clips in place of these, the same for the same `draw`.
     pub fn batch(&self, clips: &[usize], draw: u64) -> Batch {
         let genres = self.archive.genres.len();
-        let clip = |picture: &mut Option<Picture>, (at, &clip): (usize, &usize)| {
-            let mut rng = ChaCha8Rng::seed_from_u64(draw);
-            rng.set_stream(at as u64 + 1);
-            self.show(self.clip(clip, &mut rng), picture)
-        };
-        let drawn: Vec<Vec<f32>> =
-            clips.par_iter().enumerate().map_init(|| self.picture.clone(), clip).collect();
-        let size = drawn.first().map_or(0, Vec::len);
-        let mut batch = Batch { cells: drawn.concat(), shares: vec![0.0; clips.len() * genres] };
         let genre = |at: usize| self.clips[clips[at]].genre;
         let mut rng = ChaCha8Rng::seed_from_u64(draw);
         let beta = Beta::new(self.strength.mixup, self.strength.mixup).ok();
-        for at in 0..clips.len() {
-            let share = beta.map_or(1.0, |beta| beta.sample(&mut rng) as f32);
-            // A clip stays the greater part of itself: which of two is which does not matter.
-            let share = share.max(1.0 - share);
-            // Each with the one before it: the order is drawn already.
-            let other = (at + clips.len() - 1) % clips.len();
-            if share < 1.0 {
-                let cells = &mut batch.cells[at * size..][..size];
-                for (cell, other) in cells.iter_mut().zip(&drawn[other]) {
-                    *cell = share * *cell + (1.0 - share) * other;
-                }
-            }
-            batch.shares[at * genres + genre(at)] += share;
-            batch.shares[at * genres + genre(other)] += 1.0 - share;
+        // Each with the one before it: the order is drawn already.
+        let before = |at: usize| (at + clips.len() - 1) % clips.len();
+        let mixed: Vec<(f32, usize)> = (0..clips.len())
+            .map(|at| {
+                let share = beta.map_or(1.0, |beta| beta.sample(&mut rng) as f32);
+                // A clip stays the greater part of itself: which of two is which does not matter.
+                (share.max(1.0 - share), before(at))
+            })
+            .collect();
+        let mut shares = vec![0.0; clips.len() * genres];
+        for (at, (share, other)) in mixed.iter().enumerate() {
+            shares[at * genres + genre(at)] += share;
+            shares[at * genres + genre(*other)] += 1.0 - share;
         }
-        batch
+
+        let planes = |(at, &clip): (usize, &usize)| {
+            let mut rng = ChaCha8Rng::seed_from_u64(draw);
+            rng.set_stream(at as u64 + 1);
+            self.clip(clip, &mut rng)
+        };
+        let all = clips.par_iter().enumerate();
+        let cells = match &self.picture {
+            Some(picture) if beta.is_none() => {
+                let colours = |picture: &mut Picture, clip| colours(&planes(clip), picture);
+                let drawn: Vec<Vec<u8>> = all.map_init(|| picture.clone(), colours).collect();
+                Cells::Colours(drawn.concat())
+            }
+            picture => {
+                let show = |picture: &mut Option<Picture>, clip| self.show(planes(clip), picture);
+                let drawn: Vec<Vec<f32>> = all.map_init(|| picture.clone(), show).collect();
+                Cells::Values(mix(&drawn, &mixed))
+            }
+        };
+        Batch { cells, shares }
     }
 
     /// One clip `[n_mels, frames]`: decibels relative to its loudest cell, normalised
@@ -178,15 +210,10 @@ impl<'a> Augmenter<'a> {
                 let (first, second) = planes.split_at(planes.len() / 2);
                 first.iter().zip(second).flat_map(|(first, second)| [*first, *second]).collect()
             }
-            (Input::Viridis { .. }, picture) => {
-                let mut indices = Vec::new();
-                if let Some(picture) = picture {
-                    // Silence is index 0 everywhere, which `indices` writes.
-                    _ = picture.indices(&planes, &mut indices);
-                }
-                let colours = indices.iter().flat_map(|&index| VIRIDIS[usize::from(index)]);
-                colours.map(|value| f32::from(value) / 255.0).collect()
+            (Input::Viridis { .. }, Some(picture)) => {
+                Cells::Colours(colours(&planes, picture)).values().into_owned()
             }
+            (Input::Viridis { .. }, None) => Vec::new(),
         }
     }
 
@@ -320,6 +347,28 @@ impl<'a> Augmenter<'a> {
     }
 }
 
+/// Which of viridis's colours a clip has, `[height, width]`.
+fn colours(decibels: &[f32], picture: &mut Picture) -> Vec<u8> {
+    let mut colours = Vec::new();
+    // Silence is the first everywhere, which `indices` writes.
+    _ = picture.indices(decibels, &mut colours);
+    colours
+}
+
+/// Of each clip its share, and the rest of another.
+fn mix(clips: &[Vec<f32>], mixed: &[(f32, usize)]) -> Vec<f32> {
+    let mut cells = clips.concat();
+    let size = clips.first().map_or(1, Vec::len).max(1);
+    for (clip, &(share, other)) in cells.chunks_exact_mut(size).zip(mixed) {
+        if share < 1.0 {
+            for (cell, other) in clip.iter_mut().zip(&clips[other]) {
+                *cell = share * *cell + (1.0 - share) * other;
+            }
+        }
+    }
+    cells
+}
+
 fn power(decibels: f32) -> f32 {
     10.0_f32.powf(decibels / 10.0)
 }
@@ -377,16 +426,27 @@ mod tests {
     }
 
     /// Clips of an archive that are drawn with these strengths, `draws` times.
-    fn drawn(archive: &MelArchive, strength: Augmentation, draws: u64) -> Vec<Batch> {
+    /// A batch, with colours as what they are.
+    #[derive(Debug, PartialEq)]
+    struct Values {
+        cells: Vec<f32>,
+        shares: Vec<f32>,
+    }
+
+    fn values(Batch { cells, shares }: Batch) -> Values {
+        Values { cells: cells.values().into_owned(), shares }
+    }
+
+    fn drawn(archive: &MelArchive, strength: Augmentation, draws: u64) -> Vec<Values> {
         drawn_for(DECIBELS, archive, strength, draws)
     }
 
-    fn drawn_for(input: Input, archive: &MelArchive, strength: Augmentation, draws: u64) -> Vec<Batch> {
+    fn drawn_for(input: Input, archive: &MelArchive, strength: Augmentation, draws: u64) -> Vec<Values> {
         let clips = archive.clips(3.0);
         let split = Split::over_tracks(archive, &clips, 0).unwrap();
         let card = card(archive, input);
         let augmenter = Augmenter::new(archive, &clips, &split, &card, strength);
-        (0..draws).map(|draw| augmenter.batch(&split.part(Part::Train)[..20], draw)).collect()
+        (0..draws).map(|draw| values(augmenter.batch(&split.part(Part::Train)[..20], draw))).collect()
     }
 
     fn card(archive: &MelArchive, input: Input) -> ModelCard {
@@ -423,7 +483,7 @@ mod tests {
         let (first, again) = (drawn(&archive, strong(), 2), drawn(&archive, strong(), 1));
         assert_eq!(first[0], again[0]);
         assert_ne!(first[0], first[1]);
-        for Batch { cells, shares } in &first {
+        for Values { cells, shares } in &first {
             assert_eq!(cells.len(), 20 * BANDS * 34);
             assert!(cells.iter().all(|cell| (-80.0..=0.0).contains(cell)));
             for shares in shares.chunks_exact(2) {
@@ -453,7 +513,7 @@ mod tests {
         let augmenter = Augmenter::new(&archive, &clips, &split, &card, only_elsewhere);
         let mut starts = 0;
         for draw in 0..20 {
-            let Batch { cells, .. } = augmenter.batch(split.part(Part::Train), draw);
+            let Values { cells, .. } = values(augmenter.batch(split.part(Part::Train), draw));
             for clip in cells.chunks_exact(BANDS * 34) {
                 assert!(clip[..10 * 34].iter().all(|cell| *cell < -70.0));
                 assert!(clip[10 * 34..].iter().all(|cell| *cell > -1e-3));
@@ -468,7 +528,7 @@ mod tests {
         let archive = archive(10, |track, _, _| 100 + track as u8);
         let clips = archive.clips(3.0);
         let split = Split::over_tracks(&archive, &clips, 0).unwrap();
-        let [Batch { cells, shares }] = &drawn(&archive, Augmentation::default(), 1)[..] else { panic!() };
+        let [Values { cells, shares }] = &drawn(&archive, Augmentation::default(), 1)[..] else { panic!() };
         assert!(cells.iter().all(|cell| cell.abs() < 1e-4));
         let expected = split.part(Part::Train)[..20].iter().flat_map(|&clip| match clips[clip].genre {
             0 => [1.0, 0.0],
@@ -483,7 +543,7 @@ mod tests {
         let archive = archive(10, |track, band, _| if (track % 2 == 0) == (band < 10) { 255 } else { 102 });
         let strength = Augmentation { mixup: 1.0, ..Augmentation::default() };
         let mut mixed = 0;
-        for Batch { cells, shares } in drawn(&archive, strength, 5) {
+        for Values { cells, shares } in drawn(&archive, strength, 5) {
             for (clip, shares) in cells.chunks_exact(BANDS * 34).zip(shares.chunks_exact(2)) {
                 let (below, above) = (clip[0], clip[BANDS * 34 - 1]);
                 assert!((below + 60.0 * shares[1]).abs() < 1e-3, "{below} dB with {shares:?}");
@@ -495,7 +555,7 @@ mod tests {
     }
 
     /// The rows of a clip, each by its mean.
-    fn rows(batch: &Batch) -> impl Iterator<Item = Vec<f32>> {
+    fn rows(batch: &Values) -> impl Iterator<Item = Vec<f32>> {
         let mean = |row: &[f32]| row.iter().sum::<f32>() / row.len() as f32;
         batch.cells.chunks_exact(BANDS * 34).map(move |clip| clip.chunks_exact(34).map(mean).collect())
     }
@@ -547,7 +607,8 @@ mod tests {
         let strength = Augmentation { masks: 0, ..strong() };
         let raw = Augmenter::new(&archive, &clips, &split, &card(&archive, DECIBELS), strength);
         let centred = raw.with_input(Input::CentredLogMel { deviation: 1.0 });
-        let (Batch { cells, shares }, other) = (raw.batch(learned, 3), centred.batch(learned, 3));
+        let (Values { cells, shares }, other) =
+            (values(raw.batch(learned, 3)), values(centred.batch(learned, 3)));
         let mut seen = Vec::new();
         centred.input().normalise(&cells, 34, &mut seen);
         assert_eq!(shares, other.shares);
@@ -561,7 +622,7 @@ mod tests {
         let strength = Augmentation { blank: 0.4, ..Augmentation::default() };
         let mut blank = [0; 2];
         let mut clips = 0;
-        for Batch { cells, .. } in drawn_for(pair, &archive, strength, 20) {
+        for Values { cells, .. } in drawn_for(pair, &archive, strength, 20) {
             for clip in cells.chunks_exact(2 * BANDS * 34) {
                 let silent = [0, 1].map(|channel| clip[channel..].iter().step_by(2).all(|cell| *cell == 0.0));
                 assert!(silent != [true; 2]);
@@ -722,7 +783,8 @@ mod tests {
         let split = Split::over_tracks(&steady, &clips, 0).unwrap();
         let learned = &split.part(Part::Train)[..6];
         let card = card(&steady, Input::Viridis { height: 8, width: 8 });
-        let batch = |strength| Augmenter::new(&steady, &clips, &split, &card, strength).batch(learned, 0);
+        let batch =
+            |strength| values(Augmenter::new(&steady, &clips, &split, &card, strength).batch(learned, 0));
         let as_judged =
             Inputs::new(&steady, &clips, &card, &DeviceKind::Cpu.open().unwrap()).host_batch(learned);
         let unchanged = batch(Augmentation::default()).cells;
@@ -731,6 +793,15 @@ mod tests {
         // Rounding may choose the neighbouring colour of the table.
         assert!(differing.count() * 50 < unchanged.len());
         let bent = batch(Augmentation { equaliser: 20.0, ..Augmentation::default() }).cells;
+        // Mixed, they are no longer colours of the table.
+        let mixed = Augmenter::new(
+            &steady,
+            &clips,
+            &split,
+            &card,
+            Augmentation { mixup: 1.0, ..Augmentation::default() },
+        );
+        assert!(matches!(mixed.batch(learned, 0).cells, Cells::Values(_)));
         let differing = bent.iter().zip(&as_judged).filter(|(one, other)| (*one - *other).abs() > 0.02);
         assert!(differing.count() * 4 > bent.len());
         assert!(bent.iter().all(|value| (0.0..=1.0).contains(value)));

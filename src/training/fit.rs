@@ -31,10 +31,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    augment::{Augmenter, Batch},
+    augment::{Augmenter, Batch, Cells},
     checkpoint::{Checkpoint, CheckpointError, State},
     history::Epoch,
-    inputs::Inputs,
+    inputs::{Inputs, pictures},
     recipe::{Penalised, Recipe, RecipeError},
 };
 use crate::{
@@ -508,10 +508,13 @@ impl Job<'_> {
     fn on_device(&self, Seen { batch, sight }: Seen<'_>) -> Tensor<4> {
         match sight {
             Sight::Clips => self.inputs.batch(batch),
-            Sight::Drawn { cells, shape: [channels, height, width] } => {
-                let cells = TensorData::new(cells, [batch.len(), height, width, channels]);
-                Tensor::<4>::from_data(cells, self.device).permute([0, 3, 1, 2])
-            }
+            Sight::Drawn { cells, shape: [channels, height, width] } => match cells {
+                Cells::Colours(colours) => pictures(&colours, [height, width], self.device),
+                Cells::Values(values) => {
+                    let values = TensorData::new(values, [batch.len(), height, width, channels]);
+                    Tensor::<4>::from_data(values, self.device).permute([0, 3, 1, 2])
+                }
+            },
         }
     }
 
@@ -519,7 +522,7 @@ impl Job<'_> {
     fn on_host<'b>(&self, Seen { batch, sight }: &'b Seen<'_>) -> Cow<'b, [f32]> {
         match sight {
             Sight::Clips => Cow::Owned(self.inputs.host_batch(batch)),
-            Sight::Drawn { cells, .. } => Cow::Borrowed(cells),
+            Sight::Drawn { cells, .. } => cells.values(),
         }
     }
 
@@ -735,8 +738,8 @@ enum Sight {
     Clips,
     /// What was drawn in their place.
     Drawn {
-        /// `[batch, height, width, channels]`.
-        cells: Vec<f32>,
+        /// As they were drawn.
+        cells: Cells,
         /// `[channels, height, width]`.
         shape: [usize; 3],
     },
@@ -1336,14 +1339,15 @@ mod tests {
 
     #[test]
     fn host_and_device_are_shown_the_same_of_changed_clips() {
-        for kind in [Kind::Paper, Kind::Beyond] {
+        // Pictures, mixed and not: by their values and by their colours.
+        for (kind, mixup) in [(Kind::Paper, 0.3), (Kind::Paper, 0.0), (Kind::Beyond, 0.3)] {
             let archive = archive(20);
             let clips = archive.clips(3.0);
             let split = Split::over_clips(&archive, &clips, 3).unwrap();
             let card = card(&archive, 0.0, kind);
             let device = Device::flex();
             let inputs = Inputs::new(&archive, &clips, &card, &device);
-            let strength = beyond().augmentation.unwrap();
+            let strength = Augmentation { mixup, ..beyond().augmentation.unwrap() };
             let augmenter = Some(Augmenter::new(&archive, &clips, &split, &card, strength));
             let job = Job {
                 inputs: &inputs,

@@ -4,7 +4,8 @@
 //! `[batch, channels, height, width]`, made on the device by one look-up, so
 //! that it never waits for the host: 16 kB a picture stay there, and a byte
 //! becomes a colour, or a normalised decibel, when it is needed. Clips that a recipe
-//! changes are drawn on the host instead, while the step before them runs. What our
+//! changes are drawn on the host instead, while the step before them runs, and go there as
+//! bytes too where they are pictures. What our
 //! own convolutions are shown is made on the host, and nothing is copied.
 
 use std::sync::OnceLock;
@@ -97,9 +98,9 @@ pub struct Inputs {
 /// All clips on a device.
 #[derive(Clone, Debug)]
 struct Copy {
-    /// Four cells to an integer of 32 bits, the first in its lowest byte, because WebGPU's
-    /// shaders know no smaller ones: `[clips, ⌈height · width / 4⌉]`.
+    /// As [`words`] has them.
     cells: Tensor<2, Int>,
+    /// `[256, channels]`.
     look_up: Tensor<2>,
 }
 
@@ -128,9 +129,7 @@ impl Inputs {
         let cells: Vec<Vec<u8>> = clips.par_iter().map_init(|| picture.clone(), cells_of).collect();
         let decibels = |cell: u8| f32::from(cell) * (-RANGE_DB / 255.0);
         let look_up: Vec<f32> = match card.input {
-            Input::Viridis { .. } => {
-                VIRIDIS.as_flattened().iter().map(|&value| f32::from(value) / 255.0).collect()
-            }
+            Input::Viridis { .. } => viridis(),
             Input::LogMel { mean, deviation } => {
                 (0..=255).map(|cell| (decibels(cell) - mean) / deviation).collect()
             }
@@ -178,14 +177,9 @@ impl Inputs {
     /// Inputs `[batch, channels, height, width]` of the clips of these indices.
     pub fn batch(&self, clips: &[usize]) -> Tensor<4> {
         let [channels, height, width] = self.shape;
-        let Copy { cells, look_up, .. } = self.copy();
+        let Copy { cells, look_up } = self.copy();
         let clips_of_all = self.integers(clips.iter().map(|&clip| clip as i32).collect());
-        let words = cells.clone().select(0, clips_of_all);
-        let byte = |at: i32| words.clone().bitwise_right_shift_scalar(8 * at).bitwise_and_scalar(0xff);
-        let cells: Tensor<3, Int> = Tensor::stack((0..4).map(byte).collect(), 2);
-        let cells = cells.flatten::<2>(1, 2).narrow(1, 0, height * width);
-        let inputs = look_up.clone().select(0, cells.flatten(0, 1));
-        let inputs = inputs.reshape([clips.len(), height, width, channels]).permute([0, 3, 1, 2]);
+        let inputs = looked_up(cells.clone().select(0, clips_of_all), look_up.clone(), [height, width]);
         let Some(centred) = self.centred_channel() else { return inputs };
         let rows = inputs.clone().narrow(1, centred, 1);
         let rows = rows.clone() - rows.mean_dim(3);
@@ -226,22 +220,49 @@ impl Inputs {
     fn copy(&self) -> &Copy {
         self.copy.get_or_init(|| {
             let [channels, height, width] = self.shape;
-            let device = &self.device;
-            let word = |cells: &[u8]| {
-                let mut bytes = [0; 4];
-                bytes[..cells.len()].copy_from_slice(cells);
-                i32::from_le_bytes(bytes)
-            };
-            let clips = self.cells.par_chunks(height * width);
-            let words: Vec<i32> = clips.flat_map_iter(|clip| clip.chunks(4).map(word)).collect();
-            let shape = [self.genres.len(), (height * width).div_ceil(4)];
             let look_up = TensorData::new(self.look_up.clone(), [256, channels]);
             Copy {
-                cells: Tensor::from_data(TensorData::new(words, shape), (device, DType::I32)),
-                look_up: Tensor::from_data(look_up, device),
+                cells: words(&self.cells, height * width, &self.device),
+                look_up: Tensor::from_data(look_up, &self.device),
             }
         })
     }
+}
+
+/// Pictures `[clips, 3, height, width]` of viridis's colours by their number,
+/// `[clips, height, width]`, made on the device.
+pub fn pictures(colours: &[u8], [height, width]: [usize; 2], device: &Device) -> Tensor<4> {
+    let look_up = Tensor::from_data(TensorData::new(viridis(), [256, 3]), device);
+    looked_up(words(colours, height * width, device), look_up, [height, width])
+}
+
+/// Red, green and blue of each colour, from 0 to 1, `[256, 3]`.
+fn viridis() -> Vec<f32> {
+    VIRIDIS.as_flattened().iter().map(|&value| f32::from(value) / 255.0).collect()
+}
+
+/// Clips of so many bytes on the device. Four of them to an integer of 32 bits, the first in its
+/// lowest byte, because WebGPU's shaders know no smaller ones: `[clips, ⌈bytes / 4⌉]`.
+fn words(cells: &[u8], bytes: usize, device: &Device) -> Tensor<2, Int> {
+    let word = |cells: &[u8]| {
+        let mut bytes = [0; 4];
+        bytes[..cells.len()].copy_from_slice(cells);
+        i32::from_le_bytes(bytes)
+    };
+    let words: Vec<i32> = cells.par_chunks(bytes).flat_map_iter(|clip| clip.chunks(4).map(word)).collect();
+    let shape = [cells.len() / bytes, bytes.div_ceil(4)];
+    Tensor::from_data(TensorData::new(words, shape), (device, DType::I32))
+}
+
+/// What the bytes of clips stand for, `[clips, channels, height, width]`, by a table
+/// `[256, channels]`.
+fn looked_up(words: Tensor<2, Int>, look_up: Tensor<2>, [height, width]: [usize; 2]) -> Tensor<4> {
+    let ([clips, _], [_, channels]) = (words.dims(), look_up.dims());
+    let byte = |at: i32| words.clone().bitwise_right_shift_scalar(8 * at).bitwise_and_scalar(0xff);
+    let cells: Tensor<3, Int> = Tensor::stack((0..4).map(byte).collect(), 2);
+    let cells = cells.flatten::<2>(1, 2).narrow(1, 0, height * width);
+    let inputs = look_up.select(0, cells.flatten(0, 1));
+    inputs.reshape([clips, height, width, channels]).permute([0, 3, 1, 2])
 }
 
 #[cfg(test)]

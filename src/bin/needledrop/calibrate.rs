@@ -415,7 +415,7 @@ fn overhear(
             continue;
         }
         let drawn = augmenter.batch(&[at], at as u64).cells;
-        let heard = pollster::block_on(classifier.classify_decibels(&drawn))?;
+        let heard = pollster::block_on(classifier.classify_decibels(&drawn.values()))?;
         if !heard.probabilities.is_empty() {
             let (logits, embedding, texture) = (heard.logits, heard.embedding, heard.texture);
             let Clip { genre, track, .. } = clips[at];
