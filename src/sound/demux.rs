@@ -128,7 +128,16 @@ impl Demuxer {
         let by_time =
             timed.and_then(|(base, length)| base.calc_duration(length)).map(|time| time.as_secs_f64());
         let by_frames = || Some(self.track.num_frames? as f64 / f64::from(self.parameters.sample_rate?));
-        by_time.or_else(by_frames).filter(|&seconds| seconds.is_finite() && seconds > 0.0)
+        let start = self.start_of_ogg().and_then(|start| self.between(Timestamp::ZERO, start));
+        let seconds = by_time.or_else(by_frames).map(|end| end - start.unwrap_or(0.0));
+        seconds.filter(|&seconds| seconds.is_finite() && seconds > 0.0)
+    }
+
+    /// Where the times of an Ogg begin that is a piece of a longer stream: symphonia's length
+    /// of one is the time at which it ends.
+    pub(super) fn start_of_ogg(&self) -> Option<Timestamp> {
+        let is_ogg = self.reader.format_info().format == FORMAT_ID_OGG;
+        Some(self.track.start_ts).filter(|&start| is_ogg && start > Timestamp::ZERO)
     }
 
     /// Whether the declared length is no guess: symphonia makes one from the first

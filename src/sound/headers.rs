@@ -58,10 +58,12 @@ impl Headers {
                 headers.read_wav(source, length, is_right)?;
             }
             Some([b'F', b'O', b'R', b'M', a, b, c, d, b'A', b'I', b'F', b'F' | b'C']) => {
-                if u64::from(u32::from_be_bytes([a, b, c, d])) != length - 8 {
+                let end = 8 + u64::from(u32::from_be_bytes([a, b, c, d]));
+                let end_of_sound = headers.read_aiff(source, length)?;
+                // What lies behind the right end, as tags of an MP3 do, is no chunk.
+                if end > length || end_of_sound > end {
                     headers.correct(4, saturated(length - 8).to_be_bytes());
                 }
-                headers.read_aiff(source, length)?;
             }
             Some([_, _, _, _, b'f', b't', b'y', b'p', ..]) => headers.read_mp4(source, length)?,
             Some([m, a, g, i, b, c, d, e, w, x, y, z]) if [m, a, g, i] == au::MAGIC => {
@@ -79,22 +81,35 @@ impl Headers {
     }
 
     /// A recorder that was interrupted, or that wrote to a pipe, leaves 0 or
-    /// 0xFFFFFFFF for the length of the samples, which end where the file does.
-    /// A length greater than the file stays: it tells how much is missing. So does
-    /// any other where the file's own is right (`is_right`): no recorder was interrupted.
+    /// 0xFFFFFFFF for the length of the samples, which end where the file does. So they do
+    /// where they would go on behind a file whose own length is right (`is_right`). Where it is
+    /// not, a length greater than the file stays: it tells how much is missing. Any
+    /// other stays where the file's own is right: no recorder was interrupted.
+    ///
+    /// Lists before the samples are hidden from symphonia, which refuses a file for one that
+    /// is not padded as it should be.
     fn read_wav(&mut self, source: &mut dyn MediaSource, length: u64, is_right: bool) -> io::Result<()> {
         let mut position = 12;
+        let mut before_samples = true;
         for _ in 0..MOST_CHUNKS {
             let Some(chunk) = Chunk::read(source, position, u32::from_le_bytes)? else { break };
-            match &chunk.name {
-                b"data" if chunk.is_unfinished() || !is_right && chunk.ends_too_early(source, length)? => {
+            if &chunk.name == b"data" {
+                before_samples = false;
+                let is_wrong =
+                    if is_right { chunk.end() > length } else { chunk.ends_too_early(source, length)? };
+                if chunk.is_unfinished() || is_wrong {
                     let rest = saturated(length - chunk.start);
                     self.correct(position + 4, rest.to_le_bytes());
                     break;
                 }
-                b"data" => self.is_cut = chunk.end() > length,
-                b"LIST" if chunk.length <= LONGEST_LIST => self.read_list(source, &chunk)?,
-                _ => {}
+                self.is_cut = chunk.end() > length;
+            } else if &chunk.name == b"LIST" {
+                if chunk.length <= LONGEST_LIST {
+                    self.read_list(source, &chunk)?;
+                }
+                if before_samples {
+                    self.correct(position, *b"JUNK");
+                }
             }
             position = chunk.next();
         }
@@ -121,19 +136,21 @@ impl Headers {
     }
 
     /// symphonia goes over the samples to what comes behind, and refuses a file
-    /// that has nothing there.
-    fn read_aiff(&mut self, source: &mut dyn MediaSource, length: u64) -> io::Result<()> {
+    /// that has nothing there. Gives where the samples end; 0 where there are none.
+    fn read_aiff(&mut self, source: &mut dyn MediaSource, length: u64) -> io::Result<u64> {
         let mut position = 12;
         for _ in 0..MOST_CHUNKS {
             let Some(chunk) = Chunk::read(source, position, u32::from_be_bytes)? else { break };
-            if &chunk.name == b"SSND" && chunk.end() > length {
-                self.is_cut = true;
-                self.correct(position + 4, saturated(length - chunk.start).to_be_bytes());
-                break;
+            if &chunk.name == b"SSND" {
+                self.is_cut = chunk.end() > length;
+                if self.is_cut {
+                    self.correct(position + 4, saturated(length - chunk.start).to_be_bytes());
+                }
+                return Ok(chunk.end().min(length));
             }
             position = chunk.next();
         }
-        Ok(())
+        Ok(0)
     }
 
     /// symphonia passes over a box that is longer than the file, and then has
@@ -322,10 +339,30 @@ mod tests {
     fn an_aiff_longer_than_its_file_ends_with_it() {
         let headers = read(&aiff(600, 588));
         assert!(headers.is_cut);
-        let lengths = [(4, 112_u32), (16, 100)];
+        let lengths = [(16, 100_u32), (4, 112)];
         let corrections =
             lengths.map(|(position, length)| Correction { position, bytes: length.to_be_bytes() });
         assert_eq!(headers.corrections, corrections);
+    }
+
+    #[test]
+    fn what_lies_behind_an_aiff_is_no_chunk_of_it() {
+        let mut tagged = aiff(112, 100);
+        tagged.extend(b"TAG and a title");
+        assert_eq!(read(&tagged), Headers::default());
+        // A length that was never filled in is still the file's.
+        assert_eq!(
+            read(&aiff(0, 100)).corrections,
+            [Correction { position: 4, bytes: 112_u32.to_be_bytes() }]
+        );
+    }
+
+    #[test]
+    fn samples_that_a_whole_wav_has_not_are_none() {
+        // Whoever wrote one number into both fields.
+        let headers = read(&wav(136, 136, b""));
+        assert_eq!(headers.corrections, [Correction { position: 40, bytes: 100_u32.to_le_bytes() }]);
+        assert!(!headers.is_cut);
     }
 
     #[test]
@@ -345,6 +382,8 @@ mod tests {
         assert_eq!(read(&wav(136 + list.len() as u32, 100, list)).labels, labels);
         let mut before = wav(0, 0, b"");
         before.splice(12..12, list.iter().copied());
-        assert_eq!(read(&before).labels, labels);
+        let headers = read(&before);
+        assert_eq!(headers.labels, labels);
+        assert!(headers.corrections.contains(&Correction { position: 12, bytes: *b"JUNK" }));
     }
 }

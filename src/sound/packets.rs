@@ -10,7 +10,7 @@
 use symphonia::core::{
     codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS},
     packet::Packet,
-    units::TimeBase,
+    units::{Duration, TimeBase, Timestamp},
 };
 
 use super::{
@@ -163,7 +163,9 @@ fn opus(demuxer: &Demuxer) -> Option<PacketConfig> {
     let channels = usize::from(head[9]);
     let lead_in = u64::from(u16::from_le_bytes([head[10], head[11]]));
     // Ogg's last page and MP4's index count the lead-in too.
-    let length = demuxer.track().num_frames.and_then(|frames| frames.checked_sub(lead_in));
+    let start = demuxer.start_of_ogg().and_then(|start| start.duration_from(Timestamp::ZERO));
+    let before = lead_in + start.map_or(0, Duration::get);
+    let length = demuxer.track().num_frames.and_then(|frames| frames.checked_sub(before));
     Some(PacketConfig {
         codec: "opus".to_owned(),
         sample_rate: OPUS_RATE,

@@ -50,6 +50,17 @@ fn opus_comes_from_ogg() {
     assert_eq!(reader.config().length, Some((SECONDS * 48_000.0) as u64));
 }
 
+/// What a recorder of a stream keeps begins somewhere in it.
+#[test]
+fn a_piece_of_a_longer_opus_is_as_long_as_it_is() {
+    let options = ["-c:a", "libopus", "-output_ts_offset", "120"];
+    let mut reader = open_packets(encode_with("opus-piece", "opus", &options, STEREO));
+    assert_eq!(reader.config().length, Some((SECONDS * 48_000.0) as u64));
+    assert!((reader.info().seconds.unwrap() - SECONDS).abs() < 0.02, "{:?}", reader.info().seconds);
+    assert!(!read(&mut reader).is_empty());
+    assert_eq!(reader.notices(SECONDS), []);
+}
+
 #[test]
 fn opus_comes_from_webm() {
     check_opus("webm", &[]);

@@ -17,7 +17,7 @@ use needledrop::sound::{
 
 use crate::{
     decode,
-    fixtures::{FORMATS, Signal, encode, encode_with, format},
+    fixtures::{FORMATS, SECONDS, Signal, encode, encode_with, format},
 };
 
 const FORMAT: ClipFormat = ClipFormat { sample_rate: 22_050, samples: 66_150 };
@@ -130,6 +130,46 @@ fn a_wav_whose_header_was_never_finished_is_read_to_its_end() {
         assert_eq!((song.mono.len(), song.info.seconds), (32_000, Some(4.0)), "{length}");
         assert_eq!(song.notices, [], "{length}");
     }
+}
+
+/// What other players play: tags behind an AIFF, a list before a WAV's samples that is not
+/// padded, lengths of which one is too great.
+#[test]
+fn lengths_that_are_a_little_wrong_refuse_no_file() {
+    let signal = Signal { sample_rate: 44_100, channels: 1 };
+    let aiff = encode(format("aiff-16"), signal);
+    let whole = decode(aiff.clone()).unwrap();
+    let mut tag = b"TAGa title".to_vec();
+    tag.resize(128, b' ');
+    let tagged = decode([aiff, tag].concat()).unwrap();
+    assert_eq!((tagged.mono.len(), &tagged.notices[..]), (whole.mono.len(), &[][..]));
+
+    let wav = counting(8_000, 1, 32_000);
+    for list in
+        [&b"LIST\x0f\0\0\0INFOINAM\x03\0\0\0abc\0"[..], b"LIST\x18\0\0\0INFOINAM\x03\0\0\0abcIART\x01\0\0\0d"]
+    {
+        let mut listed = wav.clone();
+        listed.splice(12..12, list.iter().copied());
+        let riff = listed.len() as u32 - 8;
+        listed[4..8].copy_from_slice(&riff.to_le_bytes());
+        let song = decode(listed).unwrap();
+        assert_eq!((song.mono.len(), &song.notices[..]), (32_000, &[][..]), "{list:?}");
+    }
+    let mut twice = wav;
+    let length = twice.len() as u32 - 8;
+    twice[40..44].copy_from_slice(&length.to_le_bytes());
+    let song = decode(twice).unwrap();
+    assert_eq!((song.mono.len(), &song.notices[..]), (32_000, &[][..]));
+}
+
+/// What a recorder of a stream keeps begins somewhere in it.
+#[test]
+fn a_piece_of_a_longer_ogg_is_as_long_as_it_is() {
+    let signal = Signal { sample_rate: 44_100, channels: 1 };
+    let options = ["-c:a", "libvorbis", "-output_ts_offset", "120"];
+    let song = decode(encode_with("vorbis-piece", "ogg", &options, signal)).unwrap();
+    assert!((song.info.seconds.unwrap() - SECONDS).abs() < 0.1, "{:?}", song.info.seconds);
+    assert_eq!(song.notices, []);
 }
 
 /// An `.au` of 16-bit samples at 8 kHz that says it has `length` bytes of them.
