@@ -107,7 +107,7 @@ fn a_matrix_unit_trains_where_there_is_one() {
     }
 }
 
-/// Killed in its second epoch, on our own convolutions and on burn's.
+/// Killed between its epochs and stopped within the second, on our own convolutions and on burn's.
 #[test]
 fn a_killed_training_ends_with_the_weights_of_one_that_was_not() {
     for words in [
@@ -133,12 +133,17 @@ fn a_killed_training_ends_with_the_weights_of_one_that_was_not() {
         let other = refused(needledrop(words, &archive, &killed).args(["--resume", "--l2", "0.5"]));
         assert!(other.contains("another recipe"), "{other}");
 
+        // Nor does it matter that it is left in mid-epoch, where burn's dropout has its own state.
+        done(needledrop(words, &archive, &killed).args(["--resume", "--max-steps", "1"]));
+        let state = checkpoint(&killed).state;
+        assert_eq!((state.epoch, state.step), (1, 1));
+
         done(needledrop(words, &archive, &killed).arg("--resume"));
         let (whole, killed) = (checkpoint(&whole), checkpoint(&killed));
-        assert_eq!(killed.state.epoch, 2);
+        assert_eq!((killed.state.epoch, killed.state.step), (2, 0));
         assert_eq!(killed.now, whole.now);
         assert_eq!(killed.best, whole.best);
-        assert_eq!(killed.state.sessions.len(), 2);
+        assert_eq!(killed.state.sessions.len(), 3);
     }
 }
 
@@ -163,6 +168,23 @@ fn an_interrupted_training_leaves_a_checkpoint_and_says_so() {
     assert!(before >= (1, 0), "{before:?}");
     done(needledrop(words, &archive, &output).args(["--resume", "--max-steps", "1"]));
     assert!(place() > before, "{:?} after {before:?}", place());
+}
+
+/// Its time over, it stops like that too, and goes on.
+#[test]
+fn a_training_whose_time_is_over_leaves_a_checkpoint() {
+    let words = "train --row 7 --device cpu --epochs 1 --batch-size 2";
+    let (folder, archive) = prepared(&[11, 11]);
+    let output = folder.path().join("run");
+    done(needledrop(words, &archive, &output).args(["--max-minutes", "0.000001"]));
+    let place = || {
+        let State { epoch, step, .. } =
+            Checkpoint::load(&output.join("checkpoint.safetensors")).unwrap().state;
+        (epoch, step)
+    };
+    assert_eq!(place().0, 0);
+    done(needledrop(words, &archive, &output).arg("--resume"));
+    assert_eq!(place(), (1, 0));
 }
 
 #[test]
