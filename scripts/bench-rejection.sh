@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
 # How much of what is not music a model refuses, and how much of music.
 #
-#   scripts/bench-rejection.sh [MODEL [SOUNDS [MUSIC [OUT]]]]
+#   scripts/bench-rejection.sh [SOUNDS [MUSIC [OUT [MODEL ...]]]]
 #
-# MODEL has been calibrated (default: the page's). SOUNDS takes what is not music
-# and is filled by scripts/make-not-music.sh where absent (default:
-# .cache/not-music); its group `test` is heard, of which no calibration knows. MUSIC
-# is a folder of songs (default: ../shared/data/audio). OUT gets the numbers as JSON.
+# SOUNDS takes what is not music and is filled by scripts/make-not-music.sh where absent
+# (default: .cache/not-music); its group `test` is heard, of which no calibration knows.
+# MUSIC is a folder of songs (default: ../shared/data/audio). OUT gets the numbers as JSON.
+# Each MODEL has been calibrated (default: the page's). A share of clips has a 95 % interval
+# by a bootstrap over files; of several models, the seeds of one recipe, the mean has
+# Student's interval over them as well (`Estimate::mean` in src/report/result.rs).
 set -euo pipefail
-model=$(realpath -e "${1:-$(dirname "$0")/../www/model/ears.safetensors}")
-sounds=$(realpath -m "${2:-$(dirname "$0")/../.cache/not-music}")
-music=$(realpath -m "${3:-$(dirname "$0")/../../shared/data/audio}")
-out=$(realpath -m "${4:-/dev/null}")
+sounds=$(realpath -m "${1:-$(dirname "$0")/../.cache/not-music}")
+music=$(realpath -m "${2:-$(dirname "$0")/../../shared/data/audio}")
+out=$(realpath -m "${3:-/dev/null}")
+models=("${@:4}")
+[ "${#models[@]}" -gt 0 ] || models=("$(dirname "$0")/../www/model/ears.safetensors")
+for at in "${!models[@]}"; do models[at]=$(realpath -e "${models[at]}"); done
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
 [ -d "$music" ] || { echo "$music is not here; name a folder of songs" >&2; exit 1; }
@@ -21,24 +25,17 @@ program=$(needledrop_program)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-verdicts "$program" "$model" "$sounds/test" >"$work/sounds.json"
-verdicts "$program" "$model" "$music" >"$work/music.json"
-python3 - "$model" "$work/sounds.json" "$work/music.json" "$out" <<'PYTHON'
-import collections, datetime, json, pathlib, struct, sys
+for at in "${!models[@]}"; do
+  verdicts "$program" "${models[at]}" "$sounds/test" >"$work/sounds-$at.json"
+  verdicts "$program" "${models[at]}" "$music" >"$work/music-$at.json"
+done
+python3 - "$work" "$out" "${models[@]}" <<'PYTHON'
+import collections, datetime, hashlib, json, math, pathlib, random, statistics, struct, sys
 
-model, sounds, music, out = sys.argv[1:]
-with open(model, "rb") as file:
-    (length,) = struct.unpack("<Q", file.read(8))
-    card = json.loads(json.loads(file.read(length))["__metadata__"]["card"])
-print(f"{card['name']}: {json.dumps(card.get('rejection', card.get('rejection_threshold')))}")
-
-
-report = {
-    "format": "needledrop rejection",
-    "model": {key: card.get(key) for key in ("name", "date", "training", "rejection")},
-    "date": datetime.date.today().isoformat(),
-    "kinds": {},
-}
+work, out, *models = sys.argv[1:]
+RESAMPLINGS = 2000
+# 97.5th percentile of Student's t by degrees of freedom, from 1.
+STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
 
 
 def read(path):
@@ -50,31 +47,79 @@ def is_refused(clip):
     return clip["refused"] or not clip["probabilities"]
 
 
-def row(name, files):
-    clips = [is_refused(clip) for file in files for clip in file["clips"]]
-    whole = [file["song"]["verdict"] in ("not_music", "silence") for file in files]
-    report["kinds"][name] = {
-        "clips": len(clips),
-        "clips_refused": sum(clips),
-        "files": len(whole),
-        "files_refused": sum(whole),
+def interval(files):
+    """Of the share of clips that are refused, with files drawn anew: `files` has of each its
+    clips and how many of them are refused."""
+    draw = random.Random(0)
+    shares = []
+    for _ in range(RESAMPLINGS):
+        drawn = draw.choices(files, k=len(files))
+        shares.append(sum(refused for _, refused in drawn) / sum(clips for clips, _ in drawn))
+    shares.sort()
+    return shares[round(0.025 * (RESAMPLINGS - 1))], shares[round(0.975 * (RESAMPLINGS - 1))]
+
+
+def scored(files):
+    """What a model makes of the files of one kind."""
+    counts = [(len(file["clips"]), sum(map(is_refused, file["clips"]))) for file in files]
+    clips, refused = map(sum, zip(*counts))
+    low, high = interval(counts)
+    return {
+        "clips": clips,
+        "clips_refused": refused,
+        "share": {"value": refused / clips, "low": low, "high": high},
+        "files": len(files),
+        "files_refused": sum(file["song"]["verdict"] in ("not_music", "silence") for file in files),
+        "called": dict(collections.Counter(file["genre"] for file in files if file["genre"])),
     }
-    share = lambda flags: f"{sum(flags):4d} of {len(flags):4d} ({100 * sum(flags) / max(len(flags), 1):5.1f} %)"
-    print(f"{name:<18} clips refused {share(clips)}   files {share(whole)}")
 
 
-kinds = collections.defaultdict(list)
-for file in read(sounds):
-    kinds[pathlib.Path(file["file"]).parent.name].append(file)
-for kind, files in sorted(kinds.items()):
-    row(kind, files)
-row("not music", [file for files in kinds.values() for file in files])
-songs = read(music)
-row("music", songs)
-unsure = sum(song["song"]["verdict"] == "not_sure" for song in songs)
-print(f"not sure of {unsure} of {len(songs)} songs")
-called = collections.Counter(file["genre"] for files in kinds.values() for file in files if file["genre"])
-print("what is not music was called:", ", ".join(f"{genre} {count}" for genre, count in called.most_common()) or "nothing")
-report["not_sure_of_songs"], report["called"] = unsure, dict(called)
-pathlib.Path(out).write_text(json.dumps(report, indent=2) + "\n")
+def mean(shares):
+    """`Estimate::mean`."""
+    value, low, high = (statistics.fmean(share[key] for share in shares) for key in ("value", "low", "high"))
+    of_seeds = STUDENT[len(shares) - 2] * statistics.stdev(share["value"] for share in shares) / math.sqrt(len(shares))
+    below, above = math.hypot(value - low, of_seeds), math.hypot(high - value, of_seeds)
+    return {"value": value, "low": max(0, value - below), "high": min(1, value + above)}
+
+
+def percent(share):
+    return f"{100 * share['value']:.1f} % ({100 * share['low']:.1f} to {100 * share['high']:.1f})"
+
+
+reports = []
+for at, model in enumerate(models):
+    data = pathlib.Path(model).read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    card = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["card"])
+    kinds = collections.defaultdict(list)
+    for file in read(f"{work}/sounds-{at}.json"):
+        kinds[pathlib.Path(file["file"]).parent.name].append(file)
+    kinds = dict(sorted(kinds.items()))
+    songs = read(f"{work}/music-{at}.json")
+    every = [file for files in kinds.values() for file in files]
+    report = {
+        **{key: card.get(key) for key in ("name", "date", "training", "rejection")},
+        # Of the tensors alone: a card may be renewed.
+        "tensors_sha256": hashlib.sha256(data[8 + length :]).hexdigest(),
+        "kinds": {kind: scored(files) for kind, files in [*kinds.items(), ("not music", every), ("music", songs)]},
+        "not_sure_of_songs": sum(song["song"]["verdict"] == "not_sure" for song in songs),
+    }
+    reports.append(report)
+    print(f"{card['name']}, seed {card.get('training', {}).get('seed')}: {json.dumps(card.get('rejection'))}")
+    for kind, row in report["kinds"].items():
+        print(
+            f"  {kind:<10} clips refused {row['clips_refused']:4d} of {row['clips']:4d}: {percent(row['share']):<26}"
+            f" files {row['files_refused']:4d} of {row['files']:4d}"
+        )
+    called = report["kinds"]["not music"]["called"].items()
+    print("  what is not music was called:", ", ".join(f"{genre} {count}" for genre, count in called) or "nothing")
+    print(f"  not sure of {report['not_sure_of_songs']} of {len(songs)} songs")
+document = {"format": "needledrop rejection", "date": datetime.date.today().isoformat(), "models": reports}
+if len(reports) > 1:
+    shares = lambda kind: [report["kinds"][kind]["share"] for report in reports]
+    document["mean"] = {kind: mean(shares(kind)) for kind in reports[0]["kinds"]}
+    print(f"mean of {len(reports)}")
+    for kind, share in document["mean"].items():
+        print(f"  {kind:<10} clips refused {percent(share)}")
+pathlib.Path(out).write_text(json.dumps(document, indent=2) + "\n")
 PYTHON

@@ -507,6 +507,22 @@ fn the_model_on_the_page_is_what_the_results_say() {
 }
 
 /// The paper's network that the page has at hand is the one that the results tell of.
+/// `scripts/bench-rejection.sh` is to be run again with new weights, and by hand.
+#[test]
+fn what_is_not_music_was_heard_by_the_model_on_the_page() {
+    let path = "docs/measured/not-music.json";
+    let measured: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let bytes = fs::read("www/model/ears.safetensors").unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let tensors: String =
+        Sha256::digest(&bytes[8 + header..]).iter().map(|byte| format!("{byte:02x}")).collect();
+    let model = &measured["models"][0];
+    assert_eq!(model["tensors_sha256"], tensors, "{path} is of other weights");
+    let weights = Weights::from_bytes(&bytes).unwrap();
+    let threshold = weights.card().rejection.as_ref().unwrap().threshold;
+    assert_eq!(model["rejection"]["threshold"].as_f64().unwrap() as f32, threshold);
+}
+
 #[test]
 fn the_papers_network_on_the_page_is_what_the_results_say() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
