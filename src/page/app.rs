@@ -68,10 +68,12 @@ async fn take_shared(desk: Desk) {
     let _ = window()
         .history()
         .and_then(|history| history.replace_state_with_url(&JsValue::NULL, "", Some(&place)));
+    desk.gathering.update(|drops| *drops += 1);
     match shared_files().await {
         Ok(files) if !files.is_empty() => super::drop::take_files(files, desk),
         _ => desk.note(t!("app.nothing_shared")),
     }
+    desk.gathering.update(|drops| *drops -= 1);
 }
 
 async fn shared_files() -> Result<Vec<File>, JsValue> {
@@ -86,6 +88,8 @@ async fn shared_files() -> Result<Vec<File>, JsValue> {
         let address = browser::property(&key, "url").as_string().unwrap_or_default();
         let kind = FilePropertyBag::new();
         kind.set_type(&blob.type_());
+        // By when it is shared it would be another file each time.
+        kind.set_last_modified(0.0);
         let name = name_in(&address);
         files.push(File::new_with_blob_sequence_and_options(&Array::of1(&blob), &name, &kind)?);
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use js_sys::{Array, Function, Object, Promise, Reflect};
+use js_sys::{Array, Date, Function, Object, Promise, Reflect};
 use leptos::prelude::{document, request_animation_frame, set_timeout, window};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{KeyboardEvent, Url};
+use web_sys::{File, KeyboardEvent, Url};
 
 /// How long a turn is waited for.
 const LONGEST_TURN: Duration = Duration::from_millis(100);
@@ -19,7 +19,26 @@ pub(crate) fn now() -> f64 {
 
 /// Milliseconds since 1970.
 pub(crate) fn today() -> f64 {
-    js_sys::Date::now()
+    Date::now()
+}
+
+/// The date and time here, as they sort.
+pub(crate) fn local_time() -> String {
+    let now = Date::new_0();
+    format!(
+        "{}-{:02}-{:02} {:02}.{:02}.{:02}",
+        now.get_full_year(),
+        now.get_month() + 1,
+        now.get_date(),
+        now.get_hours(),
+        now.get_minutes(),
+        now.get_seconds()
+    )
+}
+
+/// A file under another name; one that cannot be named anew keeps the name that it has.
+pub(crate) fn renamed(file: File, name: &str) -> File {
+    File::new_with_blob_sequence(&Array::of1(&file), name).unwrap_or(file)
 }
 
 /// Content of `<meta name="...">`, where there is one that is not empty.

@@ -35,7 +35,7 @@ const OTHER_RATE: u32 = 48_000;
 /// [`SongProblem::Codec`] where the browser can't either.
 pub(crate) async fn in_browser(file: &File, info: &SongInfo) -> Result<(u32, Vec<JsValue>), SongProblem> {
     let declared = info.seconds.unwrap_or(0.0);
-    if declared > MOST_SECONDS || file.size() > MOST_BYTES {
+    if declared > MOST_SECONDS || declared <= 0.0 && file.size() > MOST_BYTES {
         let (codec, limit) = (info.codec.clone(), MOST_SECONDS);
         return Err(SongProblem::TooLong { codec, seconds: declared, limit });
     }

@@ -514,7 +514,11 @@ impl Desk {
     }
 
     fn put_on(self, file: &File) {
-        let song = self.enter(file);
+        let mut song = self.enter(file);
+        // The same file twice, as by two models, has two addresses.
+        if self.songs.with_untracked(|songs| songs.iter().any(|other| other.code == song.code)) {
+            song.code = format!("{}-{}", song.code, song.id.0).into();
+        }
         for kept in self.keeper.take_back(&song.file) {
             self.let_go(kept.id);
         }
@@ -564,8 +568,12 @@ impl Desk {
     /// The song that links call by `code`, while it is on the list or kept. Tracks
     /// both.
     pub(crate) fn song_of_link(self, code: &str) -> Option<Song> {
-        let find = |songs: &Vec<Song>| songs.iter().find(|song| *song.code == *code).cloned();
-        self.songs.with(find).or_else(|| self.keeper.kept.with(find))
+        let find = |code: &str| {
+            let find = |songs: &Vec<Song>| songs.iter().find(|song| *song.code == *code).cloned();
+            self.songs.with(find).or_else(|| self.keeper.kept.with(find))
+        };
+        // What was twice on the list may be so no longer.
+        find(code).or_else(|| find(code.split_once('-')?.0))
     }
 
     /// Has the file of a song of an earlier visit at hand, if the browser lends it
@@ -802,8 +810,12 @@ impl Desk {
         match file {
             Some(file) if heard_live => {
                 self.microphone.kept();
+                // By its time it is told from others, also from those of another visit.
+                let file =
+                    browser::renamed(file, &t!("teach.recording_name", number = browser::local_time()));
                 self.keeper.hold_recording(&file);
                 self.add(vec![file]);
+                self.warn_of_recordings();
             }
             Some(file) => self.player.play_instead(id, &file),
             None if heard_live => {
@@ -815,6 +827,16 @@ impl Desk {
                     self.note(t!("song.unplayable"));
                 }
             }
+        }
+    }
+
+    /// Says that what the microphone heard is not kept, where it is not.
+    pub(crate) fn warn_of_recordings(self) {
+        let problem = words::keeping(&self.keeper.state.get_untracked());
+        if let Some(problem) = problem.filter(|_| self.keeper.would_lose_recordings())
+            && self.notes.with_untracked(|notes| !notes.contains(&problem))
+        {
+            self.note(problem);
         }
     }
 
@@ -845,8 +867,8 @@ impl Desk {
             return;
         }
         self.with(|held| held.announced = browser::now());
-        let left = self.left();
-        self.say(if ended == 1 { last } else { words::announce_many(ended, left) });
+        let (heard, failed, left) = self.songs.with_untracked(|songs| untrack(|| super::count(songs)));
+        self.say(if ended == 1 { last } else { words::summary(heard, failed, left) });
     }
 
     // The models.
@@ -991,6 +1013,7 @@ impl Desk {
         self.songs.with_untracked(|songs| songs.iter().any(Song::is_active))
             || !self.microphone.state.with_untracked(is_idle)
             || self.classroom.has_examples()
+            || self.keeper.would_lose_recordings()
     }
 
     // What belongs to no song.

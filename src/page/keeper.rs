@@ -360,6 +360,16 @@ impl Keeper {
         self.with(|shelf| shelf.recordings.insert(key));
     }
 
+    /// Whether the microphone heard what may not be kept: no longer than this page.
+    pub(crate) fn would_lose_recordings(self) -> bool {
+        self.state.get_untracked() != Keeping::Kept && self.with(|shelf| !shelf.recordings.is_empty())
+    }
+
+    /// Whether that was heard by the microphone in this visit: there is no other copy.
+    pub(crate) fn is_recording(self, file: &FileKey) -> bool {
+        self.with(|shelf| shelf.recordings.contains(&file.text()))
+    }
+
     async fn keep_sound(self, key: String, file: File) {
         let storage = browser::property(&window().navigator(), "storage");
         let estimate = browser::call_async(&storage, "estimate", &[]).await;

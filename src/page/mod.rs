@@ -121,6 +121,10 @@ fn App() -> impl IntoView {
     provide_context(Standing::listen(desk));
     results::offer(desk);
     let hovering = drop::accept_drops(desk);
+    Effect::new(move || {
+        desk.keeper.state.track();
+        desk.warn_of_recordings();
+    });
     // After the first paint, which needs none of it.
     request_animation_frame(move || {
         desk.load();

@@ -384,6 +384,11 @@ fn SongActions(
     let remove = {
         let song = song.clone();
         move |event: MouseEvent| {
+            if desk.keeper.is_recording(&song.file)
+                && !window().confirm_with_message(&t!("library.remove_surely", count = 1_u32)).unwrap_or(true)
+            {
+                return;
+            }
             let card = event_target::<Element>(&event).closest("li").ok().flatten();
             let neighbour =
                 card.and_then(|card| card.next_element_sibling().or(card.previous_element_sibling()));

@@ -130,6 +130,11 @@ fn the_map_shows_the_clips_and_a_song_lands_among_them() {
     assert!(browser.text(pressed).contains("Jazz"));
     browser.click(pressed);
     browser.wait_until("!location.hash.includes('genre')", LIMIT);
+    // A link that is followed here says it too.
+    browser.eval("void (location.hash = '#map?genre=metal')");
+    browser.wait_for_text(pressed, "Metal", LIMIT);
+    browser.eval("void (location.hash = '#map')");
+    browser.wait_until(&format!("document.querySelector('{pressed}') === null"), LIMIT);
     // What is drawn is not one colour.
     let drawn = "(() => { const canvas = document.querySelector('[data-testid=cloud] canvas'); \
         const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height); \

@@ -279,6 +279,12 @@ fn the_keyboard_stays_where_something_was_done() {
     press(&browser, "[data-testid=row-more]", "#alike-heading");
     press(&browser, "[data-testid=alike-close]", "[data-testid=row-more]");
     browser.click("[data-testid=row][data-state=done] [data-testid=select]");
+    // Nothing brings back what is removed.
+    browser.eval("void (window.confirm = question => { window.asked = question; return false })");
+    browser.click("[data-testid=selection-remove]");
+    browser.wait_until("window.asked?.startsWith('Forget this song?')", LIMIT);
+    wait_for_rows(&browser, 3);
+    browser.eval("void (window.confirm = () => true)");
     press(&browser, "[data-testid=selection-remove]", "[data-testid=select-all]");
     wait_for_rows(&browser, 2);
     press(&browser, "[data-testid=row-again]", ".state button, [data-testid=library-scroll]");
@@ -309,6 +315,23 @@ fn the_keyboard_stays_in_the_table_when_its_row_goes() {
     browser.eval("document.querySelector('[data-testid=stop-all]').click()");
     browser.wait_for("[data-testid=none-shown]", LIMIT);
     browser.wait_until("document.activeElement.dataset.testid === 'library-scroll'", LIMIT);
+}
+
+/// Where a song ends by itself while its button has the keyboard, the one in its place takes over.
+#[test]
+fn the_keyboard_stays_in_the_row_of_a_song_that_ends() {
+    let folder = folder("library-ends");
+    let long = folder.join("long.wav");
+    ffmpeg(&["-f", "lavfi", "-i", "anoisesrc=d=600:r=22050:a=0.3:seed=1"], &long);
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    go(&browser, "library");
+    browser.wait_for("[data-testid=library-empty]", LIMIT);
+    browser.drop_files("[data-testid=library]", &[&long]);
+    browser.wait_for("[data-testid=row-stop]", LIMIT);
+    browser.eval("document.querySelector('[data-testid=row-stop]').focus()");
+    browser.wait_for("[data-testid=row][data-state=done]", LIMIT);
+    browser.wait_until("document.activeElement.dataset.testid === 'row-more'", LIMIT);
 }
 
 /// What happens again has to be heard again: the live region's text is another by a space.
@@ -354,6 +377,13 @@ fn a_song_that_was_dropped_twice_is_kept_until_the_last_is_removed() {
     drop_all(&browser, &files[..1]);
     let songs = "document.querySelectorAll('[data-testid=song]').length";
     browser.wait_until(&format!("{songs} === 2 && {AT_REST}"), LIMIT);
+    // Each has an address of its own, where it may have been heard by another model.
+    go(&browser, "library");
+    wait_for_rows(&browser, 2);
+    let addresses =
+        "new Set([...document.querySelectorAll('[data-testid=row-title]')].map(link => link.hash)).size";
+    assert_eq!(browser.eval(addresses), 2);
+    go(&browser, "listen");
     browser.click("[data-testid=remove]");
     browser.wait_until(&format!("{songs} === 1"), LIMIT);
     // What is kept is written within a frame or two.
@@ -364,6 +394,7 @@ fn a_song_that_was_dropped_twice_is_kept_until_the_last_is_removed() {
     browser.wait_until(HEARD, LIMIT);
 
     browser.click("[data-testid=row] [data-testid=select]");
+    browser.eval("void (window.confirm = () => true)");
     browser.click("[data-testid=selection-remove]");
     browser.wait_for("[data-testid=library-empty]", LIMIT);
     wait_for_no_record(&browser);

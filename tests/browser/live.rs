@@ -28,6 +28,9 @@ fn what_was_heard_stands_in_a_list_until_it_is_forgotten() {
     std::thread::sleep(Duration::from_secs(7));
     browser.click("[data-testid=listen]");
     browser.wait_until(AT_REST, LIMIT);
+    // By its time a recording is told from another.
+    let title = browser.text("[data-testid=song]");
+    assert!(title.contains("Recording 20"), "{title}");
     // The list outlives the listening: a line for each stretch, with the time of day.
     browser.click("[data-testid=history-list] summary");
     browser.wait_until("document.querySelectorAll('[data-testid=history-list] li').length > 0", LIMIT);
@@ -36,6 +39,33 @@ fn what_was_heard_stands_in_a_list_until_it_is_forgotten() {
     browser.click("[data-testid=history-clear]");
     browser.wait_until("document.querySelector('[data-testid=history]') === null", LIMIT);
     browser.assert_content();
+}
+
+/// Of what the microphone heard there is no other copy.
+#[test]
+fn a_recording_that_is_not_kept_is_not_lost_without_a_word() {
+    let server = Server::start(&build::folder(), "/");
+    let sound = excerpt("not-kept", "20");
+    let browser = Browser::launch(&Options { microphone: Some(sound), ..Options::default() });
+    browser.before_every_page("Object.defineProperty(window, 'indexedDB', { get: () => undefined });");
+    browser.open(&server.url());
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    let asks = "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))";
+    assert_eq!(browser.eval(asks), false);
+    browser.click("[data-testid=listen]");
+    browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_until(AT_REST, LIMIT);
+    browser.wait_for_text("[data-testid=notes]", "the songs are gone when the page is closed", LIMIT);
+    assert_eq!(browser.eval(asks), true);
+    // Nor is it removed by one press.
+    browser.eval("void (window.confirm = () => false)");
+    browser.click("[data-testid=remove]");
+    browser.wait_for("[data-testid=song][data-state=done]", LIMIT);
+    browser.eval("void (window.confirm = () => true)");
+    browser.click("[data-testid=remove]");
+    browser.wait_until("document.querySelector('[data-testid=song]') === null", LIMIT);
+    assert_eq!(browser.eval(asks), false);
 }
 
 /// Counts from now on, in `moves`, how often the bars move. Bars that move together are

@@ -55,6 +55,18 @@ pub(crate) fn open_view(server: &Server, options: &Options) -> Browser {
     browser
 }
 
+/// A link of the teacher's is followed where the view is open already.
+#[test]
+fn a_link_names_the_classes_of_an_open_lesson() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.open(&format!("{}#teach", server.url()));
+    browser.wait_for("[data-testid=teach-class]", LIMIT);
+    browser.eval("void (location.hash = '#teach?classes=clapping,snapping')");
+    let names = "[...document.querySelectorAll('[data-testid=teach-name]')].map(name => name.value).join()";
+    browser.wait_until(&format!("{names} === 'clapping,snapping'"), LIMIT);
+}
+
 fn class(number: usize) -> String {
     format!(".teach-class:nth-of-type({}) .drop-zone", number + 1)
 }

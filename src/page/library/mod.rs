@@ -23,7 +23,6 @@ use super::focus;
 use super::keeper::Keeping;
 use super::model::ModelChoice;
 use super::song::{Song, SongState};
-use super::store::StoreProblem;
 use super::views::{Parameters, Router};
 use super::words::{self, sentence, t};
 use crate::classify::verdict::Doubt;
@@ -254,17 +253,8 @@ fn Empty(
 #[component]
 fn KeepingNote() -> impl IntoView {
     let desk = expect_context::<Desk>();
-    let problem = move || match desk.keeper.state.get() {
-        Keeping::Refused(StoreProblem::Absent) => Some(t!("library.not_kept_absent")),
-        Keeping::Refused(StoreProblem::Full) => Some(t!("library.not_kept_full")),
-        Keeping::Refused(StoreProblem::Failed(detail)) => {
-            Some(t!("library.not_kept_failed", detail = &detail))
-        }
-        Keeping::NoRoomForSound => Some(t!("library.no_room_for_sound")),
-        Keeping::Opening | Keeping::Kept => None,
-    };
     move || {
-        problem()
+        words::keeping(&desk.keeper.state.get())
             .map(|problem| view! { <p class="problem" role="status" data-testid="not-kept">{problem}</p> })
     }
 }
@@ -394,6 +384,10 @@ fn Selection(
     };
     let remove = move |_| {
         let songs = shelf.selection();
+        let question = t!("library.remove_surely", count = songs.len());
+        if !window().confirm_with_message(&question).unwrap_or(true) {
+            return;
+        }
         none();
         spawn_local(async move {
             for song in songs {

@@ -536,8 +536,14 @@ fn RowAction(
     let wants_file = RwSignal::from(song.wants_file.clone());
     let code = Memo::new(move |_| if wants_file.get() { "wants-file" } else { state.with(SongState::code) });
     let name = move |key: &'static str| move || words::of_song(key, &title.get());
+    let id = song.id;
     move || {
         let song = song.clone();
+        // The button that has the keyboard goes, also where the song ends by itself.
+        let row = document().active_element().and_then(|element| element.closest("[data-song]").ok()?);
+        if row.is_some_and(|row| row.get_attribute("data-song") == Some(id.0.to_string())) {
+            stay_with(Some(id));
+        }
         match code.get() {
             "wants-file" => {
                 let offer = move |event: Event| {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::data::with_data;
-use super::views::Router;
+use super::views::{Router, View};
 use super::words::{sentence, t};
 use crate::classify::map::ClipMap;
 use cloud::{Cloud, Look};
@@ -40,8 +40,21 @@ fn shown(map: Arc<ClipMap>) -> AnyView {
     let genres: Arc<Vec<String>> = Arc::new(map.card.genres.clone());
     let look = Look::new();
     // The address may say which genre is looked at.
-    let asked = router.parameters.with_untracked(|all| all.get("genre").map(str::to_lowercase));
-    look.chosen.set(asked.and_then(|asked| genres.iter().position(|name| name.to_lowercase() == asked)));
+    let asked = {
+        let genres = genres.clone();
+        move || {
+            let asked = router.parameters.with(|all| all.get("genre").map(str::to_lowercase))?;
+            genres.iter().position(|name| name.to_lowercase() == asked)
+        }
+    };
+    look.chosen.set(untrack(&asked));
+    // So may a link that is followed here.
+    Effect::new(move |_| {
+        let asked = asked();
+        if router.view.get_untracked() == View::Map && look.chosen.get_untracked() != asked {
+            look.chosen.set(asked);
+        }
+    });
     Effect::new({
         let genres = genres.clone();
         move |before: Option<Option<usize>>| {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use js_sys::{Array, ArrayBuffer, Date, Float32Array, Uint8Array};
+use js_sys::{ArrayBuffer, Date, Float32Array, Uint8Array};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
@@ -303,9 +303,7 @@ impl Classroom {
             held.recordings
         });
         let name = t!("teach.recording_name", number = number);
-        // A file that cannot be named anew keeps the name it has.
-        let named = File::new_with_blob_sequence(&Array::of1(&file), &name).unwrap_or(file);
-        self.add(desk, class, vec![named]);
+        self.add(desk, class, vec![browser::renamed(file, &name)]);
         None
     }
 

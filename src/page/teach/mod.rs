@@ -28,9 +28,11 @@ pub(crate) fn TeachView() -> impl IntoView {
     let router = expect_context::<Router>();
     let classroom = desk.classroom;
     // `#teach?classes=clapping,snapping` opens it with the classes named.
-    if let Some(names) = router.parameters.get_untracked().get("classes") {
-        classroom.propose(&names.split(',').map(str::trim).collect::<Vec<_>>());
-    }
+    Effect::new(move || {
+        if let Some(names) = router.parameters.get().get("classes") {
+            untrack(|| classroom.propose(&names.split(',').map(str::trim).collect::<Vec<_>>()));
+        }
+    });
     let state = move || match classroom.stage.get() {
         Stage::Learning(..) => "busy",
         Stage::Learnt(_) => "done",

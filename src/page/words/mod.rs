@@ -15,7 +15,9 @@ pub(crate) use language::{LANGUAGES, choose, in_use, mark_document, preferred, s
 pub(crate) use template::Argument;
 
 use super::download::DownloadProblem;
+use super::keeper::Keeping;
 use super::microphone::MicrophoneProblem;
+use super::store::StoreProblem;
 use crate::classify::verdict::Doubt;
 use crate::engine::pool::{Choice, EngineStatus, GpuStatus};
 use crate::engine::protocol::{EngineProblem, ModelProblem, Role, SongInfo, SongNotice, SongProblem};
@@ -192,16 +194,20 @@ pub(crate) fn announce_problem(title: &str, problem: &SongProblem) -> String {
     t!("song.said_problem", title = title, problem = self::problem(problem))
 }
 
-/// Said instead when several songs end together.
-pub(crate) fn announce_many(ended: usize, left: usize) -> String {
-    if left == 0 {
-        t!("songs.ended", count = ended)
-    } else {
-        t!("songs.ended_to_go", count = ended, left = left)
+/// What is with the store where it does not keep.
+pub(crate) fn keeping(keeping: &Keeping) -> Option<String> {
+    match keeping {
+        Keeping::Refused(StoreProblem::Absent) => Some(t!("library.not_kept_absent")),
+        Keeping::Refused(StoreProblem::Full) => Some(t!("library.not_kept_full")),
+        Keeping::Refused(StoreProblem::Failed(detail)) => {
+            Some(t!("library.not_kept_failed", detail = detail))
+        }
+        Keeping::NoRoomForSound => Some(t!("library.no_room_for_sound")),
+        Keeping::Opening | Keeping::Kept => None,
     }
 }
 
-/// The count above the list.
+/// The count above the list, said when several songs end together.
 pub(crate) fn summary(heard: usize, failed: usize, left: usize) -> String {
     let mut parts = Vec::new();
     if heard > 0 {
