@@ -44,14 +44,14 @@ const LOUDEST: f32 = 1e9;
 
 /// Seconds that are silent in place of what is damaged: no more is believed of the
 /// times of a damaged file.
-const LONGEST_GAP: f64 = 60.0;
+pub(super) const LONGEST_GAP: f64 = 60.0;
 
 /// Seconds that count as lost where nothing else says so: times that were once rounded to
 /// milliseconds, as WebM has them, jump by less.
-const LEAST_GAP: f64 = 0.02;
+pub(super) const LEAST_GAP: f64 = 0.02;
 
 /// Seconds of such silence in a song: a file of a few bytes can claim weeks.
-const MOST_SILENCE: f64 = 600.0;
+pub(super) const MOST_SILENCE: f64 = 600.0;
 
 /// Seconds of such silence in a block.
 const SILENT_BLOCK: f64 = 0.1;

@@ -184,8 +184,11 @@ impl Demuxer {
     /// Whether the file ends before its container does: by its outermost
     /// length, or without the page that has to be an Ogg's last.
     pub(super) fn lacks_its_end(&self) -> bool {
-        let lacks_last_page =
-            || self.reader.format_info().format == FORMAT_ID_OGG && self.track.num_frames.is_none();
+        let lacks_last_page = || {
+            self.reader.format_info().format == FORMAT_ID_OGG
+                && self.track.num_frames.is_none()
+                && !self.headers.has_last_page
+        };
         self.headers.is_cut || lacks_last_page()
     }
 

@@ -37,6 +37,9 @@ pub(super) struct Headers {
     pub(super) corrections: Vec<Correction>,
     /// Whether the sound should go on behind the end of the file.
     pub(super) is_cut: bool,
+    /// Whether the page with which an Ogg ends is there: symphonia does not find it behind one
+    /// that is damaged.
+    pub(super) has_last_page: bool,
     /// Tags of a WAV: name of the chunk (`INAM`, ...) and text.
     pub(super) labels: Vec<([u8; 4], String)>,
 }
@@ -65,6 +68,7 @@ impl Headers {
                     headers.correct(4, saturated(length - 8).to_be_bytes());
                 }
             }
+            Some([b'O', b'g', b'g', b'S', ..]) => headers.has_last_page = has_last_page(source, length)?,
             Some([_, _, _, _, b'f', b't', b'y', b'p', ..]) => headers.read_mp4(source, length)?,
             Some([m, a, g, i, b, c, d, e, w, x, y, z]) if [m, a, g, i] == au::MAGIC => {
                 let (start, samples) = (u32::from_be_bytes([b, c, d, e]), u32::from_be_bytes([w, x, y, z]));
@@ -237,6 +241,26 @@ impl Chunk {
         }
         Ok(true)
     }
+}
+
+/// Whether an Ogg of `length` bytes ends with a whole page that says it is the last of its
+/// stream (RFC 3533, section 6).
+fn has_last_page(source: &mut dyn MediaSource, length: u64) -> io::Result<bool> {
+    const HEAD: usize = 27;
+    const LONGEST_PAGE: u64 = 65_307;
+    const IS_LAST: u8 = 4;
+    source.seek(SeekFrom::Start(length.saturating_sub(LONGEST_PAGE)))?;
+    let mut bytes = Vec::new();
+    source.take(LONGEST_PAGE).read_to_end(&mut bytes)?;
+    // Those letters may stand within a page, too.
+    let mut pages =
+        (0..bytes.len()).rev().filter_map(|at| bytes.get(at..)?.strip_prefix(b"OggS").map(|_| &bytes[at..]));
+    Ok(pages.any(|page| {
+        let (Some(&flags), Some(&segments)) = (page.get(5), page.get(HEAD - 1)) else { return false };
+        let Some(lengths) = page.get(HEAD..HEAD + usize::from(segments)) else { return false };
+        let body: usize = lengths.iter().map(|&length| usize::from(length)).sum();
+        flags & IS_LAST != 0 && HEAD + lengths.len() + body == page.len()
+    }))
 }
 
 fn saturated(length: u64) -> u32 {

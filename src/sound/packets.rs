@@ -15,12 +15,19 @@ use symphonia::core::{
 
 use super::{
     aac::{AacConfig, write_config},
+    decode::{LEAST_GAP, LONGEST_GAP, MOST_SILENCE},
     demux::{Demuxer, Step},
     song::{SongInfo, SongNotice, SongProblem},
 };
 
 /// Rate at which Opus is decoded and counted, in Hz.
 const OPUS_RATE: u32 = 48_000;
+
+/// 20 ms of silence in Opus, of one channel; a bit of the first byte says that it is two.
+const SILENT_OPUS: [u8; 3] = [0xf8, 0xff, 0xfe];
+const STEREO_OPUS: u8 = 0x04;
+/// Its length in seconds.
+const SILENT_SECONDS: f64 = 0.02;
 
 /// What a WebCodecs `AudioDecoder` is configured with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +67,22 @@ pub struct PacketReader {
     info: SongInfo,
     config: PacketConfig,
     clock: Clock,
+    gap: Gap,
     skipped: u64,
     cut: bool,
+}
+
+/// What is missing between packets: an Ogg loses pages without a word.
+#[derive(Default)]
+struct Gap {
+    /// Where the last packet ends.
+    end: Option<Timestamp>,
+    /// Seconds of silence so far.
+    filled: f64,
+    /// Silent packets still to be handed out.
+    owed: u32,
+    /// What comes after them.
+    after: Option<Packet>,
 }
 
 impl PacketReader {
@@ -82,7 +103,7 @@ impl PacketReader {
         (info.sample_rate, info.channels) = (config.sample_rate, config.channels);
         let is_opus = demuxer.parameters().codec == CODEC_ID_OPUS;
         let clock = Clock { is_opus, base: demuxer.track().time_base, now: 0.0 };
-        Ok(Self { demuxer, info, config, clock, skipped: 0, cut: false })
+        Ok(Self { demuxer, info, config, clock, gap: Gap::default(), skipped: 0, cut: false })
     }
 
     /// What the file says of itself.
@@ -106,8 +127,25 @@ impl PacketReader {
     /// [`SongProblem::Unreadable`] if the file cannot be read any more.
     pub fn next_packet(&mut self) -> Result<Option<EncodedPacket>, SongProblem> {
         loop {
-            match self.demuxer.next()? {
-                Step::Packet(packet) => return Ok(Some(self.clock.stamp(packet))),
+            if self.gap.owed > 0 {
+                self.gap.owed -= 1;
+                return Ok(Some(self.clock.stamp(self.silence(), None)));
+            }
+            let step = match self.gap.after.take() {
+                Some(packet) => Step::Packet(packet),
+                None => self.demuxer.next()?,
+            };
+            match step {
+                Step::Packet(packet) => {
+                    self.gap.owed = self.missing_before(&packet);
+                    if self.gap.owed > 0 {
+                        self.gap.after = Some(packet);
+                        continue;
+                    }
+                    self.gap.end = packet.pts.checked_add(packet.block_dur());
+                    let duration = packet.block_dur();
+                    return Ok(Some(self.clock.stamp(packet.data, Some(duration))));
+                }
                 Step::Skipped(_) => self.skipped += 1,
                 // Another song may need another configuration: what comes is not heard.
                 Step::Restart => {
@@ -120,6 +158,31 @@ impl PacketReader {
                 }
             }
         }
+    }
+
+    /// Silent packets for what was lost before a packet, as far as its time says so: what
+    /// comes after would else be heard too early.
+    fn missing_before(&mut self, packet: &Packet) -> u32 {
+        // From here on it is told of what comes after.
+        let Some(end) = self.gap.end.as_mut().map(|end| std::mem::replace(end, packet.pts)) else { return 0 };
+        let seconds = self.demuxer.between(end, packet.pts).unwrap_or(0.0);
+        if !self.clock.is_opus || !self.demuxer.loses_silently() || seconds < LEAST_GAP {
+            return 0;
+        }
+        self.skipped += 1;
+        // More channels than two are several streams in a packet.
+        if self.config.channels > 2 {
+            return 0;
+        }
+        let packets = (seconds.min(LONGEST_GAP).min(MOST_SILENCE - self.gap.filled) / SILENT_SECONDS).round();
+        self.gap.filled += packets * SILENT_SECONDS;
+        packets as u32
+    }
+
+    fn silence(&self) -> Box<[u8]> {
+        let [head, rest @ ..] = SILENT_OPUS;
+        let stereo = if self.config.channels == 2 { STEREO_OPUS } else { 0 };
+        [&[head | stereo][..], &rest].concat().into()
     }
 
     /// What was not as it should be up to here, after `heard` seconds of
@@ -226,17 +289,17 @@ struct Clock {
 }
 
 impl Clock {
-    fn stamp(&mut self, packet: Packet) -> EncodedPacket {
+    fn stamp(&mut self, data: Box<[u8]>, duration: Option<Duration>) -> EncodedPacket {
         let duration = if self.is_opus {
-            f64::from(opus_samples(&packet.data)) * 1e6 / f64::from(OPUS_RATE)
+            f64::from(opus_samples(&data)) * 1e6 / f64::from(OPUS_RATE)
         } else {
-            let time = self.base.and_then(|base| base.calc_duration(packet.block_dur()));
+            let time = self.base.zip(duration).and_then(|(base, duration)| base.calc_duration(duration));
             time.map_or(0.0, |time| time.as_secs_f64() * 1e6)
         };
         let timestamp = self.now.round() as i64;
         self.now += duration;
         let duration = (self.now.round() as i64).abs_diff(timestamp);
-        EncodedPacket { data: packet.data, timestamp, duration }
+        EncodedPacket { data, timestamp, duration }
     }
 }
 

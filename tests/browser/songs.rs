@@ -255,6 +255,29 @@ BaseAudioContext.prototype.decodeAudioData = function (...file) {
   return decode.apply(this, file);
 };";
 
+/// Silence stands for it, so that what comes after stays where it is.
+#[test]
+fn a_damaged_opus_is_heard_to_its_end_and_as_long_as_it_was() {
+    let folder = folder("damaged-opus");
+    let (whole, damaged) = (folder.join("whole.opus"), folder.join("damaged.opus"));
+    encode_opus(&songs(&folder)[1], &whole);
+    let mut bytes = fs::read(&whole).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    fs::write(&damaged, bytes).unwrap();
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.drop_files("[data-testid=drop-zone]", &[&whole, &damaged]);
+    browser.wait_until(AT_REST, LIMIT);
+    let results = results(&browser);
+    let [whole, damaged] = ["whole.opus", "damaged.opus"].map(|name| result(&results, name));
+    assert_eq!((&whole["state"], &damaged["state"]), (&json!("done"), &json!("done")), "{damaged:#}");
+    let seconds = |song: &Value| song["seconds"].as_f64().unwrap();
+    assert!((seconds(whole) - seconds(damaged)).abs() < 0.1, "{} and {}", seconds(whole), seconds(damaged));
+    browser.wait_for_text("[data-testid=notices]", "One damaged piece was left out.", LIMIT);
+    browser.assert_content();
+}
+
 #[test]
 fn without_webcodecs_the_page_decodes_opus_itself() {
     let folder = folder("without-webcodecs");

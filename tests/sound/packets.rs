@@ -61,6 +61,25 @@ fn a_piece_of_a_longer_opus_is_as_long_as_it_is() {
     assert_eq!(reader.notices(SECONDS), []);
 }
 
+/// A page of an Ogg that is damaged is passed over without a word.
+#[test]
+fn what_an_opus_lost_is_silent_and_said() {
+    for (channels, head) in [(1, 0xf8), (2, 0xfc)] {
+        let signal = Signal { channels, ..STEREO };
+        let options = ["-c:a", "libopus", "-page_duration", "200000"];
+        let mut file = encode_with("opus-pages", "opus", &options, signal);
+        let length = |packets: &[EncodedPacket]| packets.iter().map(|packet| packet.duration).sum::<u64>();
+        let whole = length(&read(&mut open_packets(file.clone())));
+        let middle = file.len() / 2;
+        file[middle] ^= 0xff;
+        let mut reader = open_packets(file);
+        let packets = read(&mut reader);
+        assert!(length(&packets).abs_diff(whole) <= 20_000, "{} of {whole}", length(&packets));
+        assert!(packets.iter().any(|packet| packet.data[..] == [head, 0xff, 0xfe]));
+        assert_eq!(reader.notices(SECONDS), [SongNotice::CorruptPackets { packets: 1 }]);
+    }
+}
+
 #[test]
 fn opus_comes_from_webm() {
     check_opus("webm", &[]);

@@ -284,6 +284,9 @@ fn damage_in_the_middle_costs_what_it_hits() {
         assert!(expected.contains(&song.seconds), "{name}: {} of {whole} s", song.seconds);
         let is_damage = |notice: &SongNotice| matches!(notice, SongNotice::CorruptPackets { .. });
         assert_eq!(song.notices.iter().any(is_damage), is_said, "{name}: {:?}", song.notices);
+        // It goes on behind the damage, and to its end.
+        let is_cut = |notice: &SongNotice| matches!(notice, SongNotice::Truncated { .. });
+        assert!(!song.notices.iter().any(is_cut), "{name}: {:?}", song.notices);
     }
 }
 
