@@ -2,11 +2,12 @@
 # Times the built page's networks, its own and the paper's, on one thread in headless
 # Chromium beside onnxruntime-web and TF.js: the same weights, the same input, in turns.
 #
-#   scripts/bench-peers.sh [DIST [FOLDER]]
+#   scripts/bench-peers.sh [DIST [FOLDER [OUT]]]
 #
 # DIST is the built page (default: dist). FOLDER takes the peers' npm packages;
-# they are brought where absent (default: .cache/peers).
+# they are brought where absent (default: .cache/peers). OUT gets the numbers as JSON.
 set -euo pipefail
+out=$(realpath -m "${3:-/dev/null}")
 cd "$(dirname "$0")/.."
 dist=${1:-dist}
 peers=${2:-.cache/peers}
@@ -28,4 +29,4 @@ if [ "$(cat "$peers/installed" 2>/dev/null)" != "${PACKAGES[*]}" ]; then
         "${PACKAGES[@]}" >&2
     echo "${PACKAGES[*]}" >"$peers/installed"
 fi
-exec node scripts/peers/run.mjs "$dist" "$peers/node_modules"
+exec node scripts/peers/run.mjs "$dist" "$peers/node_modules" "$out"

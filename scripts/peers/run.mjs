@@ -1,16 +1,17 @@
 // Serves the built page and the peers, opens scripts/peers/race.mjs in headless
 // Chromium, and prints what it measured as a table.
 //
-// In: the folder of the built page and that of the peers' packages, from
-// scripts/bench-peers.sh. Out: the table, or an error and exit status 1.
+// In: the folder of the built page, that of the peers' packages and the file for the
+// numbers, from scripts/bench-peers.sh. Out: the table and the numbers as JSON, or an
+// error and exit status 1.
 
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 
-const [dist, packages] = process.argv.slice(2);
+const [dist, packages, out] = process.argv.slice(2);
 const LIMIT_SECONDS = 600;
 /** Logits further apart than this are not of the same network. */
 const TOLERANCE = 1e-3;
@@ -88,18 +89,46 @@ function version(name) {
   return JSON.parse(readFileSync(join(packages, name, "package.json"), "utf8")).version;
 }
 
-function print({ networks, rounds }, load, chromium) {
-  console.log(`${new Date().toISOString().slice(0, 10)}, ${cpus()[0].model}, ${cpus().length} cores, load before ${load.toFixed(1)};`);
-  console.log(`Chromium ${chromium}, onnxruntime-web ${version("onnxruntime-web")}, TF.js ${version("@tensorflow/tfjs")}; one thread each,`);
-  console.log(`milliseconds a clip, ${rounds} rounds in turns, batch 1`);
-  for (const { name, racers } of networks) {
-    const judge = racers.find(({ name }) => name.startsWith("onnxruntime-web"));
+/** What was measured, each number once. Times are milliseconds a clip. */
+function summary({ networks, rounds }, load, chromium) {
+  return {
+    format: "needledrop peers",
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${cpus().length} cores of ${cpus()[0].model}`,
+    load_before: load,
+    chromium,
+    "onnxruntime-web": version("onnxruntime-web"),
+    "@tensorflow/tfjs": version("@tensorflow/tfjs"),
+    threads: 1,
+    batch: 1,
+    rounds,
+    networks: networks.map(({ name, racers }) => {
+      const judge = racers.find(({ name }) => name.startsWith("onnxruntime-web"));
+      return {
+        name,
+        racers: racers.map(({ name, times, difference }) => ({
+          name,
+          median: quantile(times, 0.5),
+          fastest: quantile(times, 0),
+          slowest: quantile(times, 1),
+          // A ratio of the same round has the same neighbours on the machine.
+          of_onnxruntime_web: quantile(times.map((time, round) => time / judge.times[round]), 0.5),
+          logits_within: difference,
+        })),
+      };
+    }),
+  };
+}
+
+function print(measured) {
+  console.log(`${measured.date}, ${measured.machine}, load before ${measured.load_before.toFixed(1)};`);
+  console.log(`Chromium ${measured.chromium}, onnxruntime-web ${measured["onnxruntime-web"]}, TF.js ${measured["@tensorflow/tfjs"]}; one thread each,`);
+  console.log(`milliseconds a clip, ${measured.rounds} rounds in turns, batch 1`);
+  for (const { name, racers } of measured.networks) {
     console.log(`\n${name.padEnd(30)}  median  fastest  slowest  of onnxruntime-web  logits within`);
-    for (const { name, times, difference } of racers) {
-      const cells = [0.5, 0, 1].map((share) => quantile(times, share).toFixed(1).padStart(7)).join("  ");
-      // A ratio of the same round has the same neighbours on the machine.
-      const ratio = quantile(times.map((time, round) => time / judge.times[round]), 0.5).toFixed(2);
-      console.log(`${name.padEnd(30)} ${cells}  ${ratio.padStart(18)}  ${difference.toExponential(1).padStart(13)}`);
+    for (const { name, median, fastest, slowest, of_onnxruntime_web, logits_within } of racers) {
+      const cells = [median, fastest, slowest].map((time) => time.toFixed(1).padStart(7)).join("  ");
+      console.log(`${name.padEnd(30)} ${cells}  ${of_onnxruntime_web.toFixed(2).padStart(18)}  ${logits_within.toExponential(1).padStart(13)}`);
     }
   }
 }
@@ -108,6 +137,8 @@ const [program, chromium] = findBrowser();
 const load = loadavg()[0];
 const result = await race(program);
 if (result.error) throw new Error(result.error);
-print(result, load, chromium);
+const measured = summary(result, load, chromium);
+print(measured);
 const strangers = result.networks.flatMap(({ racers }) => racers).filter(({ difference }) => !(difference < TOLERANCE));
 if (strangers.length > 0) throw new Error(`another network: ${strangers.map(({ name }) => name)}`);
+writeFileSync(out, `${JSON.stringify(measured, null, 2)}\n`);

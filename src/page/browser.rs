@@ -22,18 +22,14 @@ pub(crate) fn today() -> f64 {
     Date::now()
 }
 
-/// The date and time here, as they sort.
+/// The date and time here, as they sort: so Swedes write them.
 pub(crate) fn local_time() -> String {
-    let now = Date::new_0();
-    format!(
-        "{}-{:02}-{:02} {:02}.{:02}.{:02}",
-        now.get_full_year(),
-        now.get_month() + 1,
-        now.get_date(),
-        now.get_hours(),
-        now.get_minutes(),
-        now.get_seconds()
-    )
+    Date::new_0().to_locale_string("sv", &JsValue::UNDEFINED).into()
+}
+
+/// Whether a person says yes; where the browser asks nobody, that is taken as said.
+pub(crate) fn is_sure(question: &str) -> bool {
+    window().confirm_with_message(question).unwrap_or(true)
 }
 
 /// A file under another name; one that cannot be named anew keeps the name that it has.

@@ -385,7 +385,7 @@ fn SongActions(
         let song = song.clone();
         move |event: MouseEvent| {
             if desk.keeper.is_recording(&song.file)
-                && !window().confirm_with_message(&t!("library.remove_surely", count = 1_u32)).unwrap_or(true)
+                && !browser::is_sure(&t!("library.remove_surely", count = 1_u32))
             {
                 return;
             }

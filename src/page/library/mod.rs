@@ -385,7 +385,7 @@ fn Selection(
     let remove = move |_| {
         let songs = shelf.selection();
         let question = t!("library.remove_surely", count = songs.len());
-        if !window().confirm_with_message(&question).unwrap_or(true) {
+        if !browser::is_sure(&question) {
             return;
         }
         none();
@@ -450,7 +450,7 @@ fn Housekeeping(
                         let keep = event_target_checked(&event);
                         // What is kept is forgotten: of a recording there is nothing else.
                         let surely = keep
-                            || window().confirm_with_message(&t!("library.forget_sound")).unwrap_or(true);
+                            || browser::is_sure(&t!("library.forget_sound"));
                         if surely {
                             desk.keeper.choose_sound(desk, keep);
                         } else {

@@ -514,9 +514,14 @@ fn Row(
     }
 }
 
+/// What is to do with a song, in its row.
+fn in_row(song: SongId, what: &str) -> String {
+    format!("[data-testid=row][data-song='{}'] .state {what}", song.0)
+}
+
 /// Keeps the keyboard in a song's row, where what is to do with it changes.
 fn stay_with(song: Option<SongId>) {
-    let row = song.map(|id| format!("[data-testid=row][data-song='{}'] .state :is(button, input)", id.0));
+    let row = song.map(|id| in_row(id, ":is(button, input)"));
     focus::hand_on(row, "[data-testid=library-scroll]");
 }
 
@@ -540,8 +545,7 @@ fn RowAction(
     move || {
         let song = song.clone();
         // The button that has the keyboard goes, also where the song ends by itself.
-        let row = document().active_element().and_then(|element| element.closest("[data-song]").ok()?);
-        if row.is_some_and(|row| row.get_attribute("data-song") == Some(id.0.to_string())) {
+        if document().query_selector(&in_row(id, ":focus")).is_ok_and(|found| found.is_some()) {
             stay_with(Some(id));
         }
         match code.get() {

@@ -47,7 +47,6 @@ fn shown(map: Arc<ClipMap>) -> AnyView {
             genres.iter().position(|name| name.to_lowercase() == asked)
         }
     };
-    look.chosen.set(untrack(&asked));
     // So may a link that is followed here.
     Effect::new(move |_| {
         let asked = asked();
