@@ -19,7 +19,6 @@ use symphonia::core::{
     },
     errors::Error,
     packet::Packet,
-    units::Timestamp,
 };
 
 pub use super::resample::{GREATEST_RATE, LEAST_RATE};
@@ -27,6 +26,7 @@ use super::{
     MediaSource,
     aac::{AacConfig, packets_replicate},
     demux::{Demuxer, Step},
+    gap::Gap,
     packets::{PacketReader, codec_name},
     song::{SongInfo, SongNotice, SongProblem},
 };
@@ -42,18 +42,7 @@ const PACKETS_LOOKED_AT: usize = 16;
 /// bits of something else; a spectrogram of them would overflow.
 const LOUDEST: f32 = 1e9;
 
-/// Seconds that are silent in place of what is damaged: no more is believed of the
-/// times of a damaged file.
-pub(super) const LONGEST_GAP: f64 = 60.0;
-
-/// Seconds that count as lost where nothing else says so: times that were once rounded to
-/// milliseconds, as WebM has them, jump by less.
-pub(super) const LEAST_GAP: f64 = 0.02;
-
-/// Seconds of such silence in a song: a file of a few bytes can claim weeks.
-pub(super) const MOST_SILENCE: f64 = 600.0;
-
-/// Seconds of such silence in a block.
+/// Seconds of silence in a block, where something was lost.
 const SILENT_BLOCK: f64 = 0.1;
 
 /// Whether a sample is one, and not the bits of something else.
@@ -150,22 +139,9 @@ pub struct Decoder {
     /// Whether the current block has still to be handed out.
     primed: bool,
     gap: Gap,
-    tally: Tally,
-}
-
-/// What is missing between packets.
-#[derive(Default)]
-struct Gap {
-    /// Where the last packet that could be decoded ends.
-    end: Option<Timestamp>,
-    /// Whether something was lost since.
-    lost: bool,
-    /// Seconds of silence so far.
-    filled: f64,
     /// Samples a channel of silence still to be handed out.
     owed: usize,
-    /// What comes after them.
-    after: Option<Packet>,
+    tally: Tally,
 }
 
 /// What has been read so far.
@@ -191,6 +167,7 @@ impl Decoder {
             sample_rate: 0,
             primed: false,
             gap: Gap::default(),
+            owed: 0,
             tally: Tally::default(),
         };
         decoder.primed = decoder.decode_block()?;
@@ -261,21 +238,17 @@ impl Decoder {
             if self.tally.ended {
                 return self.end();
             }
-            if self.gap.owed > 0 {
-                let frames = self.gap.owed.min((SILENT_BLOCK * f64::from(self.sample_rate)) as usize);
-                self.gap.owed -= frames;
+            if self.owed > 0 {
+                let frames = self.owed.min((SILENT_BLOCK * f64::from(self.sample_rate)) as usize);
+                self.owed -= frames;
                 self.mixer.silence(frames);
                 return Ok(true);
             }
-            let step = match self.gap.after.take() {
-                Some(packet) => Step::Packet(packet),
-                None => self.demuxer.next()?,
-            };
-            match step {
+            match self.gap.next(&mut self.demuxer)? {
                 Step::Packet(packet) => {
-                    self.gap.owed = self.missing_before(&packet);
-                    if self.gap.owed > 0 {
-                        self.gap.after = Some(packet);
+                    self.owed = self.missing_before(&packet);
+                    if self.owed > 0 {
+                        self.gap.hold(packet);
                     } else if self.decode(&packet)? {
                         return Ok(true);
                     }
@@ -292,19 +265,12 @@ impl Decoder {
         self.end()
     }
 
-    /// Samples a channel that were lost before a packet, as far as its time says so.
+    /// Samples a channel that were lost before a packet.
     fn missing_before(&mut self, packet: &Packet) -> usize {
-        // From here on it is told of what comes after.
-        let Some(end) = self.gap.end.as_mut().map(|end| std::mem::replace(end, packet.pts)) else { return 0 };
-        let longest = LONGEST_GAP.min(MOST_SILENCE - self.gap.filled);
-        let seconds = self.demuxer.between(end, packet.pts).unwrap_or(0.0).min(longest);
-        if !self.gap.lost {
-            if seconds < LEAST_GAP || !self.demuxer.loses_silently() {
-                return 0;
-            }
+        let seconds = self.gap.before(packet, &self.demuxer);
+        if seconds > 0.0 && !self.gap.lost {
             self.tally.count_damage("frames are missing".into());
         }
-        self.gap.filled += seconds;
         (seconds * f64::from(self.sample_rate)).round() as usize
     }
 
@@ -350,7 +316,8 @@ impl Decoder {
     }
 
     fn restart(&mut self) {
-        self.gap = Gap { filled: self.gap.filled, ..Gap::default() };
+        self.gap.restart();
+        self.owed = 0;
         match make_codec(&self.demuxer) {
             Ok(codec) => self.codec = codec,
             Err(error) => {

@@ -6,7 +6,8 @@
 //! 2. `source`: the bytes of a file, with `headers` that tell the truth
 //! 3. `demux`: the bytes to the packets of one audio track, and the tags; `au`
 //!    for the one container that symphonia does not know
-//! 4. `decode`: packets to mono blocks at the file's own rate
+//! 4. `decode`: packets to mono blocks at the file's own rate, with silence for what `gap`
+//!    finds lost
 //! 5. `packets`: packets for a decoder that is not ours
 //! 6. `resample`: blocks from one rate to another
 //! 7. `clips`: blocks to clips
@@ -26,6 +27,8 @@ pub mod clips;
 pub mod decode;
 #[cfg(feature = "sound")]
 mod demux;
+#[cfg(feature = "sound")]
+mod gap;
 #[cfg(feature = "sound")]
 mod headers;
 #[cfg(feature = "sound")]

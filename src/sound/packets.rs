@@ -15,8 +15,8 @@ use symphonia::core::{
 
 use super::{
     aac::{AacConfig, write_config},
-    decode::{LEAST_GAP, LONGEST_GAP, MOST_SILENCE},
     demux::{Demuxer, Step},
+    gap::Gap,
     song::{SongInfo, SongNotice, SongProblem},
 };
 
@@ -68,21 +68,10 @@ pub struct PacketReader {
     config: PacketConfig,
     clock: Clock,
     gap: Gap,
-    skipped: u64,
-    cut: bool,
-}
-
-/// What is missing between packets: an Ogg loses pages without a word.
-#[derive(Default)]
-struct Gap {
-    /// Where the last packet ends.
-    end: Option<Timestamp>,
-    /// Seconds of silence so far.
-    filled: f64,
     /// Silent packets still to be handed out.
     owed: u32,
-    /// What comes after them.
-    after: Option<Packet>,
+    skipped: u64,
+    cut: bool,
 }
 
 impl PacketReader {
@@ -103,7 +92,7 @@ impl PacketReader {
         (info.sample_rate, info.channels) = (config.sample_rate, config.channels);
         let is_opus = demuxer.parameters().codec == CODEC_ID_OPUS;
         let clock = Clock { is_opus, base: demuxer.track().time_base, now: 0.0 };
-        Ok(Self { demuxer, info, config, clock, gap: Gap::default(), skipped: 0, cut: false })
+        Ok(Self { demuxer, info, config, clock, gap: Gap::default(), owed: 0, skipped: 0, cut: false })
     }
 
     /// What the file says of itself.
@@ -127,19 +116,15 @@ impl PacketReader {
     /// [`SongProblem::Unreadable`] if the file cannot be read any more.
     pub fn next_packet(&mut self) -> Result<Option<EncodedPacket>, SongProblem> {
         loop {
-            if self.gap.owed > 0 {
-                self.gap.owed -= 1;
+            if self.owed > 0 {
+                self.owed -= 1;
                 return Ok(Some(self.clock.stamp(self.silence(), None)));
             }
-            let step = match self.gap.after.take() {
-                Some(packet) => Step::Packet(packet),
-                None => self.demuxer.next()?,
-            };
-            match step {
+            match self.gap.next(&mut self.demuxer)? {
                 Step::Packet(packet) => {
-                    self.gap.owed = self.missing_before(&packet);
-                    if self.gap.owed > 0 {
-                        self.gap.after = Some(packet);
+                    self.owed = self.missing_before(&packet);
+                    if self.owed > 0 {
+                        self.gap.hold(packet);
                         continue;
                     }
                     self.gap.end = packet.pts.checked_add(packet.block_dur());
@@ -160,23 +145,17 @@ impl PacketReader {
         }
     }
 
-    /// Silent packets for what was lost before a packet, as far as its time says so: what
-    /// comes after would else be heard too early.
+    /// Silent packets for what was lost before a packet: an Ogg loses pages without a word.
     fn missing_before(&mut self, packet: &Packet) -> u32 {
-        // From here on it is told of what comes after.
-        let Some(end) = self.gap.end.as_mut().map(|end| std::mem::replace(end, packet.pts)) else { return 0 };
-        let seconds = self.demuxer.between(end, packet.pts).unwrap_or(0.0);
-        if !self.clock.is_opus || !self.demuxer.loses_silently() || seconds < LEAST_GAP {
+        if !self.clock.is_opus {
             return 0;
         }
-        self.skipped += 1;
+        let seconds = self.gap.before(packet, &self.demuxer);
+        if seconds > 0.0 {
+            self.skipped += 1;
+        }
         // More channels than two are several streams in a packet.
-        if self.config.channels > 2 {
-            return 0;
-        }
-        let packets = (seconds.min(LONGEST_GAP).min(MOST_SILENCE - self.gap.filled) / SILENT_SECONDS).round();
-        self.gap.filled += packets * SILENT_SECONDS;
-        packets as u32
+        if self.config.channels > 2 { 0 } else { (seconds / SILENT_SECONDS).round() as u32 }
     }
 
     fn silence(&self) -> Box<[u8]> {
