@@ -24,6 +24,7 @@ pub mod engine;
 #[cfg(feature = "page")]
 pub mod library;
 pub mod network;
+mod order;
 #[cfg(feature = "page")]
 pub mod page;
 pub mod report;

@@ -16,6 +16,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::network::card::{CardError, ModelCard};
+use crate::order::{order, ranking};
 
 /// Version of the shape that this build writes and reads.
 pub const VERSION: u32 = 1;
@@ -197,30 +198,24 @@ impl ClipMap {
     /// for an embedding that is not of this network.
     pub fn place(&self, embedding: &[f32]) -> Option<Landing> {
         let at = self.space.components(embedding)?;
-        let mut near = self.space.squared_distances(&at);
-        let nearer = |(a, at_a): &(f32, usize), (b, at_b): &(f32, usize)| a.total_cmp(b).then(at_a.cmp(at_b));
-        // Of a thousand a dozen are needed.
-        if self.space.neighbours < near.len() {
-            near.select_nth_unstable_by(self.space.neighbours, nearer);
-            near.truncate(self.space.neighbours);
-        }
-        near.sort_by(nearer);
-        let nearest = near.first()?.0;
+        let distances = self.space.squared_distances(&at);
+        let mut near = order(distances.len(), &|a, b| distances[a].total_cmp(&distances[b]));
+        let nearest = distances[*near.first()?];
         // Within what the steps can tell apart a sound is the clip itself.
         let itself = nearest <= self.space.resolution().powi(2);
         near.truncate(if itself { 1 } else { self.space.neighbours });
         let weight = |distance: f32| if itself { 1.0 } else { nearest / distance };
         let (mut place, mut genres, mut sum) = ([0.0; 2], vec![0.0; self.card.genres.len()], 0.0);
-        for (distance, clip) in near {
-            let weight = weight(distance);
+        for clip in near {
+            let weight = weight(distances[clip]);
             let [x, y] = self.points.place.get(clip)?.map(f32::from);
             place = [place[0] + weight * x, place[1] + weight * y];
             *genres.get_mut(usize::from(*self.points.genre.get(clip)?))? += weight;
             sum += weight;
         }
-        let shares = genres.into_iter().map(|share| share / sum).enumerate();
-        let mut genres: Vec<(usize, f32)> = shares.filter(|(_, share)| *share > 0.0).collect();
-        genres.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        genres.iter_mut().for_each(|share| *share /= sum);
+        let mut genres = ranking(&genres);
+        genres.retain(|(_, share)| *share > 0.0);
         let far = nearest.sqrt() > self.space.far;
         Some(Landing { place: place.map(|along| along / sum), genres, far })
     }
@@ -242,13 +237,13 @@ impl Space {
         Some(self.axes.values.chunks_exact(self.mean.len().max(1)).map(along).collect())
     }
 
-    /// Squared distance of every clip from `at`, `[dimensions]`, with its index.
-    pub fn squared_distances(&self, at: &[f32]) -> Vec<(f32, usize)> {
+    /// Squared distance of every clip from `at`, `[dimensions]`.
+    pub fn squared_distances(&self, at: &[f32]) -> Vec<f32> {
         let clips = self.clips.values.chunks_exact(self.dimensions.max(1));
         let distance = |clip: &[i8]| -> f32 {
             clip.iter().zip(at).map(|(value, at)| (f32::from(*value) * self.clips.step - at).powi(2)).sum()
         };
-        clips.map(distance).enumerate().map(|(at, distance)| (distance, at)).collect()
+        clips.map(distance).collect()
     }
 
     /// How far rounding to steps can have moved a clip.

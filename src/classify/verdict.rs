@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::network::card::{Combine, ModelCard};
+use crate::order::ranking;
 
 /// What the network said of one clip.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -149,9 +150,7 @@ impl SongVerdict {
     /// Genres from the most to the least probable, as (index, probability).
     /// Equal probabilities keep the card's order.
     pub fn ranking(&self) -> Vec<(usize, f32)> {
-        let mut ranking: Vec<_> = self.probabilities().iter().copied().enumerate().collect();
-        ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
-        ranking
+        ranking(self.probabilities())
     }
 }
 

@@ -4,6 +4,8 @@
 //! neighbours by cosine, and an order to play them in. Embeddings of two models
 //! are numbers of different meaning, and are never compared.
 
+use crate::order::order;
+
 /// A song as a place in the embedding of one model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place<'a> {
@@ -40,12 +42,11 @@ fn similarity(a: &Place, b: &Place) -> Option<f32> {
 pub fn neighbours(songs: &[Place], seed: usize, most: usize) -> Vec<Neighbour> {
     let Some(from) = songs.get(seed) else { return Vec::new() };
     let compared = songs.iter().enumerate().filter(|(index, _)| *index != seed);
-    let mut found: Vec<_> = compared
+    let found: Vec<_> = compared
         .filter_map(|(index, song)| Some(Neighbour { index, similarity: similarity(from, song)? }))
         .collect();
-    found.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
-    found.truncate(most);
-    found
+    let order = order(found.len(), &|a, b| found[b].similarity.total_cmp(&found[a].similarity));
+    order.into_iter().take(most).map(|place| found[place]).collect()
 }
 
 /// A playlist that begins with the song at `seed`, as indices: its `most - 1`

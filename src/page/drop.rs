@@ -21,6 +21,7 @@ use super::teach::classroom::ClassId;
 use super::views::show_songs;
 use super::words::{sentence, t};
 use super::{browser, model};
+use crate::order::order;
 
 /// Files taken at once: more than anyone's collection has in a folder, and few
 /// enough for the list.
@@ -227,10 +228,11 @@ async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket, goes_on: im
         if basket.overflown {
             return;
         }
-        let (mut entries, cut) = entries_of(&folder).await;
-        entries.sort_by_cached_key(|entry| counted(&entry.name()));
+        let (entries, cut) = entries_of(&folder).await;
+        let names: Vec<_> = entries.iter().map(|entry| counted(&entry.name())).collect();
         let mut below = Vec::new();
-        for entry in entries {
+        for place in order(names.len(), &|a, b| names[a].cmp(&names[b])) {
+            let entry = entries[place].clone();
             if !goes_on() {
                 return;
             }

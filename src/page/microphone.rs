@@ -31,6 +31,7 @@ use crate::classify::verdict::ClipVerdict;
 use crate::engine::pool::Event;
 use crate::engine::protocol::{LONGEST_RECORDING, ModelId, SongId};
 use crate::network::card::ModelCard;
+use crate::order::ranking;
 
 /// How long the last samples may take from the worklet to the worker.
 const LAST_SAMPLES: Duration = Duration::from_millis(80);
@@ -335,10 +336,8 @@ impl Microphone {
         }
         let seconds = f64::from(card.spectrogram.clip_seconds);
         self.history.maybe_update(|history| history.hear(verdict, history::now(), seconds, &card.genres));
-        let mut ranking: Vec<_> = verdict.probabilities.iter().copied().enumerate().collect();
-        ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
         self.refused.set(verdict.refused);
-        self.ranking.set(Some(ranking));
+        self.ranking.set(Some(ranking(&verdict.probabilities)));
     }
 
     /// Takes in the newest columns, `[frames, COLUMN_BANDS]`.

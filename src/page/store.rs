@@ -25,6 +25,7 @@ use web_sys::{
 
 use super::browser;
 use crate::library::record::Record;
+use crate::order::order;
 
 /// Version of the stores below.
 const VERSION: u32 = 1;
@@ -255,8 +256,8 @@ fn make(transaction: &IdbTransaction, change: &Change) -> Result<(), JsValue> {
 /// All that lies before, between and behind some keys.
 fn around(keys: &[String]) -> Result<Vec<JsValue>, JsValue> {
     // As IndexedDB sorts them.
-    let mut keys: Vec<&String> = keys.iter().collect();
-    keys.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
+    let order = order(keys.len(), &|a, b| keys[a].encode_utf16().cmp(keys[b].encode_utf16()));
+    let mut keys: Vec<&String> = order.into_iter().map(|place| &keys[place]).collect();
     keys.dedup();
     let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
         return Ok(vec![IdbKeyRange::lower_bound(&"".into())?.into()]);

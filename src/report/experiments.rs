@@ -11,7 +11,7 @@ use super::{
     paper::{GENRES, PAPER},
     result::{Estimate, GenreScore, RunResult, Scores, TrainingRecord},
 };
-use crate::{dataset::choice::PartSizes, training::history::Epoch};
+use crate::{dataset::choice::PartSizes, order::order, training::history::Epoch};
 
 /// Version of the shape that this build writes and reads.
 pub const VERSION: u32 = 2;
@@ -289,9 +289,10 @@ impl Experiments {
             Some(row) => 1 + self.rows.iter().position(|other| other.row == row).unwrap_or_default(),
             None => usize::MAX,
         };
-        let mut trained: Vec<(&Run, &str)> =
+        let trained: Vec<(&Run, &str)> =
             self.runs.iter().filter_map(|run| Some((run, run.training.as_ref()?.recipe.as_str()))).collect();
-        trained.sort_by_key(|(run, _)| place(run));
+        let order = order(trained.len(), &|a, b| place(trained[a].0).cmp(&place(trained[b].0)));
+        let trained: Vec<(&Run, &str)> = order.into_iter().map(|at| trained[at]).collect();
         let mut best = Lesson::default();
         for &(run, recipe) in &trained {
             let same = |other: &Run| other.row == run.row && (run.row.is_some() || other.model == run.model);

@@ -140,8 +140,9 @@ fn space(embeddings: &Embeddings) -> Space {
 fn far(space: &Space, along: &[f32]) -> f32 {
     let clips = along.chunks_exact(space.dimensions.max(1));
     let nearest = |(own, at): (usize, &[f32])| {
-        let others = space.squared_distances(at).into_iter().filter(|(_, clip)| *clip != own);
-        others.map(|(distance, _)| distance).fold(f32::INFINITY, f32::min).sqrt()
+        let all = space.squared_distances(at).into_iter().enumerate();
+        let others = all.filter(|(clip, _)| *clip != own).map(|(_, distance)| distance);
+        others.fold(f32::INFINITY, f32::min).sqrt()
     };
     let mut distances: Vec<f32> = clips.enumerate().map(nearest).collect();
     distances.sort_by(f32::total_cmp);

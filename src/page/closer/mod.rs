@@ -28,6 +28,7 @@ use super::words::{self, sentence, t};
 use crate::classify::verdict::ClipVerdict;
 use crate::engine::protocol::SongId;
 
+use crate::order::ranking;
 use controls::{LoopControls, ZoomControls};
 use lens::Lens;
 use stage::{Clock, Overview, Stage};
@@ -63,8 +64,7 @@ struct ClipHere {
 
 impl ClipHere {
     fn of(heard: &HeardClip) -> Self {
-        let mut ranking: Vec<_> = heard.verdict.probabilities.iter().copied().enumerate().collect();
-        ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let ranking = ranking(&heard.verdict.probabilities);
         let ClipVerdict { clip, score, refused, .. } = heard.verdict;
         Self { clip, start: heard.start, end: heard.end, ranking, score, refused }
     }

@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 
+use crate::order::order;
 use crate::page::views::Parameters;
 
 /// A column that the table can be sorted by.
@@ -154,8 +155,8 @@ fn known_first<T>(a: Option<T>, b: Option<T>, down: bool, compare: impl Fn(T, T)
 /// Indices of the lines that are wanted, in the order wanted; equals in the
 /// order they have.
 pub(crate) fn arrange(lines: &[Line], query: &Query) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..lines.len()).filter(|index| lines[*index].is_wanted(query)).collect();
-    let Some((column, down)) = query.sort else { return order };
+    let wanted: Vec<usize> = (0..lines.len()).filter(|index| lines[*index].is_wanted(query)).collect();
+    let Some((column, down)) = query.sort else { return wanted };
     // Once for each line, not once for each comparison.
     let titles: Vec<String> = match column {
         Column::Title => lines
@@ -164,7 +165,8 @@ pub(crate) fn arrange(lines: &[Line], query: &Query) -> Vec<usize> {
             .collect(),
         _ => Vec::new(),
     };
-    order.sort_by(|&a, &b| {
+    let order = order(wanted.len(), &|a, b| {
+        let (a, b) = (wanted[a], wanted[b]);
         let (left, right) = (&lines[a], &lines[b]);
         let genres = (left.genre.as_ref(), right.genre.as_ref());
         match column {
@@ -175,7 +177,7 @@ pub(crate) fn arrange(lines: &[Line], query: &Query) -> Vec<usize> {
             Column::State => known_first(Some(left.state), Some(right.state), down, Ord::cmp),
         }
     });
-    order
+    order.into_iter().map(|place| wanted[place]).collect()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::super::timeline::Redraw;
 use super::super::words::{self, sentence, t};
 use super::super::{browser, canvas, colors};
 use crate::classify::map::{Points, SIDE};
+use crate::order::order;
 
 /// How near the pointer has to be to a point, in CSS pixels.
 const REACH: f64 = 14.0;
@@ -286,10 +287,12 @@ fn names(
 /// The median place of a genre in each direction.
 fn middle(points: &Points, genre: usize) -> Option<[u16; 2]> {
     let own = points.genre.iter().zip(&points.place).filter(|(of, _)| usize::from(**of) == genre);
-    let (mut x, mut y): (Vec<u16>, Vec<u16>) = own.map(|(_, place)| (place[0], place[1])).unzip();
-    x.sort_unstable();
-    y.sort_unstable();
-    Some([*x.get(x.len() / 2)?, *y.get(y.len() / 2)?])
+    let own: Vec<[u16; 2]> = own.map(|(_, place)| *place).collect();
+    let median = |along: usize| {
+        let order = order(own.len(), &|a, b| own[a][along].cmp(&own[b][along]));
+        Some(own[*order.get(own.len() / 2)?][along])
+    };
+    Some([median(0)?, median(1)?])
 }
 
 #[cfg(test)]
