@@ -30,6 +30,9 @@
 
 const status = document.getElementById("boot-status");
 
+/** How long a page that could not be kept waits before it tries again, in ms; then twice as long. */
+const FIRST_WAIT = 60_000;
+
 /** Where the page keeps the reader's choice of language (src/page/words/language.rs). */
 const CHOICE = "needledrop-language";
 
@@ -110,9 +113,10 @@ function say(sentence) {
   status.textContent = sentence;
 }
 
-/** Says sentences after those that have been said. */
-function note(names) {
+/** Says sentences after those that have been said, and unsays others. */
+function note(names, overcome = []) {
   const list = document.getElementById("boot-notes");
+  for (const name of overcome) list.querySelector(`[data-says="${name}"]`)?.remove();
   list.append(...names.map((name) => {
     const item = document.createElement("li");
     item.dataset.says = name;
@@ -196,11 +200,16 @@ async function boot() {
     throw error;
   }
   if (!can.secure || !can.offline) return;
-  try {
-    await keepForOffline();
-  } catch {
-    // So do browsers that were told to trust a certificate only this once.
-    note(["not_kept"]);
+  for (let wait = FIRST_WAIT, failed = false; ; wait *= 2, failed = true) {
+    try {
+      await keepForOffline();
+      if (failed) note([], ["not_kept"]);
+      return;
+    } catch {
+      // So do browsers that were told to trust a certificate only this once.
+      if (!failed) note(["not_kept"]);
+      await new Promise((again) => { setTimeout(again, wait); });
+    }
   }
 }
 

@@ -42,6 +42,9 @@ fn take_launches(desk: Desk) {
             if let Some((_, view)) = target.split_once('#') {
                 // A place within the page is never refused.
                 let _ = window().location().set_hash(view);
+            } else if target.ends_with("/share") {
+                // An open window is told of a share, and not given it (WICG web-app-launch 62).
+                desk.note(t!("app.share_lost"));
             }
             return;
         }
@@ -69,7 +72,10 @@ async fn take_shared(desk: Desk) {
         .history()
         .and_then(|history| history.replace_state_with_url(&JsValue::NULL, "", Some(&place)));
     desk.gathering.update(|drops| *drops += 1);
+    let stops = desk.stops();
     match shared_files().await {
+        // Whoever stops everything wants none of it.
+        _ if desk.stops() != stops => {}
         Ok(files) if !files.is_empty() => super::drop::take_files(files, desk),
         _ => desk.note(t!("app.nothing_shared")),
     }

@@ -7,7 +7,7 @@ use leptos::prelude::{document, request_animation_frame, set_timeout, window};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{File, KeyboardEvent, Url};
+use web_sys::{File, FilePropertyBag, KeyboardEvent, Url};
 
 /// How long a turn is waited for.
 const LONGEST_TURN: Duration = Duration::from_millis(100);
@@ -34,7 +34,10 @@ pub(crate) fn is_sure(question: &str) -> bool {
 
 /// A file under another name; one that cannot be named anew keeps the name that it has.
 pub(crate) fn renamed(file: File, name: &str) -> File {
-    File::new_with_blob_sequence(&Array::of1(&file), name).unwrap_or(file)
+    let kind = FilePropertyBag::new();
+    kind.set_type(&file.type_());
+    kind.set_last_modified(file.last_modified());
+    File::new_with_blob_sequence_and_options(&Array::of1(&file), name, &kind).unwrap_or(file)
 }
 
 /// Content of `<meta name="...">`, where there is one that is not empty.

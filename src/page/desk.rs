@@ -22,7 +22,7 @@ use super::keeper::{self, Keeper};
 use super::microphone::{Listening, Microphone};
 use super::model::{self, Model, ModelState};
 use super::player::Player;
-use super::song::{FileState, Song};
+use super::song::{FileState, Song, SongState};
 use super::teach::classroom::Classroom;
 use super::track::HeardClip;
 use super::words::{self, t};
@@ -283,6 +283,16 @@ impl Desk {
     pub(crate) fn can_hear(self) -> bool {
         self.engine_download.get_untracked() == Download::Here
             && self.models.with_untracked(|models| !models.is_empty())
+    }
+
+    /// Whether a question about a model waits for songs of another to be heard, as the pool has
+    /// it. Tracks that.
+    pub(crate) fn hears_before(self, model: ModelId) -> bool {
+        let is_heard =
+            |song: &Song| song.state.with(|state| matches!(state, SongState::Queued | SongState::Busy));
+        self.chosen_model.get() != model
+            && (!self.microphone.state.with(Listening::is_over)
+                || self.songs.with(|songs| songs.iter().any(is_heard)))
     }
 
     /// Waits for the engine and a model, which are asked for again where they did not come;
@@ -568,12 +578,13 @@ impl Desk {
     /// The song that links call by `code`, while it is on the list or kept. Tracks
     /// both.
     pub(crate) fn song_of_link(self, code: &str) -> Option<Song> {
-        let find = |code: &str| {
-            let find = |songs: &Vec<Song>| songs.iter().find(|song| *song.code == *code).cloned();
+        let find = |is_it: &dyn Fn(&Song) -> bool| {
+            let find = |songs: &Vec<Song>| songs.iter().find(|song| is_it(song)).cloned();
             self.songs.with(find).or_else(|| self.keeper.kept.with(find))
         };
-        // What was twice on the list may be so no longer.
-        find(code).or_else(|| find(code.split_once('-')?.0))
+        // Of a file that was twice on the list, one may be left.
+        let of_file = code.split_once('-').map_or(code, |(of_file, _)| of_file);
+        find(&|song| *song.code == *code).or_else(|| find(&|song| song.file.code() == of_file))
     }
 
     /// Has the file of a song of an earlier visit at hand, if the browser lends it
@@ -641,8 +652,8 @@ impl Desk {
     fn give_back(self, song: Song) {
         song.put_off();
         song.wants_file.set(true);
-        self.player.forget(song.id);
-        self.with(|held| held.files.remove(&song.id));
+        song.file_state.set(FileState::Away);
+        self.let_go(song.id);
         self.songs.update(|songs| songs.retain(|other| other.id != song.id));
         self.keeper.put_away(vec![song]);
     }
@@ -699,7 +710,14 @@ impl Desk {
         let (active, ended): (Vec<_>, Vec<_>) =
             self.songs.get_untracked().into_iter().partition(Song::is_active);
         for song in &ended {
-            self.let_go(song.id);
+            // Of a recording that is not kept, what is at hand is all that there is.
+            if self.keeper.would_lose(&song.file) {
+                self.player.forget(song.id);
+                song.file_state.set(FileState::AtHand);
+            } else {
+                self.let_go(song.id);
+                song.file_state.set(FileState::Away);
+            }
         }
         self.songs.set(active);
         self.keeper.put_away(ended);
@@ -708,7 +726,7 @@ impl Desk {
     /// Forgets every song that is neither waiting nor being heard.
     pub(crate) fn forget_all(self) {
         self.clear();
-        for song in self.keeper.clear(&self.songs.get_untracked()) {
+        for song in self.keeper.clear(self) {
             self.let_go(song.id);
         }
     }
@@ -734,7 +752,8 @@ impl Desk {
             self.tell(Event::Cancel { song: song.id });
         }
         self.player.forget(song.id);
-        let again = self.enter(&file);
+        let mut again = self.enter(&file);
+        again.code = song.code.clone();
         self.with(|held| held.files.remove(&song.id));
         self.songs.update(|songs| {
             if let Some(place) = songs.iter_mut().find(|other| other.id == song.id) {
@@ -1009,9 +1028,8 @@ impl Desk {
     /// Whether it would lose what lies in no file: a song that is being heard, a recording,
     /// classes.
     pub(crate) fn would_lose_work(self) -> bool {
-        let is_idle = |state: &Listening| matches!(state, Listening::Off | Listening::Problem(_));
         self.songs.with_untracked(|songs| songs.iter().any(Song::is_active))
-            || !self.microphone.state.with_untracked(is_idle)
+            || !self.microphone.state.with_untracked(Listening::is_over)
             || self.classroom.has_examples()
             || self.keeper.would_lose_recordings()
     }

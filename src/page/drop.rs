@@ -110,7 +110,7 @@ impl Place {
         match self {
             Self::Songs => {
                 if !songs.is_empty() {
-                    show_songs();
+                    show_songs(&songs);
                 }
                 desk.add(songs);
             }

@@ -21,23 +21,11 @@ pub(crate) fn EnginePanel() -> impl IntoView {
         }
         _ => "loading",
     };
-    let retry = Callback::new(move |()| desk.load());
     view! {
         <section class="panel" aria-labelledby="engine-heading" data-testid="engine" data-state=state>
             <h2 id="engine-heading">{sentence("engine.heading")}</h2>
             <div class="engine-lines">
-                <DownloadLine
-                    what="download.engine"
-                    download=desk.engine_download
-                    tag="needledrop-engine-bytes"
-                    retry
-                />
-                <DownloadLine
-                    what="download.model"
-                    download=desk.model_download
-                    tag="needledrop-model-bytes"
-                    retry
-                />
+                {downloads(desk)}
                 {move || desk.engine.with(|engine| engine.as_ref().map(|status| view! {
                     <p class="engine-runs" data-testid="engine-runs">{words::runs(status)}</p>
                     <p class="quiet small" data-testid="engine-gpu">{words::gpu(status)}</p>
@@ -61,6 +49,26 @@ fn code(status: &EngineStatus) -> &'static str {
 /// Whether the GPU is on its way, so that its share of the switch can say so.
 fn is_starting(status: Option<&EngineStatus>) -> bool {
     status.is_some_and(|status| status.gpu == GpuStatus::Starting)
+}
+
+/// What is downloaded before anything can be heard; nothing once it is there.
+pub(crate) fn downloads(desk: Desk) -> AnyView {
+    let retry = Callback::new(move |()| desk.load());
+    view! {
+        <DownloadLine
+            what="download.engine"
+            download=desk.engine_download
+            tag="needledrop-engine-bytes"
+            retry
+        />
+        <DownloadLine
+            what="download.model"
+            download=desk.model_download
+            tag="needledrop-model-bytes"
+            retry
+        />
+    }
+    .into_any()
 }
 
 /// A download with its size; nothing once it is there.

@@ -17,6 +17,7 @@ use super::desk::Desk;
 use super::focus;
 use super::stack::{self, Moment};
 use super::timeline::Redraw;
+use super::views::{Router, View};
 use super::words::{self, sentence, t};
 use crate::classify::verdict::ClipVerdict;
 
@@ -149,16 +150,24 @@ fn Strip(
     history: RwSignal<History>,
 ) -> impl IntoView {
     let Redraw(redraw) = expect_context::<Redraw>();
+    let router = expect_context::<Router>();
     let canvas = NodeRef::<Canvas>::new();
-    Effect::new(move |_| {
-        redraw.track();
-        let Some(canvas) = canvas.get() else { return };
-        history.with(|history| {
+    let draw = move || {
+        let Some(canvas) = canvas.try_get_untracked().flatten() else { return };
+        history.with_untracked(|history| {
             let to = history.end();
             let from = to - f64::from(MINUTES_SHOWN) * 60.0;
             // A picture that cannot be drawn is left as it is: the list says the same.
             let _ = stack::draw(&canvas, history.moments(), from, to, &history.genres);
         });
+    };
+    Effect::new(move |_| {
+        redraw.track();
+        history.track();
+        // While another view hides it, it has no size.
+        if router.view.get() == View::Listen {
+            request_animation_frame(draw);
+        }
     });
     let open = RwSignal::new(false);
     view! {

@@ -68,8 +68,10 @@ struct Shelf {
     expected: HashSet<String>,
     /// Keys of files that came by the handle of an earlier visit.
     lent: HashSet<String>,
-    /// Keys of what the microphone heard: there is no other copy.
+    /// Keys of what the microphone heard in this visit: there is no other copy.
     recordings: HashSet<String>,
+    /// Keys of what the store gave and no handle leads to: there may be no other copy.
+    only_here: HashSet<String>,
     /// Keys of files with a verdict that is kept.
     heard: HashSet<String>,
     /// Whether what the store still has of earlier visits is to be forgotten, but for what
@@ -365,9 +367,17 @@ impl Keeper {
         self.state.get_untracked() != Keeping::Kept && self.with(|shelf| !shelf.recordings.is_empty())
     }
 
-    /// Whether that was heard by the microphone in this visit: there is no other copy.
+    /// Whether that was heard by the microphone in this visit, and is kept no longer than
+    /// this page.
+    pub(crate) fn would_lose(self, file: &FileKey) -> bool {
+        self.would_lose_recordings() && self.with(|shelf| shelf.recordings.contains(&file.text()))
+    }
+
+    /// Whether there may be no other copy of that: the microphone heard it, in this visit or
+    /// in an earlier one.
     pub(crate) fn is_recording(self, file: &FileKey) -> bool {
-        self.with(|shelf| shelf.recordings.contains(&file.text()))
+        let key = file.text();
+        self.with(|shelf| shelf.recordings.contains(&key) || shelf.only_here.contains(&key))
     }
 
     async fn keep_sound(self, key: String, file: File) {
@@ -410,20 +420,20 @@ impl Keeper {
             shelf.heard.remove(&key);
             shelf.handles.remove(&key);
             shelf.recordings.remove(&key);
+            shelf.only_here.remove(&key);
         });
         drop(self.take_back(&song.file));
         self.change(Change::Forget(key));
     }
 
     /// Takes songs that are no longer on the list, the later one of those of the
-    /// same file.
+    /// same file; their [`Song::file_state`] says whether the desk holds their files still.
     pub(crate) fn put_away(self, songs: Vec<Song>) {
         if songs.is_empty() {
             return;
         }
         self.kept.update(|kept| {
             for song in songs {
-                song.file_state.set(FileState::Away);
                 kept.retain(|other| other.file != song.file);
                 kept.insert(0, song);
             }
@@ -432,17 +442,20 @@ impl Keeper {
 
     /// Forgets every song that is not on the list, of other pages of this browser too, and
     /// gives those that it knew; for what is to come there is room.
-    pub(crate) fn clear(self, list: &[Song]) -> Vec<Song> {
+    pub(crate) fn clear(self, desk: Desk) -> Vec<Song> {
         self.try_anew();
-        let keys: Vec<String> = list.iter().map(|song| song.file.text()).collect();
+        let keys: Vec<String> =
+            desk.songs.with_untracked(|songs| songs.iter().map(|song| song.file.text()).collect());
         self.with(|shelf| {
             shelf.cleared = Some(keys.iter().cloned().collect());
             shelf.expected.retain(|key| keys.contains(key));
             shelf.heard.retain(|key| keys.contains(key));
             shelf.handles.retain(|key, _| keys.contains(key));
+            shelf.recordings.retain(|key| keys.contains(key));
         });
-        self.with(|shelf| shelf.recordings.clear());
         self.change(Change::ForgetAllBut(keys));
+        // What had no room may have some now.
+        self.keep_sounds(desk);
         self.kept.try_update(std::mem::take).unwrap_or_default()
     }
 
@@ -491,10 +504,15 @@ impl Keeper {
     pub(crate) async fn file(self, song: &Song, ask: bool) -> Option<File> {
         let key = song.file.text();
         let store = self.with(|shelf| shelf.store.clone())?;
-        if let Some(file) = store.sound(&key).await {
+        let sound = store.sound(&key).await;
+        let handle = store.handle(&key).await;
+        if let Some(file) = sound {
+            if handle.is_none() {
+                self.with(|shelf| shelf.only_here.insert(key));
+            }
             return Some(file);
         }
-        let handle = store.handle(&key).await?;
+        let handle = handle?;
         let may = |method| {
             let handle = handle.clone();
             async move {
@@ -523,9 +541,17 @@ impl Keeper {
         self.try_anew();
         browser::remember(KEEP_SOUND, if keep { "yes" } else { "no" });
         if !keep {
-            self.with(|shelf| shelf.recordings.clear());
+            self.with(|shelf| {
+                shelf.recordings.clear();
+                shelf.only_here.clear();
+            });
             return self.change(Change::ForgetSounds);
         }
+        self.keep_sounds(desk);
+    }
+
+    /// Keeps the files of the songs on the list, as far as they are to be kept.
+    fn keep_sounds(self, desk: Desk) {
         spawn_local(async move {
             for song in desk.songs.get_untracked() {
                 if let Some(file) = desk.file(song.id) {

@@ -124,6 +124,13 @@ pub(crate) enum Listening {
     Problem(MicrophoneProblem),
 }
 
+impl Listening {
+    /// Whether nothing is listened to, nor about to be, nor still being kept.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self, Self::Off | Self::Problem(_))
+    }
+}
+
 /// Handle on the one microphone; copies are the same one.
 #[derive(Clone, Copy)]
 pub(crate) struct Microphone {

@@ -123,7 +123,8 @@ fn App() -> impl IntoView {
     let hovering = drop::accept_drops(desk);
     Effect::new(move || {
         desk.keeper.state.track();
-        desk.warn_of_recordings();
+        // Not once more in every language.
+        untrack(|| desk.warn_of_recordings());
     });
     // After the first paint, which needs none of it.
     request_animation_frame(move || {

@@ -167,9 +167,7 @@ pub(crate) fn ModelPanel() -> impl IntoView {
 #[component]
 fn PapersModel() -> impl IntoView {
     let desk = expect_context::<Desk>();
-    let download = desk.papers_download;
-    let is_waiting = Memo::new(move |_| download.get() == Download::Waiting);
-    let retry = Callback::new(move |()| desk.load_papers_model());
+    let is_waiting = Memo::new(move |_| desk.papers_download.get() == Download::Waiting);
     view! {
         <Show when=move || is_waiting.get()>
             <p class="quiet small">{sentence("model.papers_why")}</p>
@@ -184,8 +182,16 @@ fn PapersModel() -> impl IntoView {
                 {sentence("model.papers")}
             </button>
         </Show>
-        <DownloadLine what="download.papers_model" download tag="needledrop-papers-bytes" retry />
+        {papers_download(desk)}
     }
+}
+
+/// How far the paper's network is that was asked for.
+pub(crate) fn papers_download(desk: Desk) -> AnyView {
+    let retry = Callback::new(move |()| desk.load_papers_model());
+    let download = desk.papers_download;
+    view! { <DownloadLine what="download.papers_model" download tag="needledrop-papers-bytes" retry /> }
+        .into_any()
 }
 
 /// A model card in words: limits first, then where its numbers come from.

@@ -38,12 +38,24 @@ impl Standing {
         let offline = RwSignal::new(!window().navigator().on_line());
         follow("offline", true, offline);
         follow("online", false, offline);
+        let standing = Self { new_version, offline, kept, leaving: RwSignal::new(false) };
+        // A region that comes with its sentence in it is not heard.
+        Effect::new(move |_| {
+            if new_version.get() {
+                desk.say(untrack(|| t!("note.update")));
+            }
+        });
+        Effect::new(move |_| {
+            if offline.get() {
+                desk.say(untrack(|| standing.without_connection(desk)));
+            }
+        });
         Effect::new(move |_| {
             if !offline.get() {
                 desk.reload_what_failed();
             }
         });
-        let leaving = RwSignal::new(false);
+        let leaving = standing.leaving;
         let options = EventListenerOptions::enable_prevent_default();
         EventListener::new_with_options(&window(), "beforeunload", options, move |event| {
             if desk.would_lose_work() && !leaving.get_untracked() {
@@ -51,7 +63,17 @@ impl Standing {
             }
         })
         .forget();
-        Self { new_version, offline, kept, leaving }
+        standing
+    }
+
+    /// That there is no connection, and whether that matters.
+    fn without_connection(self, desk: Desk) -> String {
+        let is_here = |download: RwSignal<Download>| download.get() == Download::Here;
+        match (is_here(desk.engine_download) && is_here(desk.model_download), self.kept.get()) {
+            (false, _) => t!("note.offline_unloaded"),
+            (true, true) => t!("note.offline"),
+            (true, false) => t!("note.offline_opened"),
+        }
     }
 }
 
@@ -88,7 +110,7 @@ fn NewVersion() -> impl IntoView {
     };
     view! {
         <Show when=move || waiting.get()>
-            <p class="note" role="status" data-testid="update">
+            <p class="note" data-testid="update">
                 <span>{move || if warned.get() { t!("note.update_loses") } else { t!("note.update") }}</span>
                 <button class="quiet-button" data-testid="take-update" on:click=take>
                     {move || if warned.get() { t!("note.take_update_still") } else { t!("note.take_update") }}
@@ -102,18 +124,10 @@ fn NewVersion() -> impl IntoView {
 #[component]
 fn Connection() -> impl IntoView {
     let desk = expect_context::<Desk>();
-    let Standing { offline, kept, .. } = expect_context();
-    let here =
-        move || desk.engine_download.get() == Download::Here && desk.model_download.get() == Download::Here;
+    let standing: Standing = expect_context();
     view! {
-        <Show when=move || offline.get()>
-            <p class="note" role="status" data-testid="offline">
-                {move || match (here(), kept.get()) {
-                    (false, _) => t!("note.offline_unloaded"),
-                    (true, true) => t!("note.offline"),
-                    (true, false) => t!("note.offline_opened"),
-                }}
-            </p>
+        <Show when=move || standing.offline.get()>
+            <p class="note" data-testid="offline">{move || standing.without_connection(desk)}</p>
         </Show>
     }
 }

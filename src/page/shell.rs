@@ -171,7 +171,7 @@ pub(crate) fn enter(router: Router) {
     if let Some(heading) = heading()
         && router.enter()
     {
-        focus::give_in_place(&heading);
+        focus::give_in_place(&router.opener().unwrap_or(heading));
         window().scroll_to_with_x_and_y(0.0, router.scrolled_to());
     }
 }

@@ -543,14 +543,28 @@ pub(crate) fn PlayButton(
         _ => Playing::Paused,
     });
     let sounding = move || playing.get() == Playing::Sounding;
+    let preparing = move || playing.get() == Playing::Preparing;
+    let label = move || {
+        if preparing() {
+            t!("song.preparing", title = &title.get())
+        } else {
+            words::play(&title.get(), sounding())
+        }
+    };
+    // For who has the keyboard elsewhere, or hears no label change.
+    Effect::new(move |_| {
+        if preparing() {
+            desk.say(untrack(label));
+        }
+    });
     view! {
         <button
             class="play"
             class:sounding=sounding
-            class:preparing=move || playing.get() == Playing::Preparing
+            class:preparing=preparing
             data-testid="play"
             disabled=move || mute.get()
-            aria-label=move || words::play(&title.get(), sounding())
+            aria-label=label
             on:click=move |_| player.toggle(desk, id)
         >
             <span aria-hidden="true"></span>

@@ -9,8 +9,9 @@ use gloo::events::{EventListener, EventListenerOptions};
 use js_sys::{decode_uri_component, encode_uri_component};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Element, MouseEvent};
+use web_sys::{Element, File, HtmlElement, MouseEvent};
 
+use super::keeper::key_of;
 use super::later;
 
 /// The parameter that says that the page is being presented.
@@ -150,10 +151,18 @@ impl Parameters {
     }
 }
 
-/// Where what has just been dropped would be seen nowhere, opens the list of songs.
-pub(crate) fn show_songs() {
+/// Where the songs that have just been dropped would be seen nowhere, opens their list.
+pub(crate) fn show_songs(songs: &[File]) {
     let Place { view, parameters } = Place::here();
-    if matches!(view, View::Result | View::Experiments | View::Lesson) {
+    let is_hidden = match view {
+        View::Result | View::Experiments | View::Lesson => true,
+        // One that waits for its file may have been given it.
+        View::Song => parameters
+            .get("song")
+            .is_none_or(|code| songs.iter().all(|song| !code.starts_with(&key_of(song).code()))),
+        View::Listen | View::Library | View::Inside | View::Map | View::Teach => false,
+    };
+    if is_hidden {
         let presented = parameters.get(PRESENT).map(str::to_owned);
         let parameters =
             presented.map_or_else(Parameters::default, |on| Parameters::default().with(PRESENT, on));
@@ -231,6 +240,10 @@ pub(crate) struct Router {
     left_at: StoredValue<f64>,
     /// The list or the library, whichever a song was opened from.
     songs_at: StoredValue<Place>,
+    /// How far the library's table was scrolled then, in CSS pixels.
+    table_at: StoredValue<i32>,
+    /// The song that one comes back from, by its name in links.
+    back_from: StoredValue<Option<String>>,
     /// Whether the open view has been given the keyboard.
     entered: StoredValue<bool>,
 }
@@ -249,6 +262,8 @@ impl Router {
             presenting,
             left_at: StoredValue::new(0.0),
             songs_at: StoredValue::default(),
+            table_at: StoredValue::default(),
+            back_from: StoredValue::default(),
             entered: StoredValue::new(true),
         };
         EventListener::new(&window(), "hashchange", move |_| router.arrive(Place::here())).forget();
@@ -324,9 +339,19 @@ impl Router {
         if leaves_list {
             self.left_at.set_value(window().scroll_y().unwrap_or(0.0));
         }
-        if let (View::Listen | View::Library, View::Song) = (self.view.get_untracked(), place.view) {
-            self.songs_at.set_value(self.place.get_untracked());
+        let mut back_from = None;
+        match (self.view.get_untracked(), place.view) {
+            (View::Listen | View::Library, View::Song) => {
+                self.songs_at.set_value(self.place.get_untracked());
+                let table = document().query_selector("[data-testid=library-scroll]").ok().flatten();
+                self.table_at.set_value(table.map_or(0, |table| table.scroll_top()));
+            }
+            (View::Song, View::Listen | View::Library) => {
+                back_from = self.parameters.with_untracked(|all| all.get("song").map(str::to_owned));
+            }
+            _ => {}
         }
+        self.back_from.set_value(back_from);
         self.place.set(place);
     }
 
@@ -338,6 +363,19 @@ impl Router {
     /// Whether the open view is given the keyboard now, which happens once.
     pub(crate) fn enter(self) -> bool {
         self.entered.try_update_value(|entered| !std::mem::replace(entered, true)).unwrap_or(false)
+    }
+
+    /// The button that opened the song which one comes back from, where it is put up.
+    pub(crate) fn opener(self) -> Option<HtmlElement> {
+        let code = self.back_from.get_value()?;
+        let button = format!("main > :not([hidden]) [data-code={code:?}] [data-testid=closer]");
+        // A name that somebody has made up may be no selector.
+        document().query_selector(&button).ok().flatten()?.dyn_into().ok()
+    }
+
+    /// Where the library's table is scrolled to when one comes back to it, in CSS pixels.
+    pub(crate) fn table_scrolled_to(self) -> i32 {
+        if self.back_from.with_value(Option::is_some) { self.table_at.get_value() } else { 0 }
     }
 
     /// Where the open view is scrolled to when it is put up.

@@ -171,6 +171,54 @@ fn a_link_to_a_song_finds_it_in_a_later_visit() {
     browser.assert_content();
 }
 
+/// Whoever looks closer at a song and comes back goes on from there.
+#[test]
+fn one_comes_back_to_where_one_was() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let folder = folder("closer-back");
+    let songs: Vec<_> = (0..3).map(|song| folder.join(format!("{song}.wav"))).collect();
+    songs.iter().for_each(|song| ffmpeg(&["-f", "lavfi", "-i", "sine=220:r=22050:d=4"], song));
+    let songs: Vec<_> = songs.iter().map(std::path::PathBuf::as_path).collect();
+    browser.drop_files("[data-testid=drop-zone]", &songs);
+    browser.wait_until("document.querySelectorAll('[data-testid=song]').length === 3", LIMIT);
+    browser.wait_until(AT_REST, LIMIT);
+    let last = code(&browser);
+    browser.eval("[...document.querySelectorAll('[data-testid=song] [data-testid=closer]')].at(-1).click()");
+    browser.wait_for("[data-testid=closer-seek]", LIMIT);
+    browser.click("[data-testid=closer-back]");
+    let has_keyboard = format!(
+        "document.activeElement.dataset.testid === 'closer' \
+         && document.activeElement.closest('[data-code]')?.dataset.code === {}",
+        json!(last)
+    );
+    browser.wait_until(&has_keyboard, LIMIT);
+
+    // So does the table, as far as it was scrolled.
+    browser.go("#library");
+    let scroll = "document.querySelector('[data-testid=library-scroll]')";
+    browser.wait_until("document.querySelectorAll('[data-testid=row]').length === 3", LIMIT);
+    // As if there were many.
+    browser
+        .eval("document.styleSheets[0].insertRule('.library-scroll { max-height: 120px !important; }', 0)");
+    browser.eval(&format!("void ({scroll}.scrollTop = 60)"));
+    browser.eval("document.querySelector('[data-testid=row-title]').click()");
+    browser.wait_for("[data-testid=closer-seek]", LIMIT);
+    browser.click("[data-testid=closer-back]");
+    browser.wait_until(&format!("{scroll}?.scrollTop === 60"), LIMIT);
+}
+
+/// A song that is dropped while another is looked at is seen.
+#[test]
+fn a_song_that_is_dropped_beside_another_is_shown() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = closer(&server, &Options::default());
+    browser.drop_files("main", &[&excerpt("closer-beside", "5")]);
+    browser.wait_until("location.hash === '#listen'", LIMIT);
+    browser.wait_until("document.querySelectorAll('[data-testid=song]').length === 2", LIMIT);
+    browser.wait_until(AT_REST, LIMIT);
+}
+
 #[test]
 fn the_table_of_clips_leads_to_a_clip() {
     let server = Server::start(&build::folder(), "/");

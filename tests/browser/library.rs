@@ -383,7 +383,14 @@ fn a_song_that_was_dropped_twice_is_kept_until_the_last_is_removed() {
     let addresses =
         "new Set([...document.querySelectorAll('[data-testid=row-title]')].map(link => link.hash)).size";
     assert_eq!(browser.eval(addresses), 2);
+    // It keeps it when it is heard again.
     go(&browser, "listen");
+    let codes = "[...document.querySelectorAll('[data-testid=song]')].map(song => song.dataset.code).join()";
+    let before = browser.eval(codes);
+    browser.eval("[...document.querySelectorAll('[data-testid=again]')].at(-1).click()");
+    let names = "[...document.querySelectorAll('[data-testid=song]')].map(song => song.dataset.song).join()";
+    browser.wait_until(&format!("{names} !== '1,2' && {AT_REST}"), LIMIT);
+    assert_eq!(browser.eval(codes), before);
     browser.click("[data-testid=remove]");
     browser.wait_until(&format!("{songs} === 1"), LIMIT);
     // What is kept is written within a frame or two.
@@ -932,6 +939,10 @@ fn a_file_that_is_opened_with_the_page_is_heard() {
         (heard.len(), &heard[0]["file"], &heard[0]["state"]),
         (1, &json!("opened.wav"), &json!("done"))
     );
+
+    // What a window that is open is not given is said not to have come.
+    browser.eval("launch({ files: [], targetURL: new URL('share', document.baseURI).href })");
+    browser.wait_for_text("[data-testid=notes]", "hands a share only to a page that is not open yet", LIMIT);
 
     // A second one comes beside it.
     launch_with(&browser, "another.wav", &fs::read(&song).unwrap());

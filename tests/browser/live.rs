@@ -13,6 +13,7 @@ use crate::{
     page::{Browser, Options},
     server::Server,
     songs::{AT_REST, KEEP_TRACKS, LIMIT, TRACKS, excerpt, folder, open, results},
+    views::choose_language,
 };
 
 const ENGINE_RUNS: &str = "document.querySelector('[data-testid=engine]').dataset.state === 'cpu'";
@@ -31,6 +32,17 @@ fn what_was_heard_stands_in_a_list_until_it_is_forgotten() {
     // By its time a recording is told from another.
     let title = browser.text("[data-testid=song]");
     assert!(title.contains("Recording 20"), "{title}");
+    // Its strip is drawn anew where it was hidden meanwhile.
+    let strip = "document.querySelector('[data-testid=history] canvas')";
+    browser.go("#experiments");
+    browser.wait_until(&format!("{strip}.clientWidth === 0"), LIMIT);
+    browser.eval("void window.dispatchEvent(new Event('resize'))");
+    std::thread::sleep(Duration::from_millis(300));
+    browser.go("#listen");
+    let is_drawn = format!(
+        "{strip}.width > 1 && {strip}.getContext('2d').getImageData({strip}.width - 3, {strip}.height / 2, 1, 1).data[3] > 0"
+    );
+    browser.wait_until(&is_drawn, LIMIT);
     // The list outlives the listening: a line for each stretch, with the time of day.
     browser.click("[data-testid=history-list] summary");
     browser.wait_until("document.querySelectorAll('[data-testid=history-list] li').length > 0", LIMIT);
@@ -62,10 +74,54 @@ fn a_recording_that_is_not_kept_is_not_lost_without_a_word() {
     browser.eval("void (window.confirm = () => false)");
     browser.click("[data-testid=remove]");
     browser.wait_for("[data-testid=song][data-state=done]", LIMIT);
+    // Nor in another language than it was said in is it said once more.
+    choose_language(&browser, "es");
+    browser.wait_for_text("#songs-heading", "Canciones", LIMIT);
+    assert_eq!(browser.eval("document.querySelectorAll('[data-testid=notes] li').length"), 1);
+    choose_language(&browser, "en");
+    browser.wait_for_text("#songs-heading", "Songs", LIMIT);
+    // Off the list, its sound is still there.
+    browser.click("[data-testid=clear]");
+    browser.wait_until("document.querySelector('[data-testid=song]') === null", LIMIT);
+    assert_eq!(browser.eval(asks), true);
+    browser.go("#library");
+    browser.wait_for("[data-testid=row] [data-testid=select]", LIMIT);
+    browser.click("[data-testid=row] [data-testid=select]");
+    browser.click("[data-testid=selection-again]");
+    browser.go("#listen");
+    browser.wait_for("[data-testid=song][data-state=done]", LIMIT);
     browser.eval("void (window.confirm = () => true)");
     browser.click("[data-testid=remove]");
     browser.wait_until("document.querySelector('[data-testid=song]') === null", LIMIT);
     assert_eq!(browser.eval(asks), false);
+}
+
+/// Nor is one of an earlier visit, which lies nowhere else.
+#[test]
+fn a_recording_of_an_earlier_visit_is_asked_about_before_it_goes() {
+    let server = Server::start(&build::folder(), "/");
+    let sound = excerpt("earlier-visit", "20");
+    let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_until(AT_REST, LIMIT);
+    let kept = format!("{}.then((sounds) => sounds.length === 1)", stored("sounds"));
+    browser.wait_until(&kept, LIMIT);
+    browser.reload();
+    browser.go("#library");
+    browser.wait_for("[data-testid=row] [data-testid=select]", LIMIT);
+    browser.click("[data-testid=row] [data-testid=select]");
+    browser.click("[data-testid=selection-again]");
+    browser.go("#listen");
+    browser.wait_for("[data-testid=song][data-state=done]", LIMIT);
+    browser
+        .eval("void (window.asked = '', window.confirm = (question) => { asked = question; return false; })");
+    browser.click("[data-testid=remove]");
+    browser.wait_until("asked.includes('there is no other copy')", LIMIT);
+    assert_eq!(browser.eval(&kept), true);
+    browser.wait_for("[data-testid=song][data-state=done]", LIMIT);
 }
 
 /// Counts from now on, in `moves`, how often the bars move. Bars that move together are

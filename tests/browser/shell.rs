@@ -285,6 +285,23 @@ fn pages_beside_this_one_are_left_alone() {
     browser.wait_until(STARTED, LIMIT);
 }
 
+/// A host that was overloaded when a class opened the page is asked again.
+#[test]
+fn what_could_not_be_kept_is_tried_again() {
+    let half = build::later_version(false);
+    let server = Server::start(half.path(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page(
+        "{ const wait = window.setTimeout; \
+         window.setTimeout = (act, delay, ...rest) => wait(act, delay >= 60000 ? 2000 : delay, ...rest); }",
+    );
+    visit(&browser, &server);
+    browser.wait_for_text("#boot-notes", "which it tries again", LIMIT);
+    server.lay_out(&build::folder());
+    browser.wait_until("document.documentElement.dataset.offline === 'ready'", LIMIT);
+    browser.wait_until("document.getElementById('boot-notes').hidden", LIMIT);
+}
+
 #[test]
 fn says_when_nothing_is_kept_beside_what_else_is_lost() {
     let half = build::later_version(false);
@@ -299,4 +316,5 @@ fn says_when_nothing_is_kept_beside_what_else_is_lost() {
     browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
     browser.eval("void window.dispatchEvent(new Event('offline'))");
     browser.wait_for_text("[data-testid=offline]", "What you have opened goes on working", LIMIT);
+    browser.wait_for_text("[data-testid=said]", "What you have opened goes on working", LIMIT);
 }

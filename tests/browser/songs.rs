@@ -119,7 +119,7 @@ pub(crate) fn songs(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// What the page calls the paper's network.
-const PAPERS_NAME: &str = "Experiment 8";
+pub(crate) const PAPERS_NAME: &str = "Experiment 8";
 
 /// Which model the page uses, by name.
 const CHOSEN: &str =

@@ -16,7 +16,7 @@ use crate::{
     library::{SPENT_AND_FOCUSED, focus_and_press, press},
     page::{Browser, Options},
     server::Server,
-    songs::{ASKS_BEFORE_IT_GOES, AT_REST, LIMIT, folder, open, results},
+    songs::{ASKS_BEFORE_IT_GOES, AT_REST, LIMIT, PAPERS_NAME, folder, open, results},
     sounds,
 };
 
@@ -65,6 +65,45 @@ fn a_link_names_the_classes_of_an_open_lesson() {
     browser.eval("void (location.hash = '#teach?classes=clapping,snapping')");
     let names = "[...document.querySelectorAll('[data-testid=teach-name]')].map(name => name.value).join()";
     browser.wait_until(&format!("{names} === 'clapping,snapping'"), LIMIT);
+    // So is the next one, but not over what somebody has written.
+    browser.go("#teach?classes=high,low");
+    browser.wait_until(&format!("{names} === 'high,low'"), LIMIT);
+    browser.eval(
+        "(() => { const name = document.querySelector('[data-testid=teach-name]'); \
+         name.value = 'mine'; name.dispatchEvent(new Event('input', { bubbles: true })); })()",
+    );
+    browser.go("#teach?classes=clapping,snapping");
+    browser.wait_until("location.hash.endsWith('snapping')", LIMIT);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(browser.eval(names), "mine,low");
+}
+
+/// What a lesson waits for says so in the lesson, and comes when it is asked for again.
+#[test]
+fn an_engine_that_does_not_come_is_told_where_it_is_waited_for() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.devtools("Network.enable", serde_json::json!({}));
+    browser.devtools("Network.setBypassServiceWorker", serde_json::json!({ "bypass": true }));
+    let block = |urls: &[&str]| {
+        browser.devtools("Network.setBlockedURLs", serde_json::json!({ "urls": urls }));
+    };
+    block(&["*engine_bg*.wasm", "*row8*"]);
+    browser.open(&format!("{}#teach", server.url()));
+    browser.wait_for_text("[data-testid=teach]", "The engine could not be loaded", LIMIT);
+    browser.go("#inside?stage=wave");
+    browser.wait_for_text("[data-testid=inside-panel]", "The engine could not be loaded", LIMIT);
+    block(&["*row8*"]);
+    browser.click("[data-testid=inside-panel] [data-testid=reload]");
+    browser.wait_for("[data-testid=inside][data-state=shown]", LIMIT);
+    // Nor is the page's own network shown in the place of the paper's.
+    browser.go("#inside?stage=wave&model=paper");
+    browser.wait_for_text("[data-testid=inside-panel]", "paper", LIMIT);
+    browser.wait_for("[data-testid=inside-panel] [data-testid=reload]", LIMIT);
+    block(&[]);
+    browser.click("[data-testid=inside-panel] [data-testid=reload]");
+    browser.wait_for("[data-testid=inside][data-state=shown]", LIMIT);
+    browser.wait_for_text("[data-testid=inside-shape]", PAPERS_NAME, LIMIT);
 }
 
 fn class(number: usize) -> String {

@@ -17,7 +17,7 @@ const IN_SPANISH: &str = "document.documentElement.lang === 'es' && document.que
 const LISTENING: &str = "document.querySelector('[data-testid=drop-zone]').checkVisibility()";
 const PRESENTED: &str = "document.documentElement.hasAttribute('data-presentation')";
 
-fn choose_language(browser: &Browser, code: &str) {
+pub(crate) fn choose_language(browser: &Browser, code: &str) {
     browser.eval(&format!(
         "(() => {{ const choice = document.querySelector('[data-testid=language]'); choice.value = '{code}'; \
          choice.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()"

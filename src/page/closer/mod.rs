@@ -18,6 +18,7 @@ use web_sys::{Element, KeyboardEvent};
 
 use super::desk::Desk;
 use super::folded::Line;
+use super::keeper::Keeping;
 use super::library::TakeSong;
 use super::player::{Playing, Repeat};
 use super::song::{FileState, Headline, PlayButton, Song, SongState};
@@ -27,8 +28,8 @@ use super::views::{Router, View};
 use super::words::{self, sentence, t};
 use crate::classify::verdict::ClipVerdict;
 use crate::engine::protocol::SongId;
-
 use crate::order::ranking;
+
 use controls::{LoopControls, ZoomControls};
 use lens::Lens;
 use stage::{Clock, Overview, Stage};
@@ -272,6 +273,10 @@ pub(crate) fn SongView() -> impl IntoView {
             };
             let (at, zoom) = (number("at"), number("zoom").unwrap_or(1.0));
             view! { <Large song at zoom /> }.into_any()
+        }
+        // It may be among those that are still being read.
+        None if desk.keeper.state.with(|state| *state == Keeping::Opening) => {
+            view! { <section class="closer"><h1>{sentence("library.opening")}</h1></section> }.into_any()
         }
         None => view! { <Missing /> }.into_any(),
     }

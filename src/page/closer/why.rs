@@ -205,8 +205,10 @@ enum Voice {
 }
 
 /// What has come of a question, in words.
-fn in_words(asked: &Asked, genre: &str, answer: &Answer) -> String {
+/// `waits` where songs of another model are heard first.
+fn in_words(asked: &Asked, genre: &str, answer: &Answer, waits: bool) -> String {
     let map = match answer {
+        Answer::Waiting if waits => return t!("engine.after_songs"),
         // A coarse map is drawn, but its words could change with the next piece.
         Answer::Waiting | Answer::Known { last: false, .. } => return t!("closer.why_asking"),
         Answer::NoFile => return t!("closer.no_file"),
@@ -275,7 +277,9 @@ pub(super) fn WhyPanel(
     };
     let answer = move || {
         let asked = why.get()?;
-        Some(in_words(&asked, &name(asked.genre), &asked.answer.get()))
+        let by = closer.song.with_value(|song| closer.desk.model_of(song));
+        let waits = by.is_some_and(|model| closer.desk.hears_before(model));
+        Some(in_words(&asked, &name(asked.genre), &asked.answer.get(), waits))
     };
     let state = move || why.with(|why| why.as_ref().map(|asked| asked.answer.with(Answer::code)));
     view! {

@@ -29,7 +29,7 @@ use plot::{Look, plots};
 use shown::Shown;
 use step::Step;
 
-use super::desk::{Desk, Download};
+use super::desk::{Desk, Download, PAPERS_MODEL};
 use super::song::{FileState, Song};
 use super::timeline::Redraw;
 use super::views::{Parameters, Router};
@@ -105,7 +105,10 @@ pub(crate) struct Way {
 impl Way {
     fn new(desk: Desk, router: Router) -> Self {
         let parameters = router.parameters;
-        let subject = Memo::new(move |_| parameters.with(|parameters| subject(desk, parameters)));
+        let subject = Memo::new(move |_| {
+            let wants_papers = router.wants_papers_model();
+            parameters.with(|parameters| subject(desk, parameters, wants_papers))
+        });
         let shown = RwSignal::new(None::<Arc<Shown>>);
         let steps = Memo::new(move |_| {
             shown.with(|shown| match shown {
@@ -300,8 +303,8 @@ fn number(parameters: &Parameters, name: &str) -> Option<usize> {
     parameters.get(name)?.parse().ok()
 }
 
-/// What the address names, as soon as the model is there.
-fn subject(desk: Desk, parameters: &Parameters) -> Option<Subject> {
+/// What the address names, as soon as the model is there: the paper's where it is asked for.
+fn subject(desk: Desk, parameters: &Parameters, wants_papers: bool) -> Option<Subject> {
     let song = parameters.get("song").and_then(|code| desk.song_of_link(code));
     let ready = |model: &ModelId| {
         desk.models.with(|models| models.iter().any(|other| other.id == *model && other.card().is_some()))
@@ -312,7 +315,11 @@ fn subject(desk: Desk, parameters: &Parameters) -> Option<Subject> {
         desk.model_of(song)
     });
     let model = heard.filter(ready);
-    let model = model.or_else(|| Some(desk.chosen_model.get()).filter(ready))?;
+    let chosen = || {
+        let awaits_papers = wants_papers && !ready(&PAPERS_MODEL);
+        Some(desk.chosen_model.get()).filter(|model| !awaits_papers && ready(model))
+    };
+    let model = model.or_else(chosen)?;
     let clip = song.as_ref().map_or(0, |song| {
         let named = number(parameters, "clip").unwrap_or(0);
         // The last one, where the song has been heard and has not as many.
@@ -553,12 +560,15 @@ fn Thumbnail(
     }
 }
 
-/// What keeps the engine from answering, while it is on its way.
+/// What keeps the engine from answering, while it is on its way; what did not come says so
+/// itself.
 fn loading(desk: Desk) -> String {
-    let failed = |download: Download| matches!(download, Download::Failed(_));
-    if failed(desk.engine_download.get()) || failed(desk.model_download.get()) {
-        t!("inside.no_engine")
-    } else {
-        t!("inside.loading")
+    let failed =
+        |download: RwSignal<Download>| download.with(|download| matches!(download, Download::Failed(_)));
+    if [desk.engine_download, desk.model_download, desk.papers_download].into_iter().any(failed) {
+        return String::new();
     }
+    let trouble =
+        desk.engine.with(|engine| engine.as_ref().filter(|engine| engine.problem.is_some()).map(words::runs));
+    trouble.unwrap_or_else(|| t!("inside.loading"))
 }

@@ -10,6 +10,8 @@ use super::plot::{Look, Plot, layer, plots, read};
 use super::step::Step;
 use super::{State, Way, loading, tell};
 use crate::engine::protocol::StageKind;
+use crate::page::engine_status::downloads;
+use crate::page::model::papers_download;
 use crate::page::timeline::Redraw;
 use crate::page::words::{self, decimal, grouped, sentence, t};
 use crate::page::{colors, focus};
@@ -86,6 +88,13 @@ pub(super) fn Panel(
 fn waiting(way: Way) -> String {
     way.state.with(|state| match state {
         State::Loading => loading(way.desk),
+        State::Busy
+            if way.subject.with(|subject| {
+                subject.as_ref().is_some_and(|subject| way.desk.hears_before(subject.model))
+            }) =>
+        {
+            t!("engine.after_songs")
+        }
         State::Busy => t!("inside.busy"),
         State::Shown | State::Failed(_) => String::new(),
     })
@@ -113,6 +122,10 @@ fn Trouble(
             <p class="problem" data-testid="problem">{problem}</p>
             <button class="quiet-button" data-testid="inside-retry" on:click=retry>{sentence("download.retry")}</button>
         })}
+        {move || way.state.with(|state| *state == State::Loading).then(|| (
+            downloads(way.desk),
+            way.router.wants_papers_model().then(|| papers_download(way.desk)),
+        ))}
         {move || silent().then(|| view! { <p class="quiet">{sentence("inside.silence")}</p> })}
     }
 }
@@ -120,7 +133,7 @@ fn Trouble(
 /// Shape, weights and time.
 fn facts(look: Look<'_>) -> String {
     let shape = tell::shape(look.step, look.shown);
-    let mut facts = vec![t!("inside.shape", shape = shape)];
+    let mut facts = vec![look.shown.card.name.clone(), t!("inside.shape", shape = shape)];
     if let Some(weights) = tell::weights(look.step, look.shown) {
         facts.push(t!("inside.weights", weights = grouped(weights)));
     }

@@ -169,6 +169,19 @@ pub(super) fn Table(
         pane.look_soon();
     });
     let count = Memo::new(move |_| shelf.shown.with(Vec::len));
+    // Whoever comes back from a song finds the table as it was, once it has its rows' height.
+    let scrolled_to = router.table_scrolled_to();
+    Effect::new(move |is_there: Option<bool>| {
+        let has_rows = count.get() > 0;
+        if is_there != Some(true) && has_rows && scrolled_to > 0 {
+            request_animation_frame(move || {
+                if let Some(scroller) = scroller.try_get_untracked().flatten() {
+                    scroller.set_scroll_top(scrolled_to);
+                }
+            });
+        }
+        has_rows
+    });
     let pixels = move |rows: usize| format!("{}px", (rows as f64 * pane.window.get().row).round() as u32);
     let above = move || pixels(pane.first.get());
     let below = move || {

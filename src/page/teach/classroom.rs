@@ -146,6 +146,8 @@ struct Held {
     lesson: Option<Lesson>,
     next_class: u32,
     recordings: u32,
+    /// Names that a link gave.
+    proposed: Vec<String>,
 }
 
 impl Classroom {
@@ -177,14 +179,17 @@ impl Classroom {
 
     /// Names the classes, where nobody has named or filled any.
     pub(crate) fn propose(self, names: &[&str]) {
+        let proposed = self.with(|held| held.proposed.clone());
         let untouched = self.classes.with_untracked(|classes| {
             classes.iter().all(|class| {
-                class.name.with_untracked(String::is_empty) && class.examples.with_untracked(Vec::is_empty)
+                let is_nobodys = |name: &String| name.is_empty() || proposed.contains(name);
+                class.name.with_untracked(is_nobodys) && class.examples.with_untracked(Vec::is_empty)
             })
         });
-        if !untouched || names.len() < 2 {
+        if !untouched || names.len() < 2 || self.recording.with_untracked(Option::is_some) {
             return;
         }
+        self.with(|held| held.proposed = names.iter().map(|name| (*name).to_owned()).collect());
         self.classes.set(Vec::new());
         names.iter().take(MOST_CLASSES).for_each(|name| self.add_class((*name).to_owned()));
     }

@@ -11,6 +11,7 @@ use leptos::prelude::*;
 use web_sys::{FileList, HtmlInputElement};
 
 use super::desk::Desk;
+use super::engine_status::downloads;
 use super::focus;
 use super::microphone::{Listening, Source};
 use super::views::Router;
@@ -292,6 +293,7 @@ fn TrainButton() -> impl IntoView {
     };
     view! {
         <div class="teach-train">
+            {downloads(desk)}
             <button
                 class="button"
                 data-testid="teach-train"
