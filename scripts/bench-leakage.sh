@@ -4,13 +4,15 @@
 # 128 numbers, on the three splits. No rhythm, no harmony, no melody is in them: what they
 # get right where they have heard the recording, and not where they have not, is leakage.
 #
-#   scripts/bench-leakage.sh ARCHIVE [FOLDER]
+#   scripts/bench-leakage.sh ARCHIVE [FOLDER [OUT]]
 #
 # ARCHIVE is a log-mel archive of whole tracks (`needledrop prepare --no-center`) with the
 # lists of `filtered` in splits/ beside it. FOLDER takes the Python environment with
-# scikit-learn; it is made where absent (default: .cache/leakage).
+# scikit-learn; it is made where absent (default: .cache/leakage). OUT gets the numbers as JSON.
 set -euo pipefail
-archive=$(realpath -s "${1:?usage: scripts/bench-leakage.sh ARCHIVE [FOLDER]}")
+archive=$(realpath -s "${1:?usage: scripts/bench-leakage.sh ARCHIVE [FOLDER [OUT]]}")
+out=$(realpath -m "${3:-/dev/null}")
+[ -d "$(dirname "$out")" ] || { echo "there is no folder $(dirname "$out") for $out" >&2; exit 1; }
 cd "$(dirname "$0")/.."
 python_home=${2:-.cache/leakage}
 
@@ -20,7 +22,8 @@ if ! "$python_home/bin/python" -c 'import sklearn, safetensors' 2>/dev/null; the
     "$python_home/bin/pip" install --quiet scikit-learn safetensors numpy
 fi
 
-"$python_home/bin/python" - "$archive" <<'PYTHON'
+"$python_home/bin/python" - "$archive" "$out" <<'PYTHON'
+import datetime
 import json
 import os
 import sys
@@ -58,10 +61,19 @@ for name in np.unique(genres):
     judged.extend(of_genre[-(len(of_genre) // 10) :])
 splits["tracks"] = tuple(np.flatnonzero(np.isin(track, some)) for some in (learned, judged))
 place = {name: at for at, name in enumerate(tracks)}
+
+
+def name_of(line):
+    """A list's name without folders and ending: a track's number is none."""
+    name = os.path.basename(line.strip())
+    stem, ending = os.path.splitext(name)
+    return name if ending[1:].isdigit() else stem
+
+
 lists = []
 for part in ("train", "test"):
     path = os.path.join(os.path.dirname(sys.argv[1]), "splits", f"{part}_filtered.txt")
-    names = [os.path.splitext(os.path.basename(line.strip()))[0] for line in open(path) if line.strip()]
+    names = [name_of(line) for line in open(path) if line.strip()]
     lists.append(np.flatnonzero(np.isin(track, [place[name] for name in names if name in place])))
 splits["filtered"] = tuple(lists)
 
@@ -71,8 +83,16 @@ methods = {
         StandardScaler(), PCA(64, whiten=True, random_state=0), SVC(C=10, gamma=1 / 64)
     ),
 }
+found = {}
 for split, (train, test) in splits.items():
+    if not len(test):
+        sys.exit(f"no name in the lists of {split} is a track's of the archive")
+    found[split] = {"train_clips": len(train), "test_clips": len(test)}
     for method, make in methods.items():
         right = make().fit(spectra[train], genre[train]).score(spectra[test], genre[test])
+        found[split][method] = right
         print(f"{split:9} {method:22} {100 * right:.1f} % of {len(test)} test clips", flush=True)
+report = {"format": "needledrop leakage", "date": datetime.date.today().isoformat(), "splits": found}
+with open(sys.argv[2], "w") as file:
+    file.write(json.dumps(report, indent=2) + "\n")
 PYTHON

@@ -25,8 +25,12 @@ bytes_wanted=$((seconds_wanted * 22050 * 2))
 while IFS= read -r -d '' file; do
     genre=$(basename "$(dirname "$file")")
     mkdir -p "$corpus/0/$genre"
-    ffmpeg -nostdin -v error -i "$file" -ac 1 -ar 22050 -t 30 -c:a pcm_s16le \
-        "$corpus/0/$genre/$(basename "${file%.*}").wav"
+    wav=$corpus/0/$genre/$(basename "${file%.*}").wav
+    # jazz.00054 of GTZAN is damaged in every copy.
+    if ! ffmpeg -nostdin -v error -i "$file" -ac 1 -ar 22050 -t 30 -c:a pcm_s16le "$wav"; then
+        echo "$file is left out: ffmpeg cannot read it" >&2
+        rm -f "$wav"
+    fi
 done < <(find "$folder" -type f \( -name '*.flac' -o -name '*.wav' -o -name '*.au' -o -name '*.mp3' \) -print0)
 bytes=$(find "$corpus/0" -name '*.wav' -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }')
 [ "$bytes" -gt 0 ] || { echo "there is no sound in $folder" >&2; exit 1; }

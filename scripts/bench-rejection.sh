@@ -7,7 +7,8 @@
 # (default: .cache/not-music); its group `test` is heard, of which no calibration knows.
 # MUSIC is a folder of songs (default: ../shared/data/audio). OUT gets the numbers as JSON.
 # Each MODEL has been calibrated (default: the page's). A share of clips has a 95 % interval
-# by a bootstrap over files; of several models, the seeds of one recipe, the mean has
+# by a bootstrap over recordings (files whose names differ only after their last hyphen are
+# one, as `needledrop calibrate` has it); of several models, ten at most, the seeds of one recipe, the mean has
 # Student's interval over them as well (`Estimate::mean` in src/report/result.rs).
 set -euo pipefail
 sounds=$(realpath -m "${1:-$(dirname "$0")/../.cache/not-music}")
@@ -15,6 +16,8 @@ music=$(realpath -m "${2:-$(dirname "$0")/../../shared/data/audio}")
 out=$(realpath -m "${3:-/dev/null}")
 models=("${@:4}")
 [ "${#models[@]}" -gt 0 ] || models=("$(dirname "$0")/../www/model/ears.safetensors")
+[ "${#models[@]}" -le 10 ] || { echo "ten models at most" >&2; exit 2; }
+[ -d "$(dirname "$out")" ] || { echo "there is no folder $(dirname "$out") for $out" >&2; exit 1; }
 for at in "${!models[@]}"; do models[at]=$(realpath -e "${models[at]}"); done
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
@@ -39,7 +42,11 @@ STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
 
 
 def read(path):
-    return [json.loads(line) for line in open(path)]
+    files = [json.loads(line) for line in open(path)]
+    for file in files:
+        if "error" in file:
+            print(f"{file['file']} is left out: {file['error']}", file=sys.stderr)
+    return [file for file in files if file.get("clips")]
 
 
 def is_refused(clip):
@@ -47,13 +54,20 @@ def is_refused(clip):
     return clip["refused"] or not clip["probabilities"]
 
 
-def interval(files):
-    """Of the share of clips that are refused, with files drawn anew: `files` has of each its
-    clips and how many of them are refused."""
+def recording(file):
+    """Of what a file is: one voice may stand in several, dry, in a room and in noise."""
+    path = pathlib.Path(file["file"])
+    stem, _, rest = path.stem.rpartition("-")
+    return path.with_name(stem or rest)
+
+
+def interval(recordings):
+    """Of the share of clips that are refused, with recordings drawn anew: `recordings` has of
+    each its clips and how many of them are refused."""
     draw = random.Random(0)
     shares = []
     for _ in range(RESAMPLINGS):
-        drawn = draw.choices(files, k=len(files))
+        drawn = draw.choices(recordings, k=len(recordings))
         shares.append(sum(refused for _, refused in drawn) / sum(clips for clips, _ in drawn))
     shares.sort()
     return shares[round(0.025 * (RESAMPLINGS - 1))], shares[round(0.975 * (RESAMPLINGS - 1))]
@@ -61,14 +75,18 @@ def interval(files):
 
 def scored(files):
     """What a model makes of the files of one kind."""
-    counts = [(len(file["clips"]), sum(map(is_refused, file["clips"]))) for file in files]
-    clips, refused = map(sum, zip(*counts))
-    low, high = interval(counts)
+    counts = collections.defaultdict(lambda: [0, 0])
+    for file in files:
+        counts[recording(file)][0] += len(file["clips"])
+        counts[recording(file)][1] += sum(map(is_refused, file["clips"]))
+    clips, refused = map(sum, zip(*counts.values()))
+    low, high = interval(list(counts.values()))
     return {
         "clips": clips,
         "clips_refused": refused,
         "share": {"value": refused / clips, "low": low, "high": high},
         "files": len(files),
+        "recordings": len(counts),
         "files_refused": sum(file["song"]["verdict"] in ("not_music", "silence") for file in files),
         "called": dict(collections.Counter(file["genre"] for file in files if file["genre"])),
     }
@@ -96,6 +114,8 @@ for at, model in enumerate(models):
         kinds[pathlib.Path(file["file"]).parent.name].append(file)
     kinds = dict(sorted(kinds.items()))
     songs = read(f"{work}/music-{at}.json")
+    if not kinds or not songs:
+        sys.exit("there is nothing to hear in one of the two folders")
     every = [file for files in kinds.values() for file in files]
     report = {
         **{key: card.get(key) for key in ("name", "date", "training", "rejection")},

@@ -22,6 +22,7 @@ out=$(realpath -m "${4:-/dev/null}")
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
 [ -d "$music" ] || { echo "$music is not here; name a folder of songs" >&2; exit 1; }
+[ -d "$(dirname "$out")" ] || { echo "there is no folder $(dirname "$out") for $out" >&2; exit 1; }
 scripts/setup.sh sounds >&2
 program=$(needledrop_program)
 work=$(mktemp -d)
@@ -35,7 +36,10 @@ band='highpass=f=150,lowpass=f=7000'
 codec=(-ar 16000 -c:a aac -b:a 32k)
 while IFS= read -r -d '' song; do
   name=$(basename "${song%.*}")
-  quiet_ffmpeg -i "$song" -ar 44100 -c:a libmp3lame -b:a 128k "$work/mp3/$name.mp3"
+  if ! quiet_ffmpeg -i "$song" -ar 44100 -c:a libmp3lame -b:a 128k "$work/mp3/$name.mp3"; then
+    echo "$song is left out: ffmpeg cannot read it" >&2
+    continue
+  fi
   quiet_ffmpeg -i "$song" -ar 44100 -c:a libvorbis -b:a 64k "$work/ogg/$name.ogg"
   in_room "$song" "$work/room.wav" "$work/room-song.wav" "$band"
   add_noise "$work/room-song.wav" "$work/noise.wav" 20 "$work/telephone/$name.m4a" "${codec[@]}"
@@ -51,17 +55,24 @@ for way in "${ways[@]}"; do
   verdicts "$program" "$model" "$work/$way" >"$work/$way.json"
 done
 python3 - "$model" "$work" "$splits/train_filtered.txt" "$out" "${ways[@]}" <<'PYTHON'
-import datetime, json, pathlib, struct, sys
+import datetime, hashlib, json, pathlib, struct, sys
 
 model, work, trained, out, *ways = sys.argv[1:]
-with open(model, "rb") as file:
-    (length,) = struct.unpack("<Q", file.read(8))
-    card = json.loads(json.loads(file.read(length))["__metadata__"]["card"])
+data = pathlib.Path(model).read_bytes()
+(length,) = struct.unpack("<Q", data[:8])
+card = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["card"])
 
 
 def read(way):
     songs = map(json.loads, open(f"{work}/{way}.json"))
-    return {pathlib.Path(song["file"]).stem: song for song in songs}
+    return {pathlib.Path(song["file"]).stem: song for song in songs if "error" not in song}
+
+
+def track(line):
+    """A list's name without folders and ending: a track's number is none."""
+    name = pathlib.PurePosixPath(line.strip()).name
+    stem, _, ending = name.rpartition(".")
+    return stem if stem and not ending.isdigit() else name
 
 
 def top(song):
@@ -77,6 +88,8 @@ as_is = read("as_is")
 report = {
     "format": "needledrop robustness",
     "model": {key: card.get(key) for key in ("name", "date", "training")},
+    # Of the tensors alone: a card may be renewed.
+    "tensors_sha256": hashlib.sha256(data[8 + length :]).hexdigest(),
     "date": datetime.date.today().isoformat(),
     "songs": len(as_is),
     "ways": {},
@@ -84,7 +97,7 @@ report = {
 split = card.get("training", {}).get("split", "")
 print(f"{card['name']}, split {split or 'not said'}: ", end="")
 if split in ("filtered", "lists") and pathlib.Path(trained).exists():
-    names = lambda path: {pathlib.Path(line.strip()).stem for line in open(path) if line.strip()}
+    names = lambda path: {track(line) for line in open(path) if line.strip()}
     learned = len(names(trained) & as_is.keys())
     validation = pathlib.Path(trained).with_name("valid_filtered.txt")
     chosen = len(names(validation) & as_is.keys()) if validation.exists() else None

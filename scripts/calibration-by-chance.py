@@ -36,10 +36,13 @@ def softmax(logits):
 def verdicts(run, biased):
     """How sure the network is of each track, and whether it is right."""
     calibration = json.load(open(f"{run}/result.json"))["calibration"]
-    correlation = calibration["combine"]["log_pool"]["correlation"]
+    combine = calibration["combine"]
+    correlation = None if combine == "mean_probability" else combine["log_pool"]["correlation"]
     embedding, genre, track = tensors(f"{run}/embeddings.safetensors", "embedding", "genre", "track")
     weight, bias = tensors(f"{run}/best.safetensors", "logits.weight", "logits.bias")
-    length, added = len(weight) // len(bias), calibration["bias"] if biased else [0] * len(bias)
+    length, added = len(weight) // len(bias), [0] * len(bias)
+    if biased and calibration.get("bias"):
+        added = calibration["bias"]
     clips, truth = {}, {}
     for clip, of in enumerate(track):
         seen = embedding[clip * length : (clip + 1) * length]
@@ -52,6 +55,10 @@ def verdicts(run, biased):
         truth[of] = genre[clip]
     said = []
     for of, logs in clips.items():
+        if correlation is None:
+            pooled = [mean(map(math.exp, column)) for column in zip(*logs)]
+            said.append((max(pooled), pooled.index(max(pooled)) == truth[of]))
+            continue
         independent = len(logs) / (1 + (len(logs) - 1) * correlation)
         pooled = softmax([sum(column) / len(logs) * independent for column in zip(*logs)])
         said.append((max(pooled), pooled.index(max(pooled)) == truth[of]))

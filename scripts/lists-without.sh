@@ -20,18 +20,26 @@ for place in "$music" "$splits"; do
 done
 names=$(mktemp)
 trap 'rm -f "$names"' EXIT
-find "$music" -type f -printf '%f\n' | sed 's/\.[^.]*$//' | sort -u >"$names"
+# A track's number is no ending.
+find "$music" -type f -printf '%f\n' | sed -E '/\.[0-9]+$/! s/\.[^.]*$//' | sort -u >"$names"
 [ -s "$names" ] || { echo "there is no file in $music; name a folder with songs in it" >&2; exit 1; }
 mkdir -p "$out"
+taken=0
 for part in train valid test; do
   list=$splits/${part}_filtered.txt
   : >"$out/${part}_filtered.txt"
   # By the file's name without folder and ending, as songs are named in MUSIC.
   awk -v left="$out/${part}_filtered.txt" '
     NR == FNR { without[$0]; next }
-    { name = $0; sub(/.*\//, "", name); sub(/\.[^.]*[[:space:]]*$/, "", name) }
+    { name = $0; sub(/[[:space:]]*$/, "", name); sub(/.*\//, "", name) }
+    name !~ /\.[0-9]+$/ { sub(/\.[^.]*$/, "", name) }
     name in without { taken++; next }
     { print >> left }
     END { printf "%s: %d of %d taken out\n", left, taken, FNR }
   ' "$names" "$list"
+  taken=$((taken + $(wc -l <"$list") - $(wc -l <"$out/${part}_filtered.txt")))
 done
+if [ "$taken" -le 0 ]; then
+  echo "no song in $music is in these lists by its name: nothing was taken out" >&2
+  exit 1
+fi

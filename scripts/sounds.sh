@@ -39,17 +39,22 @@ add_noise() {
     -filter_complex "[1]volume=${gain}dB[n];[0][n]amix=inputs=2:duration=first:normalize=0" "$@" "$out"
 }
 
-# needledrop_program: the path of a release build, made if need be; $NEEDLEDROP
-# names another.
+# needledrop_program [OPTION ...]: the path of a release build, made if need be, with these
+# options of cargo's; $NEEDLEDROP names another.
 needledrop_program() {
   if [ -z "${NEEDLEDROP:-}" ]; then
-    cargo build --locked --release --bin needledrop >&2 || return
+    cargo build --locked --release --bin needledrop "$@" >&2 || return
     NEEDLEDROP=${CARGO_TARGET_DIR:-target}/release/needledrop
   fi
   realpath "$NEEDLEDROP"
 }
 
-# verdicts PROGRAM MODEL FOLDER: of every file in it, one JSON object a line.
+# verdicts PROGRAM MODEL FOLDER: of every file in it that is sound, one JSON object a line;
+# of one that could not be heard, what was wrong stands in it as `error`.
 verdicts() {
-  find "$3" -type f -print0 | sort -z | xargs -0 "$1" classify --json --model "$2"
+  local status=0
+  find "$3" -type f -regextype posix-extended -iregex '.*[.](wav|au|flac|mp3|ogg|opus|m4a|aac|aiff?)' -print0 |
+    sort -z | xargs -0 "$1" classify --json --model "$2" || status=$?
+  # So xargs ends where one of its calls failed.
+  [ "$status" -eq 0 ] || [ "$status" -eq 123 ]
 }

@@ -9,7 +9,8 @@
 # FOLDER gets a run's folder for each of the four, SPLIT (default: filtered) and SEED
 # (default: 0) say how; but for `filtered` and `lists`, which are fixed, SEED draws the
 # split too. More options go to `needledrop train`: --refit, --device cuda, and --lists
-# TRAIN VALIDATION TEST where the split is `lists`. What was interrupted
+# TRAIN VALIDATION TEST where the split is `lists`. The program is built for that device;
+# $NEEDLEDROP names one that is there already. What was interrupted
 # goes on where it was by the same command. Half an hour and more on 2 cores.
 set -euo pipefail
 usage="usage: scripts/train-ears.sh ARCHIVE FOLDER [SPLIT [SEED [OPTION ...]]]"
@@ -18,7 +19,12 @@ runs=$(realpath -m "${2:?$usage}")
 split=${3:-filtered}
 seed=${4:-0}
 options=("${@:5}")
+device=
 for at in "${!options[@]}"; do
+  case ${options[at]} in
+    --device) device=${options[at + 1]:-} ;;
+    --device=*) device=${options[at]#*=} ;;
+  esac
   [ ! -f "${options[at]}" ] || options[at]=$(realpath -s "${options[at]}")
   case ${options[at]} in
     --max-*)
@@ -29,7 +35,9 @@ for at in "${!options[@]}"; do
 done
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
-program=$(needledrop_program)
+features=()
+case $device in cuda | wgpu | ndarray) features=(--features "$device") ;; esac
+program=$(needledrop_program "${features[@]}")
 case $split in
   filtered | lists) ;;
   *) options+=(--split-seed "$seed") ;;
