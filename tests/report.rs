@@ -184,6 +184,13 @@ fn a_result_tells_the_run_and_scores_every_part() {
 fn a_part_scored_later_joins_those_before() {
     let trained = Trained::get();
     let run = trained.with("result.json", b"{}");
+    // What is no result, or one of another version, is nobody's to overwrite.
+    let archive = trained.archive();
+    let judge = ["evaluate", text(run.path()), "--archive", text(&archive), "--parts", "validation"];
+    let said = fails(&judge);
+    assert!(said.contains("has no scores") && said.contains("--output"), "{said}");
+    assert_eq!(fs::read(run.path().join("result.json")).unwrap(), b"{}");
+    fs::remove_file(run.path().join("result.json")).unwrap();
     let (folder, archive) = (text(run.path()), trained.archive());
     let read = || RunResult::from_json(&fs::read_to_string(run.path().join("result.json")).unwrap()).unwrap();
     succeeds(&["evaluate", folder, "--archive", text(&archive), "--parts", "validation"]);
@@ -506,7 +513,6 @@ fn the_model_on_the_page_is_what_the_results_say() {
     assert_eq!(sound_of("tone.wav", sound(|seconds| 0.5 * (seconds * 440.0 * TAU).sin())), "not_music");
 }
 
-/// The paper's network that the page has at hand is the one that the results tell of.
 /// `scripts/bench-rejection.sh` is to be run again with new weights, and by hand.
 #[test]
 fn what_is_not_music_was_heard_by_the_model_on_the_page() {
@@ -586,7 +592,8 @@ fn tones(folder: &Path) -> PathBuf {
 #[test]
 fn a_calibrated_run_is_scored_and_exported_as_calibrated() {
     let trained = Trained::get();
-    let run = trained.with("result.json", b"{}");
+    let run = trained.with("result.json", b"");
+    fs::remove_file(run.path().join("result.json")).unwrap();
     let (folder, archive) = (text(run.path()), trained.archive());
     let sounds = tones(run.path());
     let said = succeeds(&[

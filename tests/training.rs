@@ -466,6 +466,15 @@ fn every_design_of_the_docs_is_one() {
     assert!(designs > 10, "{designs}");
 }
 
+/// What changes nothing is not taken as if it did.
+#[test]
+fn a_penalty_of_nothing_is_on_nothing() {
+    let (folder, archive) = prepared(&[30, 30]);
+    let words = "train --row 8 --recipe paper --l2-of hidden";
+    let told = refused(&mut needledrop(words, &archive, &folder.path().join("run")));
+    assert!(told.contains("--l2 how much"), "{told}");
+}
+
 /// Two teachers, a pupil of theirs, and a network for other genres that begins with what
 /// the pupil has learned.
 #[test]
@@ -488,6 +497,13 @@ fn a_network_learns_from_others_and_begins_with_what_another_knows() {
     fs::write(&design, pupil).unwrap();
     let alone = refused(&mut needledrop(&words, &archive, &path("pupil")));
     assert!(alone.contains("--teachers"), "{alone}");
+    // Who is still learning does not teach yet.
+    fs::write(path("begun.json"), DESIGN).unwrap();
+    let begun = format!("train --split tracks --design {}", path("begun.json").display());
+    done(needledrop(&begun, &archive, &path("begun")).args(["--max-steps", "20"]));
+    assert!(!Checkpoint::load(&path("begun/checkpoint.safetensors")).unwrap().state.history.is_empty());
+    let told = refused(needledrop(&words, &archive, &path("pupil")).arg("--teachers").arg(path("begun")));
+    assert!(told.contains("of at most 12 epochs") && told.contains("--resume"), "{told}");
     let mut elsewhere = needledrop(&words, &archive, &path("pupil"));
     taught(elsewhere.args(["--split-seed", "5"]));
     let told = refused(&mut elsewhere);

@@ -431,11 +431,8 @@ impl Shipped {
 impl Protocol {
     /// Of those that are trained as the model was, but without its validation part.
     fn new(shipped: &RunResult, chosen: &[(&str, &RunResult)]) -> Option<Self> {
-        let recipe = |result: &RunResult| result.training.as_ref().map(|training| training.recipe.clone());
-        let alike = |result: &RunResult| {
-            let names = |result: &RunResult| (result.name.clone(), result.split.name.clone());
-            names(result) == names(shipped) && recipe(result) == recipe(shipped)
-        };
+        let alike =
+            |result: &RunResult| result.is_made_like(shipped) && result.split.name == shipped.split.name;
         let alike: Vec<&RunResult> =
             chosen.iter().map(|(_, result)| *result).filter(|result| alike(result)).collect();
         let (of_tracks, of_clips): (Vec<Estimate>, Vec<Estimate>) = alike
@@ -503,8 +500,9 @@ mod tests {
     use crate::{
         dataset::choice::SplitChoice,
         report::result::{FORMAT, Parts},
+        spectrogram::config::SpectrogramConfig,
         training::{
-            history::{Session, Versions},
+            history::{Earlier, Role, Session, Versions},
             recipe::Recipe,
         },
     };
@@ -581,6 +579,7 @@ mod tests {
                 earlier: Vec::new(),
             }),
             evaluation: session("needledrop evaluate"),
+            spectrogram: None,
             evaluated_before: BTreeMap::new(),
             parts: Parts {
                 train: None,
@@ -594,6 +593,39 @@ mod tests {
     fn experiments(results: &[(&str, RunResult)]) -> Experiments {
         let model = PagesModel { name: "Ears".into(), weights: "shipped".into() };
         Experiments::new(results.iter().map(|(name, result)| (*name, result)), Some(&model))
+    }
+
+    #[test]
+    fn only_what_was_made_alike_is_one_recipes_mean() {
+        let one = result("8", "clips", 0, 9);
+        assert!(one.is_seed_of(&result("8", "clips", 1, 8)));
+        let with = |change: fn(&mut RunResult)| {
+            let mut other = result("8", "clips", 1, 8);
+            change(&mut other);
+            other
+        };
+        let front_end = SpectrogramConfig { hop_length: 1920, ..SpectrogramConfig::default() };
+        let known = RunResult { spectrogram: Some(SpectrogramConfig::default()), ..one.clone() };
+        assert!(known.is_seed_of(&one));
+        assert!(!known.is_seed_of(&RunResult { spectrogram: Some(front_end), ..one.clone() }));
+        assert!(!one.is_seed_of(&with(|other| other.genres.reverse())));
+        assert!(!one.is_seed_of(&with(|other| other.split.clips.train += 10)));
+        assert!(!one.is_seed_of(&with(|other| other.training = None)));
+        // Where both say who taught them, it was the same.
+        let taught = |name: &str| {
+            let mut other = result("8", "clips", 1, 8);
+            other.training.as_mut().unwrap().earlier = vec![Earlier {
+                role: Role::Teacher,
+                name: name.into(),
+                recipe: "plain".into(),
+                weights: "of a seed".into(),
+                epochs: 1,
+                seconds: 1.0,
+            }];
+            other
+        };
+        assert!(taught("small").is_seed_of(&taught("small")) && taught("small").is_seed_of(&one));
+        assert!(!taught("small").is_seed_of(&taught("large")));
     }
 
     #[test]

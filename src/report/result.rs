@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    dataset::choice::SplitChoice,
+    dataset::choice::{PartSizes, SplitChoice},
     network::card::Calibration,
+    spectrogram::config::SpectrogramConfig,
     training::{
-        history::{Earlier, Epoch, Session},
+        history::{Earlier, Epoch, Role, Session},
         recipe::Recipe,
     },
 };
@@ -57,6 +58,9 @@ pub struct RunResult {
     pub parameters: usize,
     /// SHA-256, in hexadecimal, of the weights as f32.
     pub weights: String,
+    /// The front end; `None` in results that are older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spectrogram: Option<SpectrogramConfig>,
     /// Which clips are in which part.
     pub split: SplitChoice,
     /// How the card makes verdicts of logits.
@@ -231,6 +235,32 @@ pub struct GenreScore {
 }
 
 impl RunResult {
+    /// Whether two trainings were made in the same way, whatever their seeds and their
+    /// clips: one network, front end and recipe, one set of genres, and, where both say so,
+    /// the same kind of teachers and beginnings.
+    pub fn is_made_like(&self, other: &Self) -> bool {
+        let earlier = |training: &TrainingRecord| -> Vec<(Role, String, String)> {
+            let kind = |one: &Earlier| (one.role, one.name.clone(), one.recipe.clone());
+            training.earlier.iter().map(kind).collect()
+        };
+        let (Some(own), Some(others)) = (&self.training, &other.training) else { return false };
+        let is_told = !own.earlier.is_empty() && !others.earlier.is_empty();
+        let front_ends = self.spectrogram.as_ref().zip(other.spectrogram.as_ref());
+        own.recipe == others.recipe
+            && (!is_told || earlier(own) == earlier(others))
+            && (&self.name, self.parameters, &self.genres) == (&other.name, other.parameters, &other.genres)
+            && front_ends.is_none_or(|(own, others)| own == others)
+    }
+
+    /// Whether two trainings differ in their seeds alone, as far as results tell.
+    pub fn is_seed_of(&self, other: &Self) -> bool {
+        let clips = |result: &Self| {
+            let PartSizes { train, validation, test } = result.split.clips;
+            train + validation + test
+        };
+        self.is_made_like(other) && self.split.is_alike(&other.split) && clips(self) == clips(other)
+    }
+
     /// The call that measured the scores of this part.
     pub fn call_of(&self, part: &str) -> &Session {
         self.evaluated_before.get(part).unwrap_or(&self.evaluation)

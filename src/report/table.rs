@@ -144,20 +144,11 @@ fn on_test(results: &[RunResult]) -> String {
     )
 }
 
-/// Whether two trainings differ in their seeds alone, as far as a result tells.
-fn are_alike(one: &RunResult, other: &RunResult) -> bool {
-    let recipe = |result: &RunResult| result.training.as_ref().map(|training| training.recipe.clone());
-    recipe(one).is_some()
-        && recipe(one) == recipe(other)
-        && (&one.name, one.parameters) == (&other.name, other.parameters)
-        && one.split.is_alike(&other.split)
-}
-
 /// What a recipe scores that was followed with several seeds: means over them.
 fn over_seeds(results: &[RunResult]) -> String {
     let (mut means, mut genres) = (String::new(), String::new());
     for (at, first) in results.iter().enumerate() {
-        let alike = |other: &&RunResult| are_alike(first, other);
+        let alike = |other: &&RunResult| first.is_seed_of(other);
         if results[..at].iter().any(|earlier| alike(&earlier)) {
             continue;
         }

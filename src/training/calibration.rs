@@ -180,7 +180,32 @@ fn balanced_loss(clips: &[Observation], classes: usize, calibration: &Calibratio
 /// least: a convex function of them and of one over the temperature, by Newton's method
 /// with steps that are halved until the loss falls. No more than the temperature where
 /// there is nothing to fit.
+///
+/// Of a genre without clips nothing is known: it is left out of the fit, and its bias is 0.
+/// Nothing would speak for it there, and each clip against it.
 fn fit_biases(clips: &[Observation], classes: usize) -> Calibration {
+    let known: Vec<usize> =
+        clips.iter().map(|clip| clip.genre).collect::<BTreeSet<_>>().into_iter().collect();
+    if known.len() == classes {
+        return fit_known_biases(clips, classes);
+    }
+    let of_known = |clip: &Observation| Observation {
+        logits: known.iter().map(|genre| clip.logits[*genre]).collect(),
+        genre: known.binary_search(&clip.genre).unwrap_or_default(),
+        track: clip.track,
+        ..Observation::default()
+    };
+    let clips: Vec<Observation> = clips.iter().map(of_known).collect();
+    let fitted = fit_known_biases(&clips, known.len());
+    let mut bias = vec![0.0; classes];
+    for (genre, of_genre) in known.iter().zip(&fitted.bias) {
+        bias[*genre] = *of_genre;
+    }
+    Calibration { bias, ..fitted }
+}
+
+/// As [`fit_biases`], where each genre has clips.
+fn fit_known_biases(clips: &[Observation], classes: usize) -> Calibration {
     let of = |values: &DVector<f64>| Calibration {
         temperature: (1.0 / values[classes]) as f32,
         bias: values.iter().take(classes).map(|bias| *bias as f32).collect(),
@@ -626,6 +651,30 @@ mod tests {
         let scalings = Scalings::compare(&of_one, 4);
         assert_eq!(scalings.alone, scalings.biased);
         assert!(scalings.better().bias.is_empty());
+    }
+
+    /// Of folders of one's own, one genre may be too small to have clips in each part.
+    #[test]
+    fn a_genre_without_clips_is_neither_helped_nor_punished() {
+        let (mut clips, three) = (drawn(600, 2.0, 0.0), [1, 2, 3]);
+        clips.retain(|clip| clip.genre != 0);
+        for clip in &mut clips {
+            clip.logits[3] -= 3.0;
+        }
+        let Calibration { temperature, bias, .. } = fit_biases(&clips, 4);
+        assert_eq!(bias[0], 0.0);
+        // The others have what they would have without it, and cancel out.
+        let without: Vec<Observation> = clips
+            .iter()
+            .map(|clip| Observation {
+                logits: three.map(|genre: usize| clip.logits[genre]).to_vec(),
+                genre: clip.genre - 1,
+                ..clip.clone()
+            })
+            .collect();
+        let fitted = fit_biases(&without, 3);
+        assert_eq!((temperature, &bias[1..]), (fitted.temperature, &fitted.bias[..]));
+        assert!(bias[3] > 0.5 && bias.iter().sum::<f32>().abs() < 0.01, "{bias:?}");
     }
 
     /// As where the validation part has every fifth or tenth track of an archive.

@@ -110,23 +110,34 @@ impl Inputs {
     pub fn new(archive: &MelArchive, clips: &[Clip], card: &ModelCard, device: &Device) -> Self {
         let frames = archive.clip_frames(card.spectrogram.clip_seconds);
         let top_db = card.spectrogram.top_db;
-        let cells_of = |picture: &mut Option<Picture>, clip: &Clip| {
-            let (mut decibels, mut cells) = (Vec::new(), Vec::new());
-            archive.decibels(clip, frames, top_db, &mut decibels);
-            match picture {
-                // Silence is index 0 everywhere, which `indices` writes.
-                Some(picture) => _ = picture.indices(&decibels, &mut cells),
-                None => cells.extend(decibels.iter().map(|db| (db * (-255.0 / RANGE_DB)).round() as u8)),
-            }
-            cells
-        };
+        let [_, height, width] = card.network.input;
+        let mut cells = vec![0; clips.len() * height * width];
+        let fill =
+            |(picture, decibels, drawn): &mut (Option<Picture>, Vec<f32>, Vec<u8>), into: &mut [u8], clip| {
+                archive.decibels(clip, frames, top_db, decibels);
+                match picture {
+                    Some(picture) => {
+                        // Silence is index 0 everywhere, which `indices` writes.
+                        _ = picture.indices(decibels, drawn);
+                        into.iter_mut().zip(drawn).for_each(|(cell, drawn)| *cell = *drawn);
+                    }
+                    None => into.iter_mut().zip(decibels).for_each(|(cell, db)| {
+                        *cell = (*db * (-255.0 / RANGE_DB)).round() as u8;
+                    }),
+                }
+            };
         let picture = match card.input {
             Input::Viridis { height, width } => {
                 Some(Picture::new([archive.spectrogram.n_mels, frames], [height, width]))
             }
             _ => None,
         };
-        let cells: Vec<Vec<u8>> = clips.par_iter().map_init(|| picture.clone(), cells_of).collect();
+        let aids = || (picture.clone(), Vec::new(), Vec::new());
+        // All of them in one place from the start: they are most of what a training holds.
+        cells
+            .par_chunks_exact_mut((height * width).max(1))
+            .zip(clips)
+            .for_each_init(aids, |aids, (into, clip)| fill(aids, into, clip));
         let decibels = |cell: u8| f32::from(cell) * (-RANGE_DB / 255.0);
         let look_up: Vec<f32> = match card.input {
             Input::Viridis { .. } => viridis(),
@@ -139,7 +150,7 @@ impl Inputs {
                 .collect(),
         };
         Self {
-            cells: cells.concat(),
+            cells,
             genres: clips.iter().map(|clip| clip.genre as i32).collect(),
             look_up,
             input: card.input,

@@ -65,7 +65,14 @@ pub(crate) struct Arguments {
     /// Share of the validation clips, as they are and as a microphone may hear them,
     /// that may be refused as not music. Of music that nothing was fitted on, a few
     /// times as much is.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = share, conflicts_with = "like")]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.01,
+        value_parser = share,
+        conflicts_with = "like",
+        requires = "not_music"
+    )]
     refuse: f64,
     /// Probability below which a song's verdict is "not sure". At one half, such a
     /// verdict would more often be wrong than right (C. K. Chow, "On Optimum
@@ -208,6 +215,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (split, choice) =
         split(&arguments.split, &arguments.archive, state.as_ref(), &card, &archive, &clips)?;
     warn_of_known_clips(state.is_some(), &card, &choice, Part::Validation);
+    if split.tears_tracks(&clips) {
+        eprintln!(
+            "Warning: the training has heard other clips of these validation tracks. What is chosen on them makes \
+             verdicts too sure, and refuses too much, of songs that it has not heard: for those, train and calibrate \
+             with --split tracks or filtered."
+        );
+    }
     let like = arguments.like.as_deref().map(|path| calibration_like(path, &card)).transpose()?;
     match (&like, &arguments.not_music) {
         (Some(Calibration { rejection: Some(rejection), .. }), None) => bail!(
@@ -251,6 +265,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         None => Default::default(),
     };
 
+    let is_absent = |genre: usize| music.iter().all(|clip| clip.genre != genre);
+    for (at, genre) in card.genres.iter().enumerate().filter(|(at, _)| is_absent(*at)) {
+        eprintln!("No clip of the validation part is of genre {at}, {genre}: nothing is fitted to it.");
+    }
     let scalings = Scalings::compare(&music, card.network.classes);
     let scaling = like.clone().unwrap_or_else(|| scalings.better());
     let all_music: Vec<Observation> = music.iter().chain(&overheard).cloned().collect();

@@ -177,6 +177,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         genres: card.genres.clone(),
         parameters: card.network.parameters()?,
         weights: fingerprint,
+        spectrogram: Some(card.spectrogram.clone()),
         split: choice,
         calibration: card.calibration(),
         training: state.and_then(record),
@@ -295,7 +296,14 @@ fn earlier(
     by_artists: bool,
 ) -> anyhow::Result<(Parts, BTreeMap<String, Session>)> {
     let shown = path.display();
-    let Ok(result) = run::read_result(path) else { return Ok(Default::default()) };
+    if !path.exists() {
+        return Ok(Default::default());
+    }
+    let result = run::read_result(path).with_context(|| {
+        format!(
+            "{shown} is there already and has no scores: move it away, or name another folder by --output"
+        )
+    })?;
     let training = result.training.as_ref().map(|training| (&training.recipe, training.seed));
     let is_of_this = training == of.training
         && result.name == of.card.name

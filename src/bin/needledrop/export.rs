@@ -18,7 +18,7 @@ use needledrop::{
 use crate::{
     convert::Stored,
     run,
-    train::{BEGUN_WITH, REFITTED, TAUGHT_BY},
+    train::{BEGUN_WITH, CENTRED, REFITTED, TAUGHT_BY},
 };
 
 #[derive(Args)]
@@ -126,7 +126,7 @@ fn protocol(paths: &[PathBuf], card: &ModelCard) -> anyhow::Result<Vec<Score>> {
         let recipe = result.training.as_ref().map(|training| training.recipe.to_string());
         let recipe = recipe.with_context(|| format!("{path} does not say how its weights were trained"))?;
         // A card says beside the recipe who else had a share in it.
-        let beside = [REFITTED, BEGUN_WITH, TAUGHT_BY];
+        let beside = [CENTRED, REFITTED, BEGUN_WITH, TAUGHT_BY];
         let rest = card.training.recipe.strip_prefix(&recipe);
         if !rest.is_some_and(|rest| rest.is_empty() || beside.iter().any(|beside| rest.starts_with(beside))) {
             bail!("{path} is by another recipe ({recipe}) than the model ({})", card.training.recipe);

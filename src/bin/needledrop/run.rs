@@ -15,6 +15,7 @@ use needledrop::{
     report::result::RunResult,
     training::{
         checkpoint::{Checkpoint, State, write_whole},
+        fit::is_over,
         recipe::Recipe,
     },
 };
@@ -48,10 +49,19 @@ pub(crate) fn read_trained(folder: &Path) -> anyhow::Result<(State, Weights)> {
         bail!("{} is no run: it has no checkpoint.safetensors", folder.display());
     }
     let Checkpoint { state, best, .. } = Checkpoint::load(&path)?;
+    if !is_over(&state) {
+        eprintln!("Warning: the training in {} {}.", folder.display(), how_far(&state));
+    }
     match best {
         Some(weights) => Ok((state, weights)),
         None => bail!("the run in {} has not ended an epoch yet", folder.display()),
     }
+}
+
+/// Where a training that is not over stopped, and how it goes on.
+pub(crate) fn how_far(state: &State) -> String {
+    let (epoch, epochs) = (state.history.len(), state.recipe.epochs);
+    format!("stopped after {epoch} of at most {epochs} epochs; the same command with --resume goes on")
 }
 
 /// Where a run stands, and its best weights: calibrated, if they have been since

@@ -55,7 +55,9 @@ use crate::{
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
 /// Exit status after Ctrl-C, as a shell gives it to what SIGINT ended.
 const INTERRUPTED: u8 = 130;
-/// What a recipe that was refitted has beside it.
+/// What a card says beside a recipe that changes clips, where frames are centred.
+pub(crate) const CENTRED: &str = " (frames are centred: clips begin where they began, and are slowed only)";
+/// What a card says beside the recipe where the validation part was learned from.
 pub(crate) const REFITTED: &str = "; training and validation part together, the last epoch";
 /// What stands in a card before the weights that a training began with.
 pub(crate) const BEGUN_WITH: &str = ", begun with the weights ";
@@ -252,6 +254,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let split = arguments.split.split(&archive, &clips, &arguments.archive)?;
     let recipe = arguments.changed(design.recipe.clone());
     recipe.validate()?;
+    if arguments.l2_of.is_some() && recipe.l2 == 0.0 {
+        bail!("--l2-of says what a penalty is on, and this recipe has none: say by --l2 how much");
+    }
     if let (true, Some(patience)) = (split.refitted, recipe.patience) {
         bail!(
             "with --refit no clips are left to lose patience with ({patience} epochs here): say --patience 0, and \
@@ -492,7 +497,14 @@ impl Others {
             Ok(Other { path: path.clone(), state, weights })
         };
         let first = arguments.begin_with.as_ref().map(read).transpose()?;
-        Ok(Self { first, teachers: arguments.teachers.iter().map(read).collect::<anyhow::Result<_>>()? })
+        let teachers: Vec<Other> = arguments.teachers.iter().map(read).collect::<anyhow::Result<_>>()?;
+        for Other { path, state, .. } in &teachers {
+            // Trained to its end later it would be another, and its pupil could not go on.
+            if let Some(state) = state.as_ref().filter(|state| !is_over(state)) {
+                bail!("the teacher in {} {}", path.display(), run::how_far(state));
+            }
+        }
+        Ok(Self { first, teachers })
     }
 
     /// Digest of the weights to begin with.
@@ -630,7 +642,12 @@ fn card(archive: &MelArchive, design: &Design, split: &SplitChoice, recipe: &Rec
             split: split.name.clone(),
             split_seed: split.seed,
             split_fingerprint: Some(split.fingerprint.clone()),
-            recipe: recipe.to_string() + if split.refitted { REFITTED } else { "" },
+            recipe: [
+                recipe.to_string().as_str(),
+                if recipe.beyond.augmentation.is_some() && archive.spectrogram.center { CENTRED } else { "" },
+                if split.refitted { REFITTED } else { "" },
+            ]
+            .concat(),
             seed: Some(seed),
         },
         scores: Vec::new(),
