@@ -1,5 +1,8 @@
-//! What was lost between packets, for silence to stand in its place: what comes after
-//! would else be heard too early.
+//! What was lost between packets, for silence to stand for it: what comes after would else
+//! be heard too early.
+//!
+//! Where an Ogg has lost pages, symphonia tells the time of the first page after them from
+//! the end of the one before, and so the silence stands behind that page, a second late.
 
 use symphonia::core::{packet::Packet, units::Timestamp};
 

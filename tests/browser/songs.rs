@@ -255,7 +255,7 @@ BaseAudioContext.prototype.decodeAudioData = function (...file) {
   return decode.apply(this, file);
 };";
 
-/// Silence stands for it, so that what comes after stays where it is.
+/// Silence stands for what was lost.
 #[test]
 fn a_damaged_opus_is_heard_to_its_end_and_as_long_as_it_was() {
     let folder = folder("damaged-opus");
