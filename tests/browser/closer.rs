@@ -168,6 +168,10 @@ fn a_link_to_a_song_finds_it_in_a_later_visit() {
     browser.wait_until(&named, LIMIT);
     // With its sound, however early it was asked for.
     browser.wait_for("[data-testid=closer] [data-testid=play]:enabled", LIMIT);
+    // Another link into the song that is open is followed too.
+    wait_for_second(&browser, 3);
+    browser.go(&link.replace("at=3", "at=5"));
+    wait_for_second(&browser, 5);
     browser.assert_content();
 }
 

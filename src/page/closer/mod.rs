@@ -24,7 +24,7 @@ use super::player::{Playing, Repeat};
 use super::song::{FileState, Headline, PlayButton, Song, SongState};
 use super::track::HeardClip;
 use super::verdict::Bars;
-use super::views::{Router, View};
+use super::views::{Parameters, Router, View};
 use super::words::{self, sentence, t};
 use crate::classify::verdict::ClipVerdict;
 use crate::engine::protocol::SongId;
@@ -439,9 +439,24 @@ fn tenths(number: f64) -> String {
     }
 }
 
-/// Writes where the playhead rests, and how large the song is, into the address.
+/// Writes where the playhead rests, and how large the song is, into the address; and follows
+/// a link to another place of the song.
 fn remember(closer: Closer) {
     let router = expect_context::<Router>();
+    let is_own = move |parameters: &Parameters| {
+        closer.song.with_value(|song| parameters.get("song") == Some(&*song.code))
+    };
+    let written = StoredValue::new(None::<String>);
+    Effect::new(move |before: Option<()>| {
+        let at = router.parameters.with(|all| all.get("at").filter(|_| is_own(all)).map(str::to_owned));
+        let is_new = at != written.get_value();
+        let second = at.as_ref().and_then(|at| at.parse().ok()).filter(|second: &f64| second.is_finite());
+        written.set_value(at);
+        // What was there first has been followed.
+        if let Some(second) = second.filter(|_| is_new && before.is_some()) {
+            untrack(|| closer.seek(second, closer.sounding()));
+        }
+    });
     let waiting = StoredValue::new(None::<TimeoutHandle>);
     let stop_waiting = move || {
         if let Some(waiting) = waiting.try_update_value(Option::take).flatten() {
@@ -461,7 +476,8 @@ fn remember(closer: Closer) {
         }
         let write = move || {
             let parameters = router.parameters.get_untracked();
-            if closer.song.with_value(|song| parameters.get("song") == Some(&*song.code)) {
+            if is_own(&parameters) {
+                written.set_value(Some(tenths(at)));
                 router.replace(parameters.with("at", tenths(at)).with("zoom", tenths(zoom)));
             }
         };
