@@ -73,7 +73,7 @@ def interval(recordings):
     return shares[round(0.025 * (RESAMPLINGS - 1))], shares[round(0.975 * (RESAMPLINGS - 1))]
 
 
-def scored(files):
+def scored(files, recording=recording):
     """What a model makes of the files of one kind."""
     counts = collections.defaultdict(lambda: [0, 0])
     for file in files:
@@ -121,7 +121,10 @@ for at, model in enumerate(models):
         **{key: card.get(key) for key in ("name", "date", "training", "rejection")},
         # Of the tensors alone: a card may be renewed.
         "tensors_sha256": hashlib.sha256(data[8 + length :]).hexdigest(),
-        "kinds": {kind: scored(files) for kind, files in [*kinds.items(), ("not music", every), ("music", songs)]},
+        "kinds": {
+            **{kind: scored(files) for kind, files in [*kinds.items(), ("not music", every)]},
+            "music": scored(songs, recording=lambda song: song["file"]),
+        },
         "not_sure_of_songs": sum(song["song"]["verdict"] == "not_sure" for song in songs),
     }
     reports.append(report)

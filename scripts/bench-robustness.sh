@@ -64,8 +64,13 @@ card = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["card"])
 
 
 def read(way):
-    songs = map(json.loads, open(f"{work}/{way}.json"))
-    return {pathlib.Path(song["file"]).stem: song for song in songs if "error" not in song}
+    songs = {}
+    for song in map(json.loads, open(f"{work}/{way}.json")):
+        if "error" in song:
+            print(f"{song['file']} is left out: {song['error']}", file=sys.stderr)
+        else:
+            songs[pathlib.Path(song["file"]).stem] = song
+    return songs
 
 
 def track(line):
@@ -85,6 +90,8 @@ def said(song):
 
 
 as_is = read("as_is")
+if not as_is:
+    sys.exit("not one song could be heard")
 report = {
     "format": "needledrop robustness",
     "model": {key: card.get(key) for key in ("name", "date", "training")},

@@ -18,28 +18,31 @@ out=$(realpath -m "${3:-lists}")
 for place in "$music" "$splits"; do
   [ -d "$place" ] || { echo "$place is not here; name a folder" >&2; exit 1; }
 done
-names=$(mktemp)
-trap 'rm -f "$names"' EXIT
+work=$(mktemp -d)
+trap 'rm -r "$work"' EXIT
+names=$work/names
 # A track's number is no ending.
 find "$music" -type f -printf '%f\n' | sed -E '/\.[0-9]+$/! s/\.[^.]*$//' | sort -u >"$names"
 [ -s "$names" ] || { echo "there is no file in $music; name a folder with songs in it" >&2; exit 1; }
-mkdir -p "$out"
-taken=0
 for part in train valid test; do
   list=$splits/${part}_filtered.txt
-  : >"$out/${part}_filtered.txt"
+  : >"$work/${part}_filtered.txt"
   # By the file's name without folder and ending, as songs are named in MUSIC.
-  awk -v left="$out/${part}_filtered.txt" '
+  awk -v left="$work/${part}_filtered.txt" -v name_of_list="$list" -v counts="$work/taken" '
     NR == FNR { without[$0]; next }
     { name = $0; sub(/[[:space:]]*$/, "", name); sub(/.*\//, "", name) }
     name !~ /\.[0-9]+$/ { sub(/\.[^.]*$/, "", name) }
     name in without { taken++; next }
     { print >> left }
-    END { printf "%s: %d of %d taken out\n", left, taken, FNR }
+    END {
+      printf "%s: %d of %d taken out\n", name_of_list, taken, FNR
+      print taken + 0 >> counts
+    }
   ' "$names" "$list"
-  taken=$((taken + $(wc -l <"$list") - $(wc -l <"$out/${part}_filtered.txt")))
 done
-if [ "$taken" -le 0 ]; then
+if [ "$(awk '{ sum += $1 } END { print sum }' "$work/taken")" -eq 0 ]; then
   echo "no song in $music is in these lists by its name: nothing was taken out" >&2
   exit 1
 fi
+mkdir -p "$out"
+mv "$work"/*_filtered.txt "$out/"

@@ -49,12 +49,15 @@ needledrop_program() {
   realpath "$NEEDLEDROP"
 }
 
+# Endings of what is taken for sound, as in src/dataset/folders.rs.
+readonly SOUNDS='aac|aif|aifc|aiff|alac|au|caf|flac|m4a|mka|mkv|mp2|mp3|mp4|mpga|oga|ogg|opus|snd|wav|wave|weba|webm'
+
 # verdicts PROGRAM MODEL FOLDER: of every file in it that is sound, one JSON object a line;
 # of one that could not be heard, what was wrong stands in it as `error`.
 verdicts() {
   local status=0
-  find "$3" -type f -regextype posix-extended -iregex '.*[.](wav|au|flac|mp3|ogg|opus|m4a|aac|aiff?)' -print0 |
-    sort -z | xargs -0 "$1" classify --json --model "$2" || status=$?
+  find "$3" -type f -regextype posix-extended -iregex ".*[.]($SOUNDS)" -print0 |
+    sort -z | xargs -0 -r "$1" classify --json --model "$2" || status=$?
   # So xargs ends where one of its calls failed.
   [ "$status" -eq 0 ] || [ "$status" -eq 123 ]
 }

@@ -21,15 +21,18 @@ const SHARED: &str = "shared";
 
 /// Takes what the system hands over, now and as long as the page lives.
 pub(crate) fn take_from_system(desk: Desk) {
-    take_launches(desk);
     let asked = window().location().search().unwrap_or_default();
-    if asked.trim_start_matches('?').split('&').any(|name| name == SHARED || name.starts_with("shared=")) {
+    let is_shared =
+        asked.trim_start_matches('?').split('&').any(|name| name == SHARED || name.starts_with("shared="));
+    take_launches(desk, is_shared);
+    if is_shared {
         spawn_local(take_shared(desk));
     }
 }
 
-/// Listens to the launch queue, where the browser has one.
-fn take_launches(desk: Desk) {
+/// Listens to the launch queue, where the browser has one. The page may have been opened for
+/// a share, of which the queue tells too.
+fn take_launches(desk: Desk, mut is_shared: bool) {
     let queue = browser::property(&window(), "launchQueue");
     if !queue.is_object() {
         return;
@@ -42,7 +45,7 @@ fn take_launches(desk: Desk) {
             if let Some((_, view)) = target.split_once('#') {
                 // A place within the page is never refused.
                 let _ = window().location().set_hash(view);
-            } else if target.ends_with("/share") {
+            } else if target.ends_with("/share") && !std::mem::take(&mut is_shared) {
                 // An open window is told of a share, and not given it (WICG web-app-launch 62).
                 desk.note(t!("app.share_lost"));
             }

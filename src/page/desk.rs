@@ -517,6 +517,7 @@ impl Desk {
                 if self.stops() != stops {
                     return;
                 }
+                self.keeper.is_brought(&file);
                 self.put_on(&file);
                 browser::next_turn().await;
             }

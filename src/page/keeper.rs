@@ -373,11 +373,17 @@ impl Keeper {
         self.would_lose_recordings() && self.with(|shelf| shelf.recordings.contains(&file.text()))
     }
 
-    /// Whether there may be no other copy of that: the microphone heard it, in this visit or
-    /// in an earlier one.
+    /// Whether there may be no other copy of that: the microphone heard it in this visit, or
+    /// it came out of the store and nobody has brought it since.
     pub(crate) fn is_recording(self, file: &FileKey) -> bool {
         let key = file.text();
         self.with(|shelf| shelf.recordings.contains(&key) || shelf.only_here.contains(&key))
+    }
+
+    /// Somebody has brought that file: it lies elsewhere too.
+    pub(crate) fn is_brought(self, file: &File) {
+        let key = key_of(file).text();
+        self.with(|shelf| shelf.only_here.remove(&key));
     }
 
     async fn keep_sound(self, key: String, file: File) {
@@ -452,6 +458,7 @@ impl Keeper {
             shelf.heard.retain(|key| keys.contains(key));
             shelf.handles.retain(|key, _| keys.contains(key));
             shelf.recordings.retain(|key| keys.contains(key));
+            shelf.only_here.retain(|key| keys.contains(key));
         });
         self.change(Change::ForgetAllBut(keys));
         // What had no room may have some now.
@@ -550,10 +557,10 @@ impl Keeper {
         self.keep_sounds(desk);
     }
 
-    /// Keeps the files of the songs on the list, as far as they are to be kept.
+    /// Keeps the files of the songs that the desk has at hand, as far as they are to be kept.
     fn keep_sounds(self, desk: Desk) {
         spawn_local(async move {
-            for song in desk.songs.get_untracked() {
+            for song in desk.songs.get_untracked().into_iter().chain(self.kept.get_untracked()) {
                 if let Some(file) = desk.file(song.id) {
                     self.keep_sound(song.file.text(), file).await;
                 }

@@ -9,7 +9,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::browser;
 use super::desk::{Desk, Download};
 use super::focus;
-use super::words::{sentence, t};
+use super::words::{self, sentence, t};
 
 /// What holds of the whole page, whatever view is open.
 #[derive(Clone, Copy)]
@@ -45,9 +45,17 @@ impl Standing {
                 desk.say(untrack(|| t!("note.update")));
             }
         });
+        let without = Memo::new(move |_| offline.get().then(|| standing.without_connection(desk)));
         Effect::new(move |_| {
-            if offline.get() {
-                desk.say(untrack(|| standing.without_connection(desk)));
+            // What is on its way from the browser's own store is there in a moment.
+            let is_coming = |download: RwSignal<Download>| {
+                download.with(|download| matches!(download, Download::Waiting | Download::Coming(_)))
+            };
+            if let Some(key) = without.get()
+                && !is_coming(desk.engine_download)
+                && !is_coming(desk.model_download)
+            {
+                desk.say(untrack(|| words::say(key, &[])));
             }
         });
         Effect::new(move |_| {
@@ -66,13 +74,13 @@ impl Standing {
         standing
     }
 
-    /// That there is no connection, and whether that matters.
-    fn without_connection(self, desk: Desk) -> String {
+    /// The key of what it means that there is no connection.
+    fn without_connection(self, desk: Desk) -> &'static str {
         let is_here = |download: RwSignal<Download>| download.get() == Download::Here;
         match (is_here(desk.engine_download) && is_here(desk.model_download), self.kept.get()) {
-            (false, _) => t!("note.offline_unloaded"),
-            (true, true) => t!("note.offline"),
-            (true, false) => t!("note.offline_opened"),
+            (false, _) => "note.offline_unloaded",
+            (true, true) => "note.offline",
+            (true, false) => "note.offline_opened",
         }
     }
 }
@@ -100,6 +108,7 @@ fn NewVersion() -> impl IntoView {
     let warned = RwSignal::new(false);
     let take = move |_| {
         if desk.would_lose() && !warned.get_untracked() {
+            desk.say(t!("note.update_loses"));
             return warned.set(true);
         }
         leaving.set(true);
@@ -127,7 +136,7 @@ fn Connection() -> impl IntoView {
     let standing: Standing = expect_context();
     view! {
         <Show when=move || standing.offline.get()>
-            <p class="note" data-testid="offline">{move || standing.without_connection(desk)}</p>
+            <p class="note" data-testid="offline">{move || words::say(standing.without_connection(desk), &[])}</p>
         </Show>
     }
 }

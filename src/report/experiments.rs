@@ -626,6 +626,14 @@ mod tests {
         };
         assert!(taught("small").is_seed_of(&taught("small")) && taught("small").is_seed_of(&one));
         assert!(!taught("small").is_seed_of(&taught("large")));
+        // Who says nothing of it does not bring those together that differ.
+        let [small, large] = ["small", "large"].map(taught);
+        let together = |results: &[&RunResult]| -> Vec<usize> {
+            let results: Vec<RunResult> = results.iter().map(|result| (*result).clone()).collect();
+            RunResult::by_recipe(&results).iter().map(Vec::len).collect()
+        };
+        assert_eq!(together(&[&one, &small, &large, &small]), [3, 1]);
+        assert_eq!(together(&[&small, &one, &large]), [2, 1]);
     }
 
     #[test]

@@ -261,6 +261,21 @@ impl RunResult {
         self.is_made_like(other) && self.split.is_alike(&other.split) && clips(self) == clips(other)
     }
 
+    /// Results that differ in their seeds alone, together, in the order of the first of each.
+    /// One that does not say all of itself may be alike to two that differ: it stands with the
+    /// first.
+    pub fn by_recipe(results: &[Self]) -> Vec<Vec<&Self>> {
+        let mut recipes = Vec::<Vec<&Self>>::new();
+        for result in results {
+            let is_one_of = |seeds: &&mut Vec<&Self>| seeds.iter().all(|other| other.is_seed_of(result));
+            match recipes.iter_mut().find(is_one_of) {
+                Some(seeds) => seeds.push(result),
+                None => recipes.push(vec![result]),
+            }
+        }
+        recipes
+    }
+
     /// The call that measured the scores of this part.
     pub fn call_of(&self, part: &str) -> &Session {
         self.evaluated_before.get(part).unwrap_or(&self.evaluation)

@@ -147,12 +147,8 @@ fn on_test(results: &[RunResult]) -> String {
 /// What a recipe scores that was followed with several seeds: means over them.
 fn over_seeds(results: &[RunResult]) -> String {
     let (mut means, mut genres) = (String::new(), String::new());
-    for (at, first) in results.iter().enumerate() {
-        let alike = |other: &&RunResult| first.is_seed_of(other);
-        if results[..at].iter().any(|earlier| alike(&earlier)) {
-            continue;
-        }
-        let alike: Vec<&RunResult> = results.iter().filter(alike).collect();
+    for alike in RunResult::by_recipe(results) {
+        let first = alike[0];
         let tests: Vec<&Scores> = alike.iter().filter_map(|result| result.parts.test.as_ref()).collect();
         if tests.len() < 2 {
             continue;

@@ -2,7 +2,7 @@
 //! music, to the same network with a card that makes its verdicts believable.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -215,7 +215,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (split, choice) =
         split(&arguments.split, &arguments.archive, state.as_ref(), &card, &archive, &clips)?;
     warn_of_known_clips(state.is_some(), &card, &choice, Part::Validation);
-    if split.tears_tracks(&clips) {
+    let tracks =
+        |part| -> BTreeSet<usize> { split.part(part).iter().map(|clip| clips[*clip].track).collect() };
+    if !split.refitted && !tracks(Part::Train).is_disjoint(&tracks(Part::Validation)) {
         eprintln!(
             "Warning: the training has heard other clips of these validation tracks. What is chosen on them makes \
              verdicts too sure, and refuses too much, of songs that it has not heard: for those, train and calibrate \
@@ -266,7 +268,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
 
     let is_absent = |genre: usize| music.iter().all(|clip| clip.genre != genre);
-    for (at, genre) in card.genres.iter().enumerate().filter(|(at, _)| is_absent(*at)) {
+    let absent = card.genres.iter().enumerate().filter(|(at, _)| like.is_none() && is_absent(*at));
+    for (at, genre) in absent {
         eprintln!("No clip of the validation part is of genre {at}, {genre}: nothing is fitted to it.");
     }
     let scalings = Scalings::compare(&music, card.network.classes);

@@ -316,7 +316,10 @@ fn subject(desk: Desk, parameters: &Parameters, wants_papers: bool) -> Option<Su
     });
     let model = heard.filter(ready);
     let chosen = || {
-        let awaits_papers = wants_papers && !ready(&PAPERS_MODEL);
+        // Unless it came and was refused.
+        let is_due = desk.papers_download.with(|download| *download != Download::Here)
+            || desk.models.with(|models| models.iter().any(|model| model.id == PAPERS_MODEL));
+        let awaits_papers = wants_papers && is_due && !ready(&PAPERS_MODEL);
         Some(desk.chosen_model.get()).filter(|model| !awaits_papers && ready(model))
     };
     let model = model.or_else(chosen)?;

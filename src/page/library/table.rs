@@ -180,7 +180,8 @@ pub(super) fn Table(
                 }
             });
         }
-        has_rows
+        // Once: a search that finds nothing is no leave.
+        is_there == Some(true) || has_rows
     });
     let pixels = move |rows: usize| format!("{}px", (rows as f64 * pane.window.get().row).round() as u32);
     let above = move || pixels(pane.first.get());

@@ -186,7 +186,9 @@ impl Classroom {
                 class.name.with_untracked(is_nobodys) && class.examples.with_untracked(Vec::is_empty)
             })
         });
-        if !untouched || names.len() < 2 || self.recording.with_untracked(Option::is_some) {
+        // The same link again undoes nothing.
+        let is_new = proposed.iter().ne(names);
+        if !untouched || !is_new || names.len() < 2 || self.recording.with_untracked(Option::is_some) {
             return;
         }
         self.with(|held| held.proposed = names.iter().map(|name| (*name).to_owned()).collect());
