@@ -9,37 +9,41 @@
 //! the next but weights, optimiser and sums: so a run that goes on from a
 //! checkpoint on the processor computes what it would have without the break.
 
+mod kernels;
+mod look;
+mod shown;
+
 use std::{
-    borrow::Cow,
-    collections::VecDeque,
-    sync::mpsc::{Receiver, sync_channel},
-    thread::{Builder, Scope},
+    sync::mpsc::Receiver,
     time::{Duration, Instant},
 };
 
 use burn::{
-    module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
+    module::Module,
     nn::loss::CrossEntropyLossConfig,
     optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer},
-    tensor::{
-        Bytes, Device, ElementConversion, Int, Tensor, TensorData,
-        activation::{log_softmax, softmax},
-    },
+    tensor::{Bytes, Device, Tensor, TensorData, activation::log_softmax},
 };
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use self::{
+    kernels::{averaged, number, squared_kernels, standardised, used},
+    look::Look,
+    shown::{Seen, Shown, Sight, Truth, draw_ahead},
+};
 use super::{
-    augment::{Augmenter, Batch, Cells},
+    augment::Augmenter,
     checkpoint::{Checkpoint, CheckpointError, State},
     history::Epoch,
-    inputs::{Inputs, pictures},
-    recipe::{Penalised, Recipe, RecipeError},
+    inputs::Inputs,
+    recipe::{Recipe, RecipeError},
 };
 use crate::{
     dataset::split::{Part, Split},
     network::{
+        card::ModelCard,
         cnn::{Cnn, Output},
         experiment::{NetworkSpec, SpecError},
         stack::{BlockGradient, ConvStack},
@@ -247,8 +251,7 @@ impl Job<'_> {
         save: &mut dyn FnMut(&Checkpoint) -> Result<(), CheckpointError>,
         observer: &mut dyn FnMut(Progress<'_>) -> Control,
     ) -> Result<Checkpoint, TrainingError> {
-        let Checkpoint { mut state, now, average, mut best, optimiser } = start;
-        let recipe = state.recipe.clone();
+        let recipe = start.state.recipe.clone();
         recipe.validate()?;
         if recipe.beyond.augmentation.is_some() != self.augmenter.is_some() {
             return Err(TrainingError::Augmenter);
@@ -256,80 +259,48 @@ impl Job<'_> {
         if (recipe.beyond.distillation > 0.0) == self.teachers.is_empty() {
             return Err(TrainingError::Teachers);
         }
-        let card = now.card().clone();
-        let device = self.device.clone().autodiff();
-        let mut network = number(card.network.init(&device)?.load(&now, &device)?);
-        let mut average = match average {
-            Some(average) => Some(card.network.init(self.device)?.load(&average, self.device)?),
-            None => (recipe.beyond.averaging > 0.0).then(|| network.valid()),
-        };
-        let mut optimizer = optimiser_of(&recipe);
-        if !optimiser.is_empty() {
-            optimizer = optimizer
-                .from_bytes(Bytes::from_bytes_vec(optimiser))
-                .map_err(|error| TrainingError::Optimiser(error.to_string()))?;
-        }
-        let mut stack = self.stack(&card.network);
+        let mut learner = Learner::new(start, self.device)?;
+        let mut stack = self.stack(&learner.card.network);
         let mut teachers =
             self.teachers.iter().map(|teacher| self.teacher(teacher)).collect::<Result<Vec<_>, _>>()?;
         let eyes = self.eyes(self.teachers, recipe.beyond.clear_teachers)?;
-        let on_processor = device == Device::flex();
-        #[cfg(feature = "ndarray")]
-        #[allow(deprecated, reason = "to be timed beside its successor")]
-        let on_processor = on_processor || device == Device::ndarray();
-        let between_looks = if on_processor { 1 } else { STEPS_BETWEEN_LOOKS };
+        let between_looks = if is_processor(self.device) { 1 } else { STEPS_BETWEEN_LOOKS };
 
         std::thread::scope(|scope| -> Result<Checkpoint, TrainingError> {
-            while !is_over(&state) {
+            while !is_over(&learner.state) {
+                let (seed, epoch) = (learner.state.seed, learner.state.epoch as u64);
                 let mut order = self.split.part(Part::Train).to_vec();
-                order.shuffle(&mut ChaCha8Rng::seed_from_u64(mix([state.seed, state.epoch as u64, ORDER])));
+                order.shuffle(&mut ChaCha8Rng::seed_from_u64(mix([seed, epoch, ORDER])));
                 let batches: Vec<&[usize]> = order.chunks(recipe.batch_size).collect();
                 let started = Instant::now();
-                let before = state.epoch_seconds;
-                let mut look = Look::new(&device);
-                let (seed, epoch) = (state.seed, state.epoch as u64);
+                let before = learner.state.epoch_seconds;
+                let mut look = Look::new(self.device);
                 let draw_of = move |step: usize| mix([seed, epoch, step as u64]);
                 let ahead = self.augmenter.as_ref().map(|_| {
-                    draw_ahead(scope, &eyes, (order.clone(), recipe.batch_size), state.step, draw_of)
+                    draw_ahead(scope, &eyes, (order.clone(), recipe.batch_size), learner.state.step, draw_of)
                 });
 
-                while let Some(batch) = batches.get(state.step) {
-                    let draw = draw_of(state.step);
+                while let Some(batch) = batches.get(learner.state.step) {
+                    let draw = draw_of(learner.state.step);
                     let drawn = match ahead.as_ref().map(Receiver::recv) {
                         Some(Ok(drawn)) => drawn,
                         _ => eyes.draw(batch, draw),
                     };
                     let shown = self.show(batch, drawn, &recipe, &mut teachers)?;
                     let Step { loss, logits, gradients } =
-                        self.step(&network, &mut stack, shown, draw, &recipe)?;
+                        self.step(&learner.network, &mut stack, shown, draw, &recipe)?;
                     look.add(&loss, logits, self.inputs.genres(batch), batch.len());
-                    let all_steps = state.epoch * batches.len() + state.step;
-                    let learning_rate = recipe.learning_rate_at(all_steps, batches.len());
-                    network = optimizer.step(learning_rate, network, gradients);
-                    state.step += 1;
-                    average = average.map(|average| {
-                        // The first steps are soon forgotten.
-                        let soon = (all_steps + 1) as f64 / (all_steps + 10) as f64;
-                        averaged(average, &network.valid(), recipe.beyond.averaging.min(soon))
-                    });
+                    learner = learner.stepped(gradients, batches.len());
 
-                    if state.step.is_multiple_of(between_looks) || state.step == batches.len() {
-                        state.running = look.take(state.running, &state)?;
-                        state.epoch_seconds = before + started.elapsed().as_secs_f64();
-                        let (epoch, step, running) = (state.epoch, state.step, state.running);
+                    let step = learner.state.step;
+                    if step.is_multiple_of(between_looks) || step == batches.len() {
+                        learner.state.running = look.take(learner.state.running, &learner.state)?;
+                        learner.state.epoch_seconds = before + started.elapsed().as_secs_f64();
+                        let (epoch, running) = (learner.state.epoch, learner.state.running);
                         let control =
                             observer(Progress::Steps { epoch, step, steps: batches.len(), running });
                         if control != Control::Continue {
-                            let checkpoint = Checkpoint {
-                                state: state.clone(),
-                                now: network.weights(&card)?,
-                                average: average
-                                    .as_ref()
-                                    .map(|average| average.weights(&card))
-                                    .transpose()?,
-                                best: best.clone(),
-                                optimiser: record(&optimizer)?,
-                            };
+                            let checkpoint = learner.checkpoint()?;
                             save(&checkpoint)?;
                             if control == Control::Stop {
                                 return Ok(checkpoint);
@@ -338,51 +309,25 @@ impl Job<'_> {
                     }
                 }
 
-                let used = match &average {
-                    Some(average) => used(average, &recipe),
-                    None => used(&network.valid(), &recipe),
-                };
+                let used = learner.used();
                 let held_out = self.split.part(Part::Validation).chunks(judged_together(&recipe));
                 let judged = self.judge(&used, &mut stack, held_out, &recipe)?;
                 if !judged.loss.is_finite() {
-                    let (epoch, step) = (state.epoch + 1, batches.len());
+                    let (epoch, step) = (learner.state.epoch + 1, batches.len());
                     return Err(TrainingError::Diverged { epoch, step, loss: judged.loss as f32 });
                 }
-                let result = Epoch {
-                    train_loss: state.running.mean_loss(),
-                    train_accuracy: state.running.accuracy(),
-                    validation_loss: judged.mean_loss(),
-                    validation_accuracy: judged.accuracy(),
-                    seconds: before + started.elapsed().as_secs_f64(),
-                };
-                let now = network.weights(&card)?;
-                // What has been learned from chooses nothing.
-                let is_better = |best: Best| {
-                    self.split.refitted
-                        || result.is_better_than(&state.history[best.epoch], recipe.beyond.by_accuracy)
-                };
-                if state.best.is_none_or(is_better) {
-                    state.best = Some(Best { epoch: state.epoch, validation_loss: result.validation_loss });
-                    best = Some(used.weights(&card)?);
-                }
-                state.history.push(result);
-                let epoch = state.epoch;
-                (state.epoch, state.step, state.running, state.epoch_seconds) =
-                    (epoch + 1, 0, Running::default(), 0.0);
-                let checkpoint = Checkpoint {
-                    state: state.clone(),
-                    now,
-                    average: average.as_ref().map(|average| average.weights(&card)).transpose()?,
-                    best: best.clone(),
-                    optimiser: record(&optimizer)?,
-                };
+                let epoch = learner.state.epoch;
+                let seconds = before + started.elapsed().as_secs_f64();
+                let result = learner.end_epoch(&used, judged, seconds, self.split.refitted)?;
+                let checkpoint = learner.checkpoint()?;
                 save(&checkpoint)?;
-                if observer(Progress::Epoch { epoch, result: &result }) == Control::Stop || is_over(&state) {
+                if observer(Progress::Epoch { epoch, result: &result }) == Control::Stop
+                    || is_over(&learner.state)
+                {
                     return Ok(checkpoint);
                 }
             }
-            let average = average.as_ref().map(|average| average.weights(&card)).transpose()?;
-            Ok(Checkpoint { state, now, average, best, optimiser: record(&optimizer)? })
+            learner.checkpoint()
         })
     }
 
@@ -417,113 +362,6 @@ impl Job<'_> {
         let held_out = of_each_length(self.split.part(Part::Validation), judged_together(recipe));
         self.judge(&used, &mut stack, held_out, recipe)?;
         Ok(began.elapsed())
-    }
-
-    /// What a step learns from: the clips, or what was drawn in their place, and what
-    /// they are said to be.
-    fn show<'b>(
-        &self,
-        batch: &'b [usize],
-        drawn: Option<Drawn>,
-        recipe: &Recipe,
-        teachers: &mut [Teacher],
-    ) -> Result<Shown<'b>, TrainingError> {
-        let (sight, shares, of_teachers) = match drawn {
-            Some(Drawn { own: Batch { cells, shares }, of_teachers }) => {
-                (Sight::Drawn { cells, shape: self.inputs.shape() }, Some(shares), of_teachers)
-            }
-            None => (Sight::Clips, None, Vec::new()),
-        };
-        let truth = match shares {
-            Some(shares) => {
-                let shares = TensorData::new(shares, [batch.len(), self.inputs.classes()]);
-                Truth::Shares(Tensor::from_data(shares, self.device))
-            }
-            None => Truth::Genres(self.inputs.genres(batch)),
-        };
-        let classes = self.inputs.classes();
-        let mut truth = truth.smoothed(recipe.beyond.label_smoothing, classes);
-        let seen = Seen { batch, sight };
-        if let Some(said) = self.said_by(teachers, &seen, of_teachers)? {
-            truth = truth.mixed(said, recipe.beyond.distillation, classes);
-        }
-        Ok(Shown { seen, truth })
-    }
-
-    /// A network that was trained before.
-    fn teacher(&self, weights: &Weights) -> Result<Teacher, TrainingError> {
-        let card = weights.card();
-        let network = card.network.init(self.device)?.load(weights, self.device)?;
-        Ok(Teacher { network, stack: self.stack(&card.network), shape: card.network.input })
-    }
-
-    /// What draws clips, if the recipe says so: for the network, and for teachers that are
-    /// shown them in another way.
-    fn eyes(&self, teachers: &[Weights], clear: bool) -> Result<Eyes<'_>, TrainingError> {
-        let of_teacher = |teacher: &Weights| {
-            let input = teacher.card().input;
-            Ok(match &self.augmenter {
-                Some(augmenter) if clear => Some(augmenter.clear().with_input(input)),
-                Some(augmenter) if augmenter.input() != input => Some(augmenter.with_input(input)),
-                None if input != self.inputs.input() => return Err(TrainingError::TeachersInput),
-                _ => None,
-            })
-        };
-        let of_teachers = teachers.iter().map(of_teacher).collect::<Result<_, _>>()?;
-        Ok(Eyes { own: self.augmenter.as_ref(), of_teachers })
-    }
-
-    /// The mean of what the teachers say of what the network sees, each shown it as
-    /// its input is, `[batch, classes]`; `None` where nobody teaches.
-    ///
-    /// A calibration has no part in it: it is fitted to weights later, and again, and a
-    /// training that goes on would learn from other words than before.
-    fn said_by(
-        &self,
-        teachers: &mut [Teacher],
-        seen: &Seen<'_>,
-        drawn: Vec<Option<Batch>>,
-    ) -> Result<Option<Tensor<2>>, TrainingError> {
-        let count = teachers.len();
-        let mut sum: Option<Tensor<2>> = None;
-        let drawn = drawn.into_iter().chain(std::iter::repeat_with(|| None));
-        for (Teacher { network, stack, shape }, drawn) in teachers.iter_mut().zip(drawn) {
-            let logits = match drawn {
-                None => self.forward(network, stack, seen)?.logits,
-                Some(Batch { cells, .. }) => {
-                    let sight = Sight::Drawn { cells, shape: *shape };
-                    self.forward(network, stack, &Seen { batch: seen.batch, sight })?.logits
-                }
-            };
-            let said = softmax(logits, 1);
-            sum = Some(match sum {
-                Some(sum) => sum + said,
-                None => said,
-            });
-        }
-        Ok(sum.map(|sum| sum / count as f64))
-    }
-
-    /// `[batch, channels, height, width]`.
-    fn on_device(&self, Seen { batch, sight }: Seen<'_>) -> Tensor<4> {
-        match sight {
-            Sight::Clips => self.inputs.batch(batch),
-            Sight::Drawn { cells, shape: [channels, height, width] } => match cells {
-                Cells::Colours(colours) => pictures(&colours, [height, width], self.device),
-                Cells::Values(values) => {
-                    let values = TensorData::new(values, [batch.len(), height, width, channels]);
-                    Tensor::<4>::from_data(values, self.device).permute([0, 3, 1, 2])
-                }
-            },
-        }
-    }
-
-    /// `[batch, height, width, channels]`.
-    fn on_host<'b>(&self, Seen { batch, sight }: &'b Seen<'_>) -> Cow<'b, [f32]> {
-        match sight {
-            Sight::Clips => Cow::Owned(self.inputs.host_batch(batch)),
-            Sight::Drawn { cells, .. } => cells.values(),
-        }
     }
 
     /// What the network says of a part's clips. `observer` is told how many were
@@ -662,119 +500,116 @@ impl Job<'_> {
     }
 }
 
+/// A training where it stands, on the device.
+struct Learner {
+    card: ModelCard,
+    state: State,
+    network: Cnn,
+    /// The mean of the weights, where the recipe has one.
+    average: Option<Cnn>,
+    /// The weights of the best epoch so far.
+    best: Option<Weights>,
+    optimizer: ModuleOptimizer,
+}
+
+impl Learner {
+    /// From a checkpoint onto a device without autodiff.
+    fn new(start: Checkpoint, device: &Device) -> Result<Self, TrainingError> {
+        let Checkpoint { state, now, average, best, optimiser } = start;
+        let card = now.card().clone();
+        let with_gradients = device.clone().autodiff();
+        let network = number(card.network.init(&with_gradients)?.load(&now, &with_gradients)?);
+        let average = match average {
+            Some(average) => Some(card.network.init(device)?.load(&average, device)?),
+            None => (state.recipe.beyond.averaging > 0.0).then(|| network.valid()),
+        };
+        let mut optimizer = optimiser_of(&state.recipe);
+        if !optimiser.is_empty() {
+            optimizer = optimizer
+                .from_bytes(Bytes::from_bytes_vec(optimiser))
+                .map_err(|error| TrainingError::Optimiser(error.to_string()))?;
+        }
+        Ok(Self { card, state, network, average, best, optimizer })
+    }
+
+    /// A step further, of so many in an epoch.
+    fn stepped(mut self, gradients: GradientsParams, steps: usize) -> Self {
+        let recipe = &self.state.recipe;
+        let all_steps = self.state.epoch * steps + self.state.step;
+        let learning_rate = recipe.learning_rate_at(all_steps, steps);
+        self.network = self.optimizer.step(learning_rate, self.network, gradients);
+        self.average = self.average.map(|average| {
+            // The first steps are soon forgotten.
+            let soon = (all_steps + 1) as f64 / (all_steps + 10) as f64;
+            averaged(average, &self.network.valid(), recipe.beyond.averaging.min(soon))
+        });
+        self.state.step += 1;
+        self
+    }
+
+    /// The network whose kernels are made of the weights of the moment, or of their mean.
+    fn used(&self) -> Cnn {
+        match &self.average {
+            Some(average) => used(average, &self.state.recipe),
+            None => used(&self.network.valid(), &self.state.recipe),
+        }
+    }
+
+    /// Goes on to the next epoch, with what this one came to: `judged` on validation are the
+    /// weights of `used`, which are kept where no epoch before was better.
+    fn end_epoch(
+        &mut self,
+        used: &Cnn,
+        judged: Running,
+        seconds: f64,
+        refitted: bool,
+    ) -> Result<Epoch, TrainingError> {
+        let state = &mut self.state;
+        let result = Epoch {
+            train_loss: state.running.mean_loss(),
+            train_accuracy: state.running.accuracy(),
+            validation_loss: judged.mean_loss(),
+            validation_accuracy: judged.accuracy(),
+            seconds,
+        };
+        let by_accuracy = state.recipe.beyond.by_accuracy;
+        // What has been learned from chooses nothing.
+        let is_better =
+            |best: Best| refitted || result.is_better_than(&state.history[best.epoch], by_accuracy);
+        if state.best.is_none_or(is_better) {
+            state.best = Some(Best { epoch: state.epoch, validation_loss: result.validation_loss });
+            self.best = Some(used.weights(&self.card)?);
+        }
+        state.history.push(result);
+        (state.epoch, state.step, state.running, state.epoch_seconds) =
+            (state.epoch + 1, 0, Running::default(), 0.0);
+        Ok(result)
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint, TrainingError> {
+        let optimiser = self.optimizer.into_bytes();
+        Ok(Checkpoint {
+            state: self.state.clone(),
+            now: self.network.weights(&self.card)?,
+            average: self.average.as_ref().map(|average| average.weights(&self.card)).transpose()?,
+            best: self.best.clone(),
+            optimiser: optimiser.map_err(|error| TrainingError::Device(error.to_string()))?.to_vec(),
+        })
+    }
+}
+
+/// Whether what computes there is the processor, which need not be waited for.
+fn is_processor(device: &Device) -> bool {
+    #[cfg(feature = "ndarray")]
+    #[allow(deprecated, reason = "to be timed beside its successor")]
+    if *device == Device::ndarray() {
+        return true;
+    }
+    *device == Device::flex()
+}
+
 /// Our own convolutions, where they compute.
 type Stack = Option<Box<dyn ConvStack>>;
-
-/// What a step learns from.
-struct Shown<'a> {
-    seen: Seen<'a>,
-    truth: Truth,
-}
-
-/// Clips, and what the network sees of them.
-#[derive(Clone)]
-struct Seen<'a> {
-    batch: &'a [usize],
-    sight: Sight,
-}
-
-/// A network that is listened to while another learns.
-struct Teacher {
-    network: Cnn,
-    stack: Stack,
-    /// `[channels, height, width]` of its input.
-    shape: [usize; 3],
-}
-
-/// What draws the clips of a step, where the recipe changes them.
-struct Eyes<'a> {
-    /// For the network that learns.
-    own: Option<&'a Augmenter<'a>>,
-    /// For each teacher that is shown anything else.
-    of_teachers: Vec<Option<Augmenter<'a>>>,
-}
-
-/// What was drawn for a step.
-struct Drawn {
-    own: Batch,
-    of_teachers: Vec<Option<Batch>>,
-}
-
-impl Eyes<'_> {
-    fn draw(&self, batch: &[usize], draw: u64) -> Option<Drawn> {
-        let of_teacher = |eyes: &Option<Augmenter<'_>>| eyes.as_ref().map(|eyes| eyes.batch(batch, draw));
-        let own = self.own?.batch(batch, draw);
-        Some(Drawn { own, of_teachers: self.of_teachers.iter().map(of_teacher).collect() })
-    }
-}
-
-/// Draws the steps of an epoch from `first` on, each while one before it runs, so that a
-/// GPU does not wait for them. Ends with who receives them; says nothing where the system
-/// has no thread for it.
-fn draw_ahead<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    eyes: &'scope Eyes<'_>,
-    (order, batch_size): (Vec<usize>, usize),
-    first: usize,
-    draw_of: impl Fn(usize) -> u64 + Send + 'scope,
-) -> Receiver<Option<Drawn>> {
-    let (sender, receiver) = sync_channel(1);
-    let draws = move || {
-        for (step, batch) in order.chunks(batch_size).enumerate().skip(first) {
-            if sender.send(eyes.draw(batch, draw_of(step))).is_err() {
-                break;
-            }
-        }
-    };
-    // Without it the receiver hears that nobody sends.
-    let _ = Builder::new().name("draws".into()).spawn_scoped(scope, draws);
-    receiver
-}
-
-/// What the network sees of a batch.
-#[derive(Clone)]
-enum Sight {
-    /// The clips.
-    Clips,
-    /// What was drawn in their place.
-    Drawn {
-        /// As they were drawn.
-        cells: Cells,
-        /// `[channels, height, width]`.
-        shape: [usize; 3],
-    },
-}
-
-/// What the network should say of a batch.
-enum Truth {
-    /// `[batch]`.
-    Genres(Tensor<1, Int>),
-    /// How much of each, `[batch, classes]`.
-    Shares(Tensor<2>),
-}
-
-impl Truth {
-    /// Gives a share of the truth to all genres alike.
-    fn smoothed(self, share: f64, classes: usize) -> Self {
-        if share == 0.0 {
-            return self;
-        }
-        Self::Shares(self.shares(classes) * (1.0 - share) + share / classes as f64)
-    }
-
-    /// Gives a share of the truth to what others say, `[batch, classes]`.
-    fn mixed(self, said: Tensor<2>, share: f64, classes: usize) -> Self {
-        Self::Shares(self.shares(classes) * (1.0 - share) + said * share)
-    }
-
-    /// How much of each genre, `[batch, classes]`.
-    fn shares(self, classes: usize) -> Tensor<2> {
-        match self {
-            Self::Genres(genres) => genres.one_hot(classes).float(),
-            Self::Shares(shares) => shares,
-        }
-    }
-}
 
 /// What a step computes before the optimiser moves the weights.
 struct Step {
@@ -817,65 +652,6 @@ fn optimiser_of(recipe: &Recipe) -> ModuleOptimizer {
     }
 }
 
-/// The network whose kernels are made of these weights, as the recipe says.
-fn used(network: &Cnn, recipe: &Recipe) -> Cnn {
-    struct Standardise {
-        kernels: usize,
-    }
-    impl ModuleMapper for Standardise {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let (id, weight, mapper) = param.consume();
-            self.kernels += usize::from(D == 4);
-            let weight = if D == 4 && self.kernels > 1 { standardised(weight) } else { weight };
-            Param::from_mapped_value(id, weight, mapper)
-        }
-    }
-    let network = network.clone();
-    if recipe.beyond.standardised { network.map(&mut Standardise { kernels: 0 }) } else { network }
-}
-
-/// Kernels `[filters, inputs, height, width]` with mean 0 and standard deviation
-/// [`GAIN`] / √(inputs · height · width), each filter by itself. Not for the
-/// first block, which sees by its kernels' sums how loud a place is.
-fn standardised<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
-    let dims = weight.dims();
-    let cells = dims[1..].iter().product::<usize>();
-    let rows = weight.reshape([dims[0], cells]);
-    let centred = rows.clone() - rows.mean_dim(1);
-    let deviation = (centred.clone().powi_scalar(2).mean_dim(1) + LEAST_VARIANCE).sqrt();
-    (centred / deviation * (GAIN / (cells as f64).sqrt())).reshape(dims)
-}
-
-/// Standard deviation of what a standardised filter makes of an input of
-/// deviation 1: about what ReLU and pool take away again.
-const GAIN: f64 = 2.0;
-/// Added to a variance before its root.
-const LEAST_VARIANCE: f64 = 1e-10;
-
-/// `keep` of the mean so far and the rest of the weights of the moment.
-fn averaged(average: Cnn, network: &Cnn, keep: f64) -> Cnn {
-    struct Collect(VecDeque<Tensor<1>>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push_back(param.val().reshape([-1]));
-        }
-    }
-    struct Mix(VecDeque<Tensor<1>>, f64);
-    impl ModuleMapper for Mix {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let (id, mean, mapper) = param.consume();
-            let mixed = match self.0.pop_front() {
-                Some(now) => now.reshape(mean.dims()) * (1.0 - self.1) + mean * self.1,
-                None => mean,
-            };
-            Param::from_mapped_value(id, mixed, mapper)
-        }
-    }
-    let mut now = Collect(VecDeque::new());
-    network.visit(&mut now);
-    average.map(&mut Mix(now.0, keep))
-}
-
 /// How many clips are judged at once: whoever has no room for more in a step has none here.
 fn judged_together(recipe: &Recipe) -> usize {
     JUDGED_TOGETHER.min(recipe.batch_size)
@@ -909,61 +685,9 @@ pub fn is_over(state: &State) -> bool {
     state.epoch >= state.recipe.epochs || state.recipe.patience.is_some_and(|patience| waited >= patience)
 }
 
-/// Losses and right answers, summed where they are computed.
-struct Look {
-    loss: Tensor<1>,
-    right: Tensor<1, Int>,
-    clips: u64,
-    device: Device,
-}
-
-impl Look {
-    fn new(device: &Device) -> Self {
-        let device = device.clone().without_autodiff();
-        Self { loss: Tensor::zeros([1], &device), right: Tensor::zeros([1], &device), clips: 0, device }
-    }
-
-    fn add(&mut self, loss: &Tensor<1>, logits: Tensor<2>, genres: Tensor<1, Int>, clips: usize) {
-        let (loss, logits) = (loss.clone().inner(), logits.inner());
-        let answers = logits.argmax(1).flatten::<1>(0, 1);
-        let genres = genres.to_device(&self.device).cast(answers.dtype());
-        self.loss = self.loss.clone() + loss * clips as f64;
-        self.right = self.right.clone() + answers.equal(genres).int().sum();
-        self.clips += clips as u64;
-    }
-
-    /// Adds what was seen since the last look to `running`.
-    fn read(&mut self, running: Running) -> Result<Running, TrainingError> {
-        let device = |error: burn::tensor::TensorReadError| TrainingError::Device(error.to_string());
-        let loss: f32 = self.loss.clone().try_into_scalar().map_err(device)?;
-        let right: i64 = self.right.clone().try_into_scalar::<i64>().map_err(device)?.elem();
-        let clips = std::mem::take(&mut self.clips);
-        *self = Self::new(&self.device);
-        Ok(Running {
-            loss: running.loss + f64::from(loss),
-            right: running.right + right as u64,
-            clips: running.clips + clips,
-        })
-    }
-
-    /// As [`Self::read`], for steps of training: a loss that is no number ends it.
-    fn take(&mut self, running: Running, state: &State) -> Result<Running, TrainingError> {
-        let sums = self.read(running)?;
-        if sums.loss.is_finite() {
-            return Ok(sums);
-        }
-        Err(TrainingError::Diverged { epoch: state.epoch + 1, step: state.step, loss: sums.loss as f32 })
-    }
-}
-
 /// A tensor of the device without autodiff, on that with it.
 fn autodiff(tensor: Tensor<4>) -> Tensor<4> {
     Tensor::from_inner(tensor)
-}
-
-fn record(optimizer: &ModuleOptimizer) -> Result<Vec<u8>, TrainingError> {
-    let bytes = optimizer.into_bytes().map_err(|error| TrainingError::Device(error.to_string()))?;
-    Ok(bytes.to_vec())
 }
 
 fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, TrainingError> {
@@ -972,552 +696,5 @@ fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, TrainingError> {
     data.try_into_vec().map_err(|error| device(error.to_string()))
 }
 
-/// Numbers the parameters in the order of the network, because the optimiser's
-/// record knows them by number and burn draws new ones for each module.
-fn number(network: Cnn) -> Cnn {
-    struct Numbering(u64);
-    impl ModuleMapper for Numbering {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            self.0 += 1;
-            let (_, tensor, mapper) = param.consume();
-            Param::from_mapped_value(ParamId::from(self.0), tensor, mapper)
-        }
-    }
-    network.map(&mut Numbering(0))
-}
-
-/// The sum of the squares of all kernels: tensors of two dimensions and more.
-fn squared_kernels(network: &Cnn, penalised: Penalised, device: &Device) -> Tensor<1> {
-    struct Squares(Tensor<1>);
-    impl ModuleVisitor for Squares {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if D > 1 {
-                self.0 = self.0.clone() + param.val().powi_scalar(2).sum();
-            }
-        }
-    }
-    let mut squares = Squares(Tensor::zeros([1], device));
-    match penalised {
-        Penalised::All => network.visit(&mut squares),
-        Penalised::Hidden => network.hidden().iter().for_each(|layer| layer.visit(&mut squares)),
-    }
-    squares.0
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        classify::verdict,
-        dataset::archive::{Clip, Item, MelArchive, Track},
-        network::{
-            card::{Input, ModelCard},
-            experiment::{ConvBlock, NetworkSpec, Padding, Pooling},
-        },
-        spectrogram::config::SpectrogramConfig,
-        training::{
-            initial::glorot_uniform,
-            recipe::{Augmentation, Beyond, Penalised, Recipe, Schedule},
-            small_card,
-        },
-    };
-
-    const BANDS: usize = 26;
-    const FRAMES: usize = 31;
-    /// Numbers that look drawn.
-    fn noise(index: usize) -> u8 {
-        (mix([index as u64, 0, 0]) >> 56) as u8
-    }
-
-    /// Two genres, one loud below and one above, in noise.
-    fn archive(tracks: usize) -> MelArchive {
-        let spectrogram = SpectrogramConfig {
-            n_mels: BANDS,
-            hop_length: 2205,
-            center: false,
-            ..SpectrogramConfig::default()
-        };
-        let frames = 10 * (FRAMES - 1);
-        let cell = |at: usize| {
-            let (track, band) = (at / (BANDS * frames), at / frames % BANDS);
-            let loud = if (track % 2 == 0) == (band < BANDS / 2) { 128 } else { 0 };
-            loud + noise(at) / 2
-        };
-        MelArchive::new(
-            vec!["high".into(), "low".into()],
-            (0..tracks).map(|track| Track { name: format!("{track}"), genre: track % 2 }).collect(),
-            spectrogram,
-            (0..tracks).map(|track| Item { track, frames }).collect(),
-            (0..tracks * BANDS * frames).map(cell).collect(),
-        )
-        .unwrap()
-    }
-
-    /// What is tried.
-    #[derive(Clone, Copy, PartialEq)]
-    enum Kind {
-        /// The paper's: kernels of both sizes on maps of few tiles.
-        Paper,
-        /// Other pools, and a map of more tiles than are transformed together.
-        Large,
-        /// The spectrogram itself, with all that a recipe may have beyond the paper's.
-        Beyond,
-    }
-
-    fn card(archive: &MelArchive, dropout: f64, kind: Kind) -> ModelCard {
-        let block = |filters, kernel, padding| ConvBlock { filters, kernel, padding, pool: [2, 2], dropout };
-        let input = match kind {
-            Kind::Paper => Input::Viridis { height: BANDS, width: FRAMES },
-            Kind::Large => Input::Viridis { height: 47, width: 70 },
-            Kind::Beyond => Input::CentredLogMel { deviation: 10.0 },
-        };
-        let (blocks, pooling) = if kind == Kind::Large {
-            let blocks = vec![
-                ConvBlock { pool: [2, 1], ..block(16, 3, Padding::Same) },
-                ConvBlock { pool: [1, 2], ..block(16, 5, Padding::Valid) },
-                ConvBlock { pool: [3, 1], ..block(16, 3, Padding::Same) },
-            ];
-            (blocks, Pooling::Statistics)
-        } else {
-            let blocks =
-                vec![block(16, 5, Padding::Same), block(32, 3, Padding::Valid), block(16, 5, Padding::Same)];
-            (blocks, Pooling::Flatten)
-        };
-        let shape = input.shape(&archive.spectrogram);
-        let network = NetworkSpec { input: shape, blocks, pooling, dense: vec![8], classes: 2 };
-        small_card(archive, input, network)
-    }
-
-    fn recipe(epochs: usize) -> Recipe {
-        Recipe {
-            name: "test".into(),
-            learning_rate: 1e-3,
-            schedule: Schedule::Cosine,
-            batch_size: 8,
-            epochs,
-            patience: None,
-            l2: 1e-4,
-            penalised: Penalised::All,
-            beyond: Beyond::default(),
-        }
-    }
-
-    /// Everything beyond the paper's recipe.
-    fn beyond() -> Beyond {
-        Beyond {
-            weight_decay: 0.01,
-            standardised: true,
-            averaging: 0.9,
-            label_smoothing: 0.1,
-            distillation: 0.0,
-            clear_teachers: false,
-            by_accuracy: true,
-            augmentation: Some(Augmentation {
-                mixup: 0.3,
-                stretch: 0.1,
-                shift: 2.0,
-                equaliser: 3.0,
-                room: 0.5,
-                noise: 0.5,
-                colour: 3.0,
-                telephone: 0.5,
-                // Where a codec left nothing, kernels of mean 0 and biases of 0 make a zero
-                // whose sign is chance: ReLU's gradient there cannot be compared.
-                codec: 0.0,
-                phone: 0.0,
-                masks: 1,
-                blank: 0.3,
-            }),
-        }
-    }
-
-    /// The data on the processor.
-    fn with_job<R>(
-        dropout: f64,
-        kind: Kind,
-        convolutions: Convolutions,
-        run: impl FnOnce(&Job<'_>, ModelCard, &[Clip]) -> R,
-    ) -> R {
-        let archive = archive(20);
-        let clips = archive.clips(3.0);
-        let split = Split::over_clips(&archive, &clips, 3).unwrap();
-        let card = card(&archive, dropout, kind);
-        let device = Device::flex();
-        let inputs = Inputs::new(&archive, &clips, &card, &device);
-        let augmenter = beyond()
-            .augmentation
-            .filter(|_| kind == Kind::Beyond)
-            .map(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
-        let job =
-            Job { inputs: &inputs, split: &split, device: &device, convolutions, augmenter, teachers: &[] };
-        run(&job, card, &clips)
-    }
-
-    /// What the network is shown in a step, where nobody teaches.
-    fn drawn(job: &Job<'_>, batch: &[usize], draw: u64) -> Option<Drawn> {
-        job.eyes(&[], false).unwrap().draw(batch, draw)
-    }
-
-    #[test]
-    fn our_own_convolutions_have_the_gradients_of_burns() {
-        let kinds = [Kind::Paper, Kind::Large, Kind::Beyond];
-        // What is left to a factor of 8 bits, for which another cell may win a pool.
-        let tiles = |unit| (Convolutions::Tiles(unit), 1e-2, 0.15);
-        let units = MatrixUnit::new().into_iter().chain([MatrixUnit::Plain]).map(tiles);
-        let ways: Vec<_> = [(Convolutions::Filtering, 1e-5, 1e-4)].into_iter().chain(units).collect();
-        for (kind, &(convolutions, of_loss, of_gradient)) in
-            kinds.into_iter().flat_map(|kind| ways.iter().map(move |way| (kind, way)))
-        {
-            with_job(0.0, kind, convolutions, |job, card, _| {
-                let weights = glorot_uniform(card.clone(), 5).unwrap();
-                let device = job.device.clone().autodiff();
-                let network = number(card.network.init(&device).unwrap().load(&weights, &device).unwrap());
-                let batch = &job.split.part(Part::Train)[..11];
-                let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
-                for l2 in [0.0, 0.01] {
-                    let recipe = Recipe { l2, beyond, ..recipe(1) };
-                    let mut stack = job.stack(&card.network).unwrap();
-                    let shown = job.show(batch, drawn(job, batch, 0), &recipe, &mut []).unwrap();
-                    let mut own =
-                        job.step_with_own_convolutions(&network, &mut *stack, shown, 0, &recipe).unwrap();
-                    let shown = job.show(batch, drawn(job, batch, 0), &recipe, &mut []).unwrap();
-                    let used = used(&network, &recipe);
-                    let logits = used.forward(autodiff(job.on_device(shown.seen))).logits;
-                    let loss = loss_of(&used, logits.clone(), shown.truth, &recipe);
-                    let mut burns = GradientsParams::from_grads(loss.backward(), &network);
-                    assert!((own.loss.into_scalar::<f32>() - loss.into_scalar::<f32>()).abs() < of_loss);
-
-                    struct Compare<'a>(&'a mut GradientsParams, &'a mut GradientsParams, usize, f32);
-                    impl ModuleVisitor for Compare<'_> {
-                        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                            let own = read(self.0.remove::<D>(param.id).unwrap()).unwrap();
-                            let burns = read(self.1.remove::<D>(param.id).unwrap()).unwrap();
-                            let length =
-                                |of: &mut dyn Iterator<Item = f32>| of.map(|x| x * x).sum::<f32>().sqrt();
-                            let whole = length(&mut burns.iter().copied());
-                            let difference = length(&mut own.iter().zip(&burns).map(|(a, b)| a - b));
-                            assert!(whole > 0.0 && difference < self.3 * whole, "{difference} of {whole}");
-                            self.2 += 1;
-                        }
-                    }
-                    let mut compare = Compare(&mut own.gradients, &mut burns, 0, of_gradient);
-                    network.visit(&mut compare);
-                    assert_eq!(compare.2, 2 * (card.network.blocks.len() + 2));
-                }
-            });
-        }
-    }
-
-    /// What is left to a factor of 8 bits: of the loss a hundredth, of a gradient a seventh, as
-    /// on the matrix unit. Weights and gradients keep their 32 bits.
-    #[test]
-    fn convolutions_in_bfloat16_have_about_the_same_gradients() {
-        for kind in [Kind::Paper, Kind::Large, Kind::Beyond] {
-            let step = |convolutions| {
-                with_job(0.0, kind, convolutions, |job, card, _| {
-                    let weights = glorot_uniform(card.clone(), 5).unwrap();
-                    let device = job.device.clone().autodiff();
-                    let network =
-                        number(card.network.init(&device).unwrap().load(&weights, &device).unwrap());
-                    let batch = &job.split.part(Part::Train)[..11];
-                    let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
-                    let recipe = Recipe { l2: 0.01, beyond, ..recipe(1) };
-                    let shown = job.show(batch, drawn(job, batch, 0), &recipe, &mut []).unwrap();
-                    let mut step = job.step(&network, &mut None, shown, 0, &recipe).unwrap();
-                    let mut gradients = Vec::new();
-                    struct Collect<'a>(&'a mut GradientsParams, &'a mut Vec<Vec<f32>>);
-                    impl ModuleVisitor for Collect<'_> {
-                        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                            // `read` takes nothing but 32 bits.
-                            self.1.push(read(self.0.remove::<D>(param.id).unwrap()).unwrap());
-                        }
-                    }
-                    network.visit(&mut Collect(&mut step.gradients, &mut gradients));
-                    (step.loss.into_scalar::<f32>(), gradients)
-                })
-            };
-            let (of_f32, of_bfloat16) = (step(Convolutions::Burn), step(Convolutions::Bfloat16));
-            assert!(of_f32 != of_bfloat16, "nothing was rounded");
-            assert!((of_f32.0 - of_bfloat16.0).abs() < 1e-2, "{} and {}", of_f32.0, of_bfloat16.0);
-            for (exact, rounded) in of_f32.1.iter().zip(&of_bfloat16.1) {
-                let length = |of: &mut dyn Iterator<Item = f32>| of.map(|x| x * x).sum::<f32>().sqrt();
-                let whole = length(&mut exact.iter().copied());
-                let difference = length(&mut exact.iter().zip(rounded).map(|(a, b)| a - b));
-                assert!(whole > 0.0 && difference < 0.15 * whole, "{difference} of {whole}");
-            }
-        }
-    }
-
-    /// What a warm device computed before it began is nothing to the training.
-    #[test]
-    fn warming_up_changes_nothing() {
-        with_job(0.0, Kind::Beyond, Convolutions::Burn, |job, card, _| {
-            let start = || Checkpoint {
-                state: State::new(Recipe { l2: 0.0, beyond: beyond(), ..recipe(1) }, 9, "test".into()),
-                now: glorot_uniform(card.clone(), 9).unwrap(),
-                average: None,
-                best: None,
-                optimiser: Vec::new(),
-            };
-            let cold = job.fit(start(), &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
-            let start = start();
-            assert!(job.warm_up(&start).unwrap() > Duration::ZERO);
-            let warm = job.fit(start, &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
-            assert_eq!((warm.now, warm.average, warm.best), (cold.now, cold.average, cold.best));
-        });
-        let lengths = |clips: usize, batch_size| -> Vec<usize> {
-            let clips: Vec<usize> = (0..clips).collect();
-            of_each_length(&clips, batch_size).map(<[usize]>::len).collect()
-        };
-        assert_eq!(lengths(330, 64), [64, 64, 10]);
-        assert_eq!(lengths(128, 64), [64, 64]);
-        assert_eq!(lengths(3, 64), [3]);
-    }
-
-    /// Keras's `l2(0.003)` adds 0.003 · Σ w² of kernels, not of biases, to the loss, and so
-    /// 0.006 · w to their gradients.
-    #[test]
-    fn the_penalty_is_that_of_keras() {
-        const L2: f64 = 0.003;
-        /// Biases begin with 0, and would not show that they are left out.
-        struct Lift;
-        impl ModuleMapper for Lift {
-            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                param.map(
-                    |tensor| if D == 1 { tensor.add_scalar(0.5).detach().require_grad() } else { tensor },
-                )
-            }
-        }
-        /// Every parameter beside its gradient, both flat, and whether it is a kernel.
-        struct Read(GradientsParams, Vec<(bool, Vec<f32>, Vec<f32>)>);
-        impl ModuleVisitor for Read {
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                let gradient = read(self.0.remove::<D>(param.id).unwrap()).unwrap();
-                self.1.push((D > 1, read(param.val()).unwrap(), gradient));
-            }
-        }
-        with_job(0.0, Kind::Paper, Convolutions::Burn, |job, card, _| {
-            let weights = glorot_uniform(card.clone(), 5).unwrap();
-            let device = job.device.clone().autodiff();
-            let network = card.network.init(&device).unwrap().load(&weights, &device).unwrap();
-            let network = number(network.map(&mut Lift));
-            let batch = &job.split.part(Part::Train)[..3];
-            let of = |l2: f64, penalised: Penalised| {
-                let logits = network.forward(autodiff(job.inputs.batch(batch))).logits;
-                let truth = Truth::Genres(job.inputs.genres(batch));
-                let loss = loss_of(&network, logits, truth, &Recipe { l2, penalised, ..recipe(1) });
-                let value = loss.clone().into_scalar::<f32>();
-                let mut of_parameters =
-                    Read(GradientsParams::from_grads(loss.backward(), &network), Vec::new());
-                network.visit(&mut of_parameters);
-                (f64::from(value), of_parameters.1)
-            };
-            let layers = card.network.blocks.len() + 2;
-            let (without, before) = of(0.0, Penalised::All);
-            assert_eq!(before.len(), 2 * layers);
-            // Of the hidden dense layer alone: neither the convolutions nor the last.
-            for (penalised, means) in
-                [(Penalised::All, 0..layers), (Penalised::Hidden, layers - 2..layers - 1)]
-            {
-                let (with, after) = of(L2, penalised);
-                let (mut squares, mut kernels) = (0.0, 0);
-                for ((is_kernel, values, before), (_, _, after)) in before.iter().zip(&after) {
-                    let has_penalty = *is_kernel && means.contains(&kernels);
-                    kernels += usize::from(*is_kernel);
-                    for ((value, before), after) in values.iter().zip(before).zip(after) {
-                        let added = if has_penalty { 2.0 * L2 as f32 * value } else { 0.0 };
-                        assert!((after - before - added).abs() < 1e-6, "{after} after {before}");
-                        squares += if has_penalty { f64::from(*value).powi(2) } else { 0.0 };
-                    }
-                }
-                assert_eq!(kernels, layers);
-                let added = with - without;
-                assert!((added - L2 * squares).abs() < 1e-4 * L2 * squares, "{added}, {}", L2 * squares);
-            }
-        });
-    }
-
-    #[test]
-    fn host_and_device_are_shown_the_same_of_changed_clips() {
-        // Pictures, mixed and not: by their values and by their colours.
-        for (kind, mixup) in [(Kind::Paper, 0.3), (Kind::Paper, 0.0), (Kind::Beyond, 0.3)] {
-            let archive = archive(20);
-            let clips = archive.clips(3.0);
-            let split = Split::over_clips(&archive, &clips, 3).unwrap();
-            let card = card(&archive, 0.0, kind);
-            let device = Device::flex();
-            let inputs = Inputs::new(&archive, &clips, &card, &device);
-            let strength = Augmentation { mixup, ..beyond().augmentation.unwrap() };
-            let augmenter = Some(Augmenter::new(&archive, &clips, &split, &card, strength));
-            let job = Job {
-                inputs: &inputs,
-                split: &split,
-                device: &device,
-                convolutions: Convolutions::Filtering,
-                augmenter,
-                teachers: &[],
-            };
-            let learned = &split.part(Part::Train)[..5];
-            let recipe = Recipe { beyond: beyond(), ..recipe(1) };
-            let Shown { seen, .. } = job.show(learned, drawn(&job, learned, 0), &recipe, &mut []).unwrap();
-            let on_device = read(job.on_device(seen.clone()).permute([0, 2, 3, 1])).unwrap();
-            assert_eq!(on_device, job.on_host(&seen).into_owned());
-            let [channels, height, width] = inputs.shape();
-            assert_eq!(on_device.len(), 5 * channels * height * width);
-        }
-    }
-
-    /// What teachers say is what they say of the very clips that are shown, or of the
-    /// same before anything was done to them, and counts as much as the recipe says; on
-    /// host and device.
-    #[test]
-    fn teachers_are_heard_as_much_as_the_recipe_says() {
-        let cases = [
-            (Convolutions::Filtering, Kind::Beyond, false),
-            (Convolutions::Filtering, Kind::Beyond, true),
-            (Convolutions::Burn, Kind::Beyond, false),
-            (Convolutions::Filtering, Kind::Paper, false),
-        ];
-        for (convolutions, kind, clear) in cases {
-            with_job(0.3, kind, convolutions, |job, card, _| {
-                // One of them with eyes of its own, where clips are drawn anew, and calibrated,
-                // which is nothing to its pupil.
-                let input = match kind {
-                    Kind::Beyond => Input::LogMel { mean: -20.0, deviation: 10.0 },
-                    _ => card.input,
-                };
-                let other = ModelCard { input, bias: vec![0.5, -0.25], ..card.clone() };
-                let taught =
-                    [(card.clone(), 3), (other, 4)].map(|(card, seed)| glorot_uniform(card, seed).unwrap());
-                let mut teachers = taught.each_ref().map(|weights| job.teacher(weights).unwrap());
-                let learned = &job.split.part(Part::Train)[..6];
-                let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
-                let recipe =
-                    |distillation| Recipe { l2: 0.0, beyond: Beyond { distillation, ..beyond }, ..recipe(1) };
-                let shares = |truth: Truth| read(truth.shares(2)).unwrap();
-                let Shown { truth, .. } =
-                    job.show(learned, drawn(job, learned, 7), &recipe(0.0), &mut []).unwrap();
-                let alone = shares(truth);
-                let all_see = job.eyes(&taught, clear).unwrap().draw(learned, 7);
-                let Shown { truth, .. } = job.show(learned, all_see, &recipe(0.7), &mut teachers).unwrap();
-                let said: Vec<Vec<f32>> = taught
-                    .iter()
-                    .map(|weights| {
-                        let eyes = job.augmenter.as_ref().map(|own| own.with_input(weights.card().input));
-                        let eyes = if clear { eyes.map(|eyes| eyes.clear()) } else { eyes };
-                        let drawn = |eyes: Augmenter<'_>| eyes.batch(learned, 7).cells;
-                        let shape = card.network.input;
-                        let seen = match eyes.map(drawn) {
-                            Some(cells) => Seen { batch: learned, sight: Sight::Drawn { cells, shape } },
-                            None => Seen { batch: learned, sight: Sight::Clips },
-                        };
-                        let network = card.network.init(job.device).unwrap().load(weights, job.device);
-                        let logits = network.unwrap().forward(job.on_device(seen)).logits;
-                        read(logits).unwrap().chunks_exact(2).flat_map(verdict::softmax).collect()
-                    })
-                    .collect();
-                for (at, (share, alone)) in shares(truth).iter().zip(alone).enumerate() {
-                    let expected = 0.3 * alone + 0.7 * (said[0][at] + said[1][at]) / 2.0;
-                    assert!((share - expected).abs() < 1e-4, "{share} {expected}");
-                }
-                let start = Checkpoint {
-                    state: State::new(recipe(0.7), 9, "test".into()),
-                    now: taught[0].clone(),
-                    average: None,
-                    best: None,
-                    optimiser: Vec::new(),
-                };
-                let nobody = job.fit(start, &mut |_| Ok(()), &mut |_| Control::Continue);
-                assert!(matches!(nobody, Err(TrainingError::Teachers)), "{nobody:?}");
-            });
-        }
-    }
-
-    #[test]
-    fn a_training_ends_with_its_epochs_or_its_patience() {
-        let mut state = State::new(Recipe { patience: Some(2), ..recipe(10) }, 0, "test".into());
-        let mut ends = |epoch, best: Option<usize>, patience| {
-            state.recipe.patience = patience;
-            (state.epoch, state.best) = (epoch, best.map(|epoch| Best { epoch, validation_loss: 1.0 }));
-            is_over(&state)
-        };
-        assert!(!ends(0, None, Some(2)) && !ends(9, Some(8), Some(2)));
-        assert!(ends(10, Some(9), Some(2)) && ends(10, Some(9), None));
-        // Two epochs in which nothing became better.
-        assert!(!ends(5, Some(3), Some(2)));
-        assert!(ends(6, Some(3), Some(2)) && !ends(6, Some(3), None));
-    }
-
-    #[test]
-    fn an_interrupted_training_ends_with_the_weights_of_one_that_was_not() {
-        // burn draws a dropout from a state of the whole process, which other tests draw
-        // from too: tests/training.rs has a process for it.
-        for (convolutions, dropout, kind) in [
-            (Convolutions::Filtering, 0.3, Kind::Paper),
-            (Convolutions::Tiles(MatrixUnit::new().unwrap_or(MatrixUnit::Plain)), 0.3, Kind::Paper),
-            (Convolutions::Burn, 0.0, Kind::Paper),
-            (Convolutions::Filtering, 0.3, Kind::Beyond),
-            (Convolutions::Burn, 0.0, Kind::Beyond),
-        ] {
-            with_job(dropout, kind, convolutions, |job, card, _| {
-                let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
-                let l2 = if kind == Kind::Beyond { 0.0 } else { 1e-4 };
-                let recipe = Recipe { l2, beyond, ..recipe(3) };
-                let start = || Checkpoint {
-                    state: State::new(recipe.clone(), 9, "test".into()),
-                    now: glorot_uniform(card.clone(), 9).unwrap(),
-                    average: None,
-                    best: None,
-                    optimiser: Vec::new(),
-                };
-                let whole = job.fit(start(), &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
-                assert_eq!(whole.state.history.len(), 3);
-
-                // Stopped at every look, and gone on from what lies on the disk.
-                let folder = tempfile::tempdir().unwrap();
-                let path = folder.path().join("checkpoint.safetensors");
-                let mut parts = start();
-                let mut stops = 0;
-                while !is_over(&parts.state) {
-                    job.fit(parts, &mut |checkpoint| checkpoint.save(&path), &mut |_| Control::Stop).unwrap();
-                    parts = Checkpoint::load(&path).unwrap();
-                    stops += 1;
-                }
-                assert!(stops > 6, "{stops}");
-                assert_eq!(parts.now, whole.now);
-                assert_eq!(parts.average, whole.average);
-                assert_eq!(parts.average.is_some(), kind == Kind::Beyond);
-                assert_eq!(parts.best, whole.best);
-                for (part, whole) in parts.state.history.iter().zip(&whole.state.history) {
-                    let timeless = |epoch: &Epoch| Epoch { seconds: 0.0, ..*epoch };
-                    assert_eq!(timeless(part), timeless(whole));
-                }
-            });
-        }
-    }
-
-    #[test]
-    fn a_network_learns_what_can_be_learned() {
-        with_job(0.1, Kind::Paper, Convolutions::Filtering, |job, card, clips| {
-            let start = Checkpoint {
-                state: State::new(recipe(8), 1, "test".into()),
-                now: glorot_uniform(card, 1).unwrap(),
-                average: None,
-                best: None,
-                optimiser: Vec::new(),
-            };
-            let end = job.fit(start, &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
-            let last = end.state.history.last().unwrap();
-            assert!(last.validation_accuracy > 0.9, "{last:?}");
-            let said = job.predict(end.best.as_ref().unwrap(), Part::Test, &mut |_| {}).unwrap();
-            let test = job.split.part(Part::Test);
-            assert_eq!((said.logits.len(), said.embedding.len()), (2 * test.len(), 8 * test.len()));
-            let right = said
-                .logits
-                .chunks(2)
-                .zip(test)
-                .filter(|(logits, clip)| usize::from(logits[1] > logits[0]) == clips[**clip].genre);
-            assert!(right.count() * 10 > 9 * test.len());
-        });
-    }
-}
+mod tests;
