@@ -1,4 +1,4 @@
-//! A song of this visit, and its card on the list.
+//! A song, and its card on the list.
 //!
 //! In: what the engine tells of it. Out: title, picture of the whole song, a
 //! coloured band of genres under it, a playhead over both, the verdict.

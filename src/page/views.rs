@@ -3,7 +3,8 @@
 //! In: the fragment of the page's address, `#inside?clip=3&stage=mel`: a view
 //! and its parameters, so that any view opens in a given state from a link. Out:
 //! signals that follow it, through the browser's back button too; and what to
-//! put up for each view. A new view is a line in [`VIEWS`] and one in [`later`].
+//! put up for each view. A new view is a [`View`], for which the compiler then asks,
+//! with its line in [`VIEWS`] and one in [`later`].
 
 use gloo::events::{EventListener, EventListenerOptions};
 use js_sys::{decode_uri_component, encode_uri_component};

@@ -1,6 +1,6 @@
 //! One song, large: what was said of every clip of it, and of which sound.
 //!
-//! In: a song of this visit. Out: its spectrogram and under it the probabilities
+//! In: a song of this visit or an earlier one. Out: its spectrogram and under it the probabilities
 //! of all genres, clip by clip, at any zoom; a playhead over both; the clip
 //! under the playhead in words; why the network said so; a table of all clips.
 
