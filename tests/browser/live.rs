@@ -53,6 +53,15 @@ fn what_was_heard_stands_in_a_list_until_it_is_forgotten() {
     browser.assert_content();
 }
 
+/// Listens to the microphone until something was heard, and waits for the song.
+fn record(browser: &Browser) {
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_until(AT_REST, LIMIT);
+}
+
 /// Of what the microphone heard there is no other copy.
 #[test]
 fn a_recording_that_is_not_kept_is_not_lost_without_a_word() {
@@ -64,10 +73,7 @@ fn a_recording_that_is_not_kept_is_not_lost_without_a_word() {
     browser.wait_until(ENGINE_RUNS, LIMIT);
     let asks = "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))";
     assert_eq!(browser.eval(asks), false);
-    browser.click("[data-testid=listen]");
-    browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
-    browser.click("[data-testid=listen]");
-    browser.wait_until(AT_REST, LIMIT);
+    record(&browser);
     browser.wait_for_text("[data-testid=notes]", "the songs are gone when the page is closed", LIMIT);
     assert_eq!(browser.eval(asks), true);
     // Nor is it removed by one press.
@@ -102,11 +108,7 @@ fn a_recording_of_an_earlier_visit_is_asked_about_before_it_goes() {
     let server = Server::start(&build::folder(), "/");
     let sound = excerpt("earlier-visit", "20");
     let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
-    browser.wait_until(ENGINE_RUNS, LIMIT);
-    browser.click("[data-testid=listen]");
-    browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
-    browser.click("[data-testid=listen]");
-    browser.wait_until(AT_REST, LIMIT);
+    record(&browser);
     let kept = format!("{}.then((sounds) => sounds.length === 1)", stored("sounds"));
     browser.wait_until(&kept, LIMIT);
     browser.reload();
@@ -154,20 +156,15 @@ fn a_microphone_without_an_engine_is_given_back() {
     let server = Server::start(&build::folder(), "/");
     let browser =
         Browser::launch(&Options { microphone: Some(excerpt("no-engine", "20")), ..Options::default() });
-    browser.devtools("Network.enable", serde_json::json!({}));
-    browser.devtools("Network.setBypassServiceWorker", serde_json::json!({ "bypass": true }));
-    let block = |urls: &[&str]| {
-        browser.devtools("Network.setBlockedURLs", serde_json::json!({ "urls": urls }));
-    };
     browser.before_every_page(KEEP_TRACKS);
-    block(&["*engine_bg*.wasm"]);
+    browser.block(&["*engine_bg*.wasm"]);
     browser.open(&server.url());
     browser.wait_for("[data-testid=listen]", LIMIT);
     browser.click("[data-testid=listen]");
     browser.wait_for_text("[data-testid=microphone-problem]", "could not be loaded", LIMIT);
     // It was not even asked for.
     assert_eq!(browser.eval(TRACKS), serde_json::json!([]));
-    block(&[]);
+    browser.block(&[]);
     // Asked again, it comes.
     browser.click("[data-testid=listen]");
     browser.wait_for("[data-testid=live]", LIMIT);

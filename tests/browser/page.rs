@@ -253,6 +253,14 @@ impl Browser {
         self.session.post("actions", &json!({ "actions": actions }));
     }
 
+    /// From now on nothing comes from these addresses, nor out of what the service worker
+    /// keeps.
+    pub(crate) fn block(&self, addresses: &[&str]) {
+        self.devtools("Network.enable", json!({}));
+        self.devtools("Network.setBypassServiceWorker", json!({ "bypass": true }));
+        self.devtools("Network.setBlockedURLs", json!({ "urls": addresses }));
+    }
+
     /// Drags files and folders from the desktop onto an element.
     pub(crate) fn drop_files(&self, selector: &str, paths: &[&Path]) {
         let (x, y) = self.middle(selector);

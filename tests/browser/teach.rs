@@ -83,24 +83,19 @@ fn a_link_names_the_classes_of_an_open_lesson() {
 fn an_engine_that_does_not_come_is_told_where_it_is_waited_for() {
     let server = Server::start(&build::folder(), "/");
     let browser = Browser::launch(&Options::default());
-    browser.devtools("Network.enable", serde_json::json!({}));
-    browser.devtools("Network.setBypassServiceWorker", serde_json::json!({ "bypass": true }));
-    let block = |urls: &[&str]| {
-        browser.devtools("Network.setBlockedURLs", serde_json::json!({ "urls": urls }));
-    };
-    block(&["*engine_bg*.wasm", "*row8*"]);
+    browser.block(&["*engine_bg*.wasm", "*row8*"]);
     browser.open(&format!("{}#teach", server.url()));
     browser.wait_for_text("[data-testid=teach]", "The engine could not be loaded", LIMIT);
     browser.go("#inside?stage=wave");
     browser.wait_for_text("[data-testid=inside-panel]", "The engine could not be loaded", LIMIT);
-    block(&["*row8*"]);
+    browser.block(&["*row8*"]);
     browser.click("[data-testid=inside-panel] [data-testid=reload]");
     browser.wait_for("[data-testid=inside][data-state=shown]", LIMIT);
     // Nor is the page's own network shown in the place of the paper's.
     browser.go("#inside?stage=wave&model=paper");
     browser.wait_for_text("[data-testid=inside-panel]", "paper", LIMIT);
     browser.wait_for("[data-testid=inside-panel] [data-testid=reload]", LIMIT);
-    block(&[]);
+    browser.block(&[]);
     browser.click("[data-testid=inside-panel] [data-testid=reload]");
     browser.wait_for("[data-testid=inside][data-state=shown]", LIMIT);
     browser.wait_for_text("[data-testid=inside-shape]", PAPERS_NAME, LIMIT);

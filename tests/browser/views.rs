@@ -140,12 +140,7 @@ fn the_lesson_follows_the_language() {
 fn a_view_whose_code_does_not_come_can_be_asked_for_again() {
     let server = Server::start(&build::folder(), "/");
     let browser = Browser::launch(&Options::default());
-    browser.devtools("Network.enable", serde_json::json!({}));
-    browser.devtools("Network.setBypassServiceWorker", serde_json::json!({ "bypass": true }));
-    let block = |urls: &[&str]| {
-        browser.devtools("Network.setBlockedURLs", serde_json::json!({ "urls": urls }));
-    };
-    block(&["*views-*.wasm"]);
+    browser.block(&["*views-*.wasm"]);
     browser.open(&server.url());
     browser.wait_for("[data-testid=drop-zone]", LIMIT);
     browser.go("#experiments");
@@ -155,7 +150,7 @@ fn a_view_whose_code_does_not_come_can_be_asked_for_again() {
     browser.wait_until(LISTENING, LIMIT);
     browser.go("#experiments");
     browser.wait_for("[data-testid=view-again]", LIMIT);
-    block(&[]);
+    browser.block(&[]);
     browser.click("[data-testid=view-again]");
     browser.wait_for("[data-testid=experiments] h1", LIMIT);
     // The keyboard is at the heading, as if it had come at once.
