@@ -62,6 +62,16 @@ fn record(browser: &Browser) {
     browser.wait_until(AT_REST, LIMIT);
 }
 
+/// Puts the library's first song on the list again, and waits until it was heard.
+fn hear_again_from_the_library(browser: &Browser) {
+    browser.go("#library");
+    browser.wait_for("[data-testid=row] [data-testid=select]", LIMIT);
+    browser.click("[data-testid=row] [data-testid=select]");
+    browser.click("[data-testid=selection-again]");
+    browser.go("#listen");
+    browser.wait_for("[data-testid=song][data-state=done]", LIMIT);
+}
+
 /// Of what the microphone heard there is no other copy.
 #[test]
 fn a_recording_that_is_not_kept_is_not_lost_without_a_word() {
@@ -90,12 +100,7 @@ fn a_recording_that_is_not_kept_is_not_lost_without_a_word() {
     browser.click("[data-testid=clear]");
     browser.wait_until("document.querySelector('[data-testid=song]') === null", LIMIT);
     assert_eq!(browser.eval(asks), true);
-    browser.go("#library");
-    browser.wait_for("[data-testid=row] [data-testid=select]", LIMIT);
-    browser.click("[data-testid=row] [data-testid=select]");
-    browser.click("[data-testid=selection-again]");
-    browser.go("#listen");
-    browser.wait_for("[data-testid=song][data-state=done]", LIMIT);
+    hear_again_from_the_library(&browser);
     browser.eval("void (window.confirm = () => true)");
     browser.click("[data-testid=remove]");
     browser.wait_until("document.querySelector('[data-testid=song]') === null", LIMIT);
@@ -112,12 +117,7 @@ fn a_recording_of_an_earlier_visit_is_asked_about_before_it_goes() {
     let kept = format!("{}.then((sounds) => sounds.length === 1)", stored("sounds"));
     browser.wait_until(&kept, LIMIT);
     browser.reload();
-    browser.go("#library");
-    browser.wait_for("[data-testid=row] [data-testid=select]", LIMIT);
-    browser.click("[data-testid=row] [data-testid=select]");
-    browser.click("[data-testid=selection-again]");
-    browser.go("#listen");
-    browser.wait_for("[data-testid=song][data-state=done]", LIMIT);
+    hear_again_from_the_library(&browser);
     browser
         .eval("void (window.asked = '', window.confirm = (question) => { asked = question; return false; })");
     browser.click("[data-testid=remove]");

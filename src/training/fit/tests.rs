@@ -149,6 +149,28 @@ fn drawn(job: &Job<'_>, batch: &[usize], draw: u64) -> Option<Drawn> {
     job.eyes(&[], false).unwrap().draw(batch, draw)
 }
 
+/// A network before its first step, and the clips of that step.
+fn begun<'a>(job: &Job<'a>, card: &ModelCard) -> (Cnn, &'a [usize]) {
+    let weights = glorot_uniform(card.clone(), 5).unwrap();
+    let device = job.device.clone().autodiff();
+    let network = card.network.init(&device).unwrap().load(&weights, &device).unwrap();
+    (number(network), &job.split.part(Part::Train)[..11])
+}
+
+/// What is tried of a recipe on such a network.
+fn recipe_of(kind: Kind, l2: f64) -> Recipe {
+    let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
+    Recipe { l2, beyond, ..recipe(1) }
+}
+
+/// Whether a gradient is there, and another differs by less than that share of it.
+fn assert_near(exact: &[f32], other: &[f32], share: f32) {
+    let length = |of: &mut dyn Iterator<Item = f32>| of.map(|x| x * x).sum::<f32>().sqrt();
+    let whole = length(&mut exact.iter().copied());
+    let difference = length(&mut exact.iter().zip(other).map(|(a, b)| a - b));
+    assert!(whole > 0.0 && difference < share * whole, "{difference} of {whole}");
+}
+
 #[test]
 fn our_own_convolutions_have_the_gradients_of_burns() {
     let kinds = [Kind::Paper, Kind::Large, Kind::Beyond];
@@ -160,13 +182,9 @@ fn our_own_convolutions_have_the_gradients_of_burns() {
         kinds.into_iter().flat_map(|kind| ways.iter().map(move |way| (kind, way)))
     {
         with_job(0.0, kind, convolutions, |job, card, _| {
-            let weights = glorot_uniform(card.clone(), 5).unwrap();
-            let device = job.device.clone().autodiff();
-            let network = number(card.network.init(&device).unwrap().load(&weights, &device).unwrap());
-            let batch = &job.split.part(Part::Train)[..11];
-            let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
+            let (network, batch) = begun(job, &card);
             for l2 in [0.0, 0.01] {
-                let recipe = Recipe { l2, beyond, ..recipe(1) };
+                let recipe = recipe_of(kind, l2);
                 let mut stack = job.stack(&card.network).unwrap();
                 let shown = job.show(batch, drawn(job, batch, 0), &recipe, &mut []).unwrap();
                 let mut own =
@@ -183,11 +201,7 @@ fn our_own_convolutions_have_the_gradients_of_burns() {
                     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
                         let own = read(self.0.remove::<D>(param.id).unwrap()).unwrap();
                         let burns = read(self.1.remove::<D>(param.id).unwrap()).unwrap();
-                        let length =
-                            |of: &mut dyn Iterator<Item = f32>| of.map(|x| x * x).sum::<f32>().sqrt();
-                        let whole = length(&mut burns.iter().copied());
-                        let difference = length(&mut own.iter().zip(&burns).map(|(a, b)| a - b));
-                        assert!(whole > 0.0 && difference < self.3 * whole, "{difference} of {whole}");
+                        assert_near(&burns, &own, self.3);
                         self.2 += 1;
                     }
                 }
@@ -206,12 +220,8 @@ fn convolutions_in_bfloat16_have_about_the_same_gradients() {
     for kind in [Kind::Paper, Kind::Large, Kind::Beyond] {
         let step = |convolutions| {
             with_job(0.0, kind, convolutions, |job, card, _| {
-                let weights = glorot_uniform(card.clone(), 5).unwrap();
-                let device = job.device.clone().autodiff();
-                let network = number(card.network.init(&device).unwrap().load(&weights, &device).unwrap());
-                let batch = &job.split.part(Part::Train)[..11];
-                let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
-                let recipe = Recipe { l2: 0.01, beyond, ..recipe(1) };
+                let (network, batch) = begun(job, &card);
+                let recipe = recipe_of(kind, 0.01);
                 let shown = job.show(batch, drawn(job, batch, 0), &recipe, &mut []).unwrap();
                 let mut step = job.step(&network, &mut None, shown, 0, &recipe).unwrap();
                 let mut gradients = Vec::new();
@@ -230,10 +240,7 @@ fn convolutions_in_bfloat16_have_about_the_same_gradients() {
         assert!(of_f32 != of_bfloat16, "nothing was rounded");
         assert!((of_f32.0 - of_bfloat16.0).abs() < 1e-2, "{} and {}", of_f32.0, of_bfloat16.0);
         for (exact, rounded) in of_f32.1.iter().zip(&of_bfloat16.1) {
-            let length = |of: &mut dyn Iterator<Item = f32>| of.map(|x| x * x).sum::<f32>().sqrt();
-            let whole = length(&mut exact.iter().copied());
-            let difference = length(&mut exact.iter().zip(rounded).map(|(a, b)| a - b));
-            assert!(whole > 0.0 && difference < 0.15 * whole, "{difference} of {whole}");
+            assert_near(exact, rounded, 0.15);
         }
     }
 }
