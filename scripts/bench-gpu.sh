@@ -15,6 +15,7 @@
 set -euo pipefail
 archive=$(realpath -s "${1:?usage: scripts/bench-gpu.sh ARCHIVE [DEVICE [FOLDER]]}")
 cd "$(dirname "$0")/.."
+source scripts/sounds.sh
 device=${2:-cuda}
 python=python3
 if ! python3 -c 'import torch, numpy' 2>/dev/null; then
@@ -27,13 +28,9 @@ if ! python3 -c 'import torch, numpy' 2>/dev/null; then
     fi
 fi
 
-needledrop=${NEEDLEDROP:-}
-if [ -z "$needledrop" ]; then
-    features=()
-    case $device in cuda | wgpu) features=(--features "$device") ;; esac
-    cargo build --locked --release --bin needledrop "${features[@]}"
-    needledrop=${CARGO_TARGET_DIR:-target}/release/needledrop
-fi
+features=()
+case $device in cuda | wgpu) features=(--features "$device") ;; esac
+needledrop=$(needledrop_program "${features[@]}")
 run=$(mktemp -d)
 trap 'rm -rf "$run"' EXIT
 

@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
 folder=${1:-../shared/data/audio}
 seconds_wanted=30000
 [ -d "$folder" ] || { echo "$folder is not here; name a folder of genres" >&2; exit 1; }
+[ -x /usr/bin/time ] || { echo "/usr/bin/time is not here, which knows peak memory; install the package time" >&2; exit 1; }
 
 source scripts/sounds.sh
 needledrop=$(needledrop_program)
@@ -22,17 +23,20 @@ trap 'rm -rf "$corpus"' EXIT
 echo "Decoding $folder ..." >&2
 # What 30 s take as 16-bit WAV.
 bytes_wanted=$((seconds_wanted * 22050 * 2))
+recordings=0
 while IFS= read -r -d '' file; do
     genre=$(basename "$(dirname "$file")")
     mkdir -p "$corpus/0/$genre"
-    wav=$corpus/0/$genre/$(basename "${file%.*}").wav
+    # Two may have one name.
+    recordings=$((recordings + 1))
+    wav=$corpus/0/$genre/$recordings-$(basename "${file%.*}").wav
     # jazz.00054 of GTZAN is damaged in every copy.
     if ! ffmpeg -nostdin -v error -i "$file" -ac 1 -ar 22050 -t 30 -c:a pcm_s16le "$wav"; then
         echo "$file is left out: ffmpeg cannot read it" >&2
         rm -f "$wav"
     fi
-done < <(find "$folder" -type f \( -name '*.flac' -o -name '*.wav' -o -name '*.au' -o -name '*.mp3' \) -print0)
-bytes=$(find "$corpus/0" -name '*.wav' -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }')
+done < <(find "$folder" -type f -regextype posix-extended -iregex ".*[.]($SOUNDS)" -print0)
+bytes=$(find "$corpus/0" -name '*.wav' -printf '%s\n' | awk '{ sum += $1 } END { printf "%.0f\n", sum }')
 [ "$bytes" -gt 0 ] || { echo "there is no sound in $folder" >&2; exit 1; }
 for copy in $(seq 1 $(((bytes_wanted + bytes - 1) / bytes - 1))); do
     cp -r "$corpus/0" "$corpus/$copy"

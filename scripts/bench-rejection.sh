@@ -8,7 +8,7 @@
 # MUSIC is a folder of songs (default: ../shared/data/audio). OUT gets the numbers as JSON.
 # Each MODEL has been calibrated (default: the page's). A share of clips has a 95 % interval
 # by a bootstrap over recordings (files whose names differ only after their last hyphen are
-# one, as `needledrop calibrate` has it); of several models, ten at most, the seeds of one recipe, the mean has
+# one, as `needledrop calibrate` has it), Wilson's where all are refused whole or none at all; of several models, ten at most, the seeds of one recipe, the mean has
 # Student's interval over them as well (`Estimate::mean` in src/report/result.rs).
 set -euo pipefail
 sounds=$(realpath -m "${1:-$(dirname "$0")/../.cache/not-music}")
@@ -61,9 +61,21 @@ def recording(file):
     return path.with_name(stem or rest)
 
 
+def wilson(right, of):
+    """Wilson's 95 % interval, as `wilson` in src/training/evaluate.rs."""
+    share, z = right / of, 1.959964
+    middle, half = share + z * z / (2 * of), z * math.sqrt((share * (1 - share) + z * z / (4 * of)) / of)
+    low, high = ((middle + side) / (1 + z * z / of) for side in (-half, half))
+    return max(0.0, min(low, share)), min(1.0, max(high, share))
+
+
 def interval(recordings):
     """Of the share of clips that are refused, with recordings drawn anew: `recordings` has of
     each its clips and how many of them are refused."""
+    whole = [refused == clips for clips, refused in recordings]
+    # A bootstrap knows no error where there is nothing but one answer.
+    if all(whole) or not any(refused for _, refused in recordings):
+        return wilson(sum(whole), len(whole))
     draw = random.Random(0)
     shares = []
     for _ in range(RESAMPLINGS):

@@ -32,10 +32,16 @@ room_response "$work/room.wav" 0.4 1
 quiet_ffmpeg -f lavfi -i "anoisesrc=c=pink:d=10:r=22050:a=0.5:seed=2" "$work/noise.wav"
 ways=(mp3 ogg telephone microphone room band noise codec)
 mkdir "${ways[@]/#/$work/}"
+declare -A seen
 band='highpass=f=150,lowpass=f=7000'
 codec=(-ar 16000 -c:a aac -b:a 32k)
 while IFS= read -r -d '' song; do
   name=$(basename "${song%.*}")
+  if [ -n "${seen[$name]:-}" ]; then
+    echo "$song is called as ${seen[$name]} is, and would be taken for it; rename one" >&2
+    exit 1
+  fi
+  seen[$name]=$song
   if ! quiet_ffmpeg -i "$song" -ar 44100 -c:a libmp3lame -b:a 128k "$work/mp3/$name.mp3"; then
     echo "$song is left out: ffmpeg cannot read it" >&2
     continue

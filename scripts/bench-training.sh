@@ -10,11 +10,13 @@
 # ARCHIVE is a log-mel archive of 56 steps an epoch at least; the smallest teacher's clips
 # have 34 frames (`needledrop prepare --no-center --hop-length 1920`), and it is left out where the archive's have
 # others. FOLDER takes the Python
-# environment with Keras; it is made where absent (default: .cache/keras).
+# environment with Keras; it is made where absent (default: .cache/keras). NEEDLEDROP names a
+# release build with the feature `ndarray` that is there already.
 set -euo pipefail
 shopt -s inherit_errexit
 archive=$(realpath -s "${1:?usage: scripts/bench-training.sh ARCHIVE [FOLDER]}")
 cd "$(dirname "$0")/.."
+source scripts/sounds.sh
 python_home=${2:-.cache/keras}
 
 if [ ! -x "$python_home/bin/python" ] || ! "$python_home/bin/python" -c 'import keras' 2>/dev/null; then
@@ -23,8 +25,7 @@ if [ ! -x "$python_home/bin/python" ] || ! "$python_home/bin/python" -c 'import 
     "$python_home/bin/pip" install --quiet keras tensorflow-cpu
 fi
 
-cargo build --locked --release --bin needledrop --features ndarray
-needledrop=${CARGO_TARGET_DIR:-target}/release/needledrop
+needledrop=$(needledrop_program --features ndarray)
 run=$(mktemp -d)
 trap 'rm -rf "$run"' EXIT
 

@@ -1,16 +1,16 @@
 """How far off verdicts would be by chance alone, and what the biases are worth.
 
-    python3 scripts/calibration-by-chance.py runs/filtered-*/ears-phone runs/refit/ears-phone
+    python3 scripts/calibration-by-chance.py [-o OUT] runs/filtered-*/ears-phone runs/refit/ears-phone
 
 Each run has been calibrated and evaluated: best.safetensors, embeddings.safetensors (of
 the test clips) and result.json are read. Refusals are left aside. Of each run: tracks
 that are right without the biases and with them; how sure the verdicts are in the mean;
 their debiased calibration error; and what the same error would be if each verdict were
 right just as often as it says: in the mean and in the twentieth part that is worst, of
-2,000 draws, for all tracks and for 197 of them.
+2,000 draws, for all tracks and, where there are as many, for 197 of them. OUT gets the numbers as JSON.
 """
 
-import array, json, math, random, struct, sys
+import argparse, array, datetime, json, math, random, struct
 
 BINS, DRAWS, VALIDATION = 15, 2000, 197
 
@@ -68,8 +68,9 @@ def verdicts(run, biased):
 def debiased_error(said):
     """As `debiased_calibration_error` in src/training/evaluate.rs."""
     said, error = sorted(said, key=lambda one: one[0]), 0
-    for bin in range(BINS):
-        part = said[bin * len(said) // BINS : (bin + 1) * len(said) // BINS]
+    bins = min(BINS, len(said))
+    for bin in range(bins):
+        part = said[bin * len(said) // bins : (bin + 1) * len(said) // bins]
         right = sum(one[1] for one in part) / len(part)
         gap = right - sum(one[0] for one in part) / len(part)
         deviation = math.sqrt(right * (1 - right) / len(part))
@@ -83,9 +84,11 @@ def debiased_error(said):
 
 
 def by_chance(said, tracks):
-    drawn = lambda: [(sure, random.random() < sure) for sure, _ in random.sample(said, tracks)]
+    """The error of verdicts right just as often as they say: its mean, and what one in twenty exceeds."""
+    draw = random.Random(0)
+    drawn = lambda: [(sure, draw.random() < sure) for sure, _ in draw.sample(said, tracks)]
     errors = sorted(debiased_error(drawn()) for _ in range(DRAWS))
-    return f"{sum(errors) / DRAWS:.3f}, {errors[DRAWS * 19 // 20]:.3f}"
+    return {"mean": mean(errors), "one_in_twenty": errors[DRAWS * 19 // 20]}
 
 
 def mean(values):
@@ -93,11 +96,39 @@ def mean(values):
     return sum(values) / len(values)
 
 
-random.seed(0)
-for run in sys.argv[1:]:
+def judged(run):
     bare, said = verdicts(run, False), verdicts(run, True)
-    print(
-        f"{run}: right {mean(right for _, right in bare):.1%} without biases, {mean(right for _, right in said):.1%} "
-        f"with; sure {mean(sure for sure, _ in said):.1%}; error {debiased_error(said):.3f}; by chance "
-        f"{by_chance(said, len(said))}; of {VALIDATION} {by_chance(said, VALIDATION)}"
+    tracks = {"by_chance": len(said), f"by_chance_of_{VALIDATION}": VALIDATION}
+    return {
+        "run": run,
+        "weights": json.load(open(f"{run}/result.json"))["weights"],
+        "tracks": len(said),
+        "right_without_biases": mean(right for _, right in bare),
+        "right": mean(right for _, right in said),
+        "sure": mean(sure for sure, _ in said),
+        "debiased_error": debiased_error(said),
+        **{name: by_chance(said, drawn) for name, drawn in tracks.items() if drawn <= len(said)},
+    }
+
+
+asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+asked.add_argument("-o", "--output", metavar="OUT", help="where the numbers go as JSON")
+asked.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder")
+asked = asked.parse_args()
+report = {"format": "needledrop calibration by chance", "date": datetime.date.today().isoformat(), "runs": []}
+for run in asked.runs:
+    one = judged(run)
+    report["runs"].append(one)
+    chances = (
+        f"{name.replace('_', ' ')} {chance['mean']:.3f}, {chance['one_in_twenty']:.3f}"
+        for name, chance in one.items()
+        if name.startswith("by_chance")
     )
+    print(
+        f"{run}: right {one['right_without_biases']:.1%} without biases, {one['right']:.1%} with; sure {one['sure']:.1%}; "
+        f"error {one['debiased_error']:.3f}; {'; '.join(chances)}",
+        flush=True,
+    )
+if asked.output:
+    with open(asked.output, "w") as file:
+        file.write(json.dumps(report, indent=2) + "\n")

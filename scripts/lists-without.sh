@@ -18,6 +18,7 @@ out=$(realpath -m "${3:-lists}")
 for place in "$music" "$splits"; do
   [ -d "$place" ] || { echo "$place is not here; name a folder" >&2; exit 1; }
 done
+[ "$out" != "$splits" ] || { echo "$out has the whole lists, which would be lost; name another folder for OUT" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
 names=$work/names

@@ -18,11 +18,18 @@ source scripts/sounds.sh
 case $folder in /*) ;; *) folder=$OLDPWD/$folder ;; esac
 
 readonly RATE=22050
+readonly KINDS='speech|noise|tones|clicks|silence'
+for group in calibration test; do
+  # What is there is replaced, if it is such sounds and nothing else.
+  if [ -e "$folder/$group" ] && find "$folder/$group" -mindepth 1 -maxdepth 1 -printf '%f\n' | grep -qvxE "$KINDS"; then
+    echo "$folder/$group has other things in it than sounds that are not music; name another folder" >&2
+    exit 1
+  fi
+done
 mkdir -p "$folder"
-readonly made_in=$folder/unfinished
+made_in=$(mktemp -d "$folder/unfinished-XXXXXX")
 work=$(mktemp -d)
 trap 'rm -rf "$work" "$made_in"' EXIT
-rm -rf "$made_in"
 made=0
 
 # keep IN GROUP KIND NAME: files a sound, every third as MP3.

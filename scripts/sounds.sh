@@ -1,4 +1,9 @@
-# What the scripts that make sounds have in common; to be sourced.
+# What the scripts that make sounds and measure have in common; to be sourced in the checkout,
+# into which a script has gone from where it was called.
+
+# A number is written with a point, and files are in one order, whatever the caller's language.
+export LC_ALL=C.UTF-8
+case ${NEEDLEDROP:-/} in /*) ;; *) NEEDLEDROP=$OLDPWD/$NEEDLEDROP ;; esac
 
 # Gentle with the machine, and silent but for what goes wrong.
 quiet_ffmpeg() {
@@ -46,7 +51,7 @@ needledrop_program() {
     cargo build --locked --release --bin needledrop "$@" >&2 || return
     NEEDLEDROP=${CARGO_TARGET_DIR:-target}/release/needledrop
   fi
-  realpath "$NEEDLEDROP"
+  realpath -e "$NEEDLEDROP"
 }
 
 # Endings of what is taken for sound, as in src/dataset/folders.rs.

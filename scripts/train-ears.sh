@@ -51,8 +51,9 @@ train() {
     "${options[@]}" "${@:2}" "${resume[@]}" -o "$run"
 }
 
-teachers=(small-decay centred centred-late-pools-decay)
-for teacher in "${teachers[@]}"; do
+teachers=()
+for teacher in small-decay centred centred-late-pools-decay; do
   train "$teacher"
+  teachers+=("$runs/$teacher")
 done
-train ears-phone --teachers "${teachers[@]/#/$runs/}"
+train ears-phone --teachers "${teachers[@]}"
