@@ -270,6 +270,8 @@ fn prepare_says_beforehand_what_cannot_be() {
     refuse(&["music", "-o", "a", "--hop-length", "0"], "hop_length");
     refuse(&["music", "-o", "a", "--fmax", "20000"], "fmax");
     refuse(&["music", "-o", "a", "--seconds", "0.5"], "--seconds");
+    refuse(&["music", "-o", "a", "--no-center", "--seconds", "1201"], "at most 1200");
+    refuse(&["music", "-o", "a", "--no-center", "--pad-mode", "constant"], "--pad-mode");
     refuse(&["music", "-o", "a", "--top-db", "120"], "100 dB");
     refuse(&["music", "-o", "a", "--clip-seconds", "0"], "clip_seconds");
     refuse(&["music", "-o", "a", "--clip-seconds", "40"], "less than a clip");

@@ -10,10 +10,13 @@
     reason = "a test stops at what is not as it should be"
 )]
 
+#[path = "common/shared.rs"]
+mod shared;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -42,22 +45,10 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 // ---------------------------------------------------------------- shared data
 
-/// A file of the published data, where it is at hand.
-fn shared(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("NEEDLEDROP_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = root.join(path);
-    if !path.exists() {
-        println!("left out: {} is not here", path.display());
-        return None;
-    }
-    Some(path)
-}
-
 fn gtzan() -> Option<&'static MelArchive> {
     static ARCHIVE: OnceLock<Option<MelArchive>> = OnceLock::new();
     let archive = ARCHIVE.get_or_init(|| {
-        let bytes = fs::read(shared("data/gtzan-mel.safetensors")?).unwrap();
+        let bytes = fs::read(shared::path("data/gtzan-mel.safetensors")?).unwrap();
         Some(MelArchive::from_bytes(&bytes).unwrap())
     });
     archive.as_ref()
@@ -85,7 +76,7 @@ fn gtzan_loads_as_it_is_published() {
 /// NumPy's doubles round to the other side.
 #[test]
 fn pictures_of_gtzan_are_those_of_the_reference() {
-    let (Some(archive), Some(golden)) = (gtzan(), shared("reference/row8-golden.safetensors")) else {
+    let (Some(archive), Some(golden)) = (gtzan(), shared::path("reference/row8-golden.safetensors")) else {
         return;
     };
     let golden = fs::read(golden).unwrap();
@@ -127,7 +118,7 @@ fn pictures_of_gtzan_are_those_of_the_reference() {
 /// the sound itself: 0.8 dB apart on average over 109 tracks, says its README.
 #[test]
 fn preparing_gtzan_gives_the_published_archive() {
-    let (Some(published), Some(folder)) = (gtzan(), shared("data/audio")) else { return };
+    let (Some(published), Some(folder)) = (gtzan(), shared::path("data/audio")) else { return };
     let Prepared { archive, skipped, remarkable, seconds } =
         prepare(&find_recordings(&folder).unwrap().recordings, &published.spectrogram, Some(30.0), &|| ())
             .unwrap();
@@ -176,7 +167,7 @@ fn correlation(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
 
 #[test]
 fn gtzan_splits_as_published() {
-    let (Some(archive), Some(folder)) = (gtzan(), shared("data/splits")) else { return };
+    let (Some(archive), Some(folder)) = (gtzan(), shared::path("data/splits")) else { return };
     let clips = archive.clips(3.0);
     let lists = ["train", "valid", "test"]
         .map(|part| fs::read_to_string(folder.join(format!("{part}_filtered.txt"))).unwrap());

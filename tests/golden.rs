@@ -7,7 +7,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may stop as tests may")]
 
-use std::{collections::BTreeMap, f64::consts::TAU, path::PathBuf};
+#[path = "common/shared.rs"]
+mod shared;
+
+use std::{collections::BTreeMap, f64::consts::TAU};
 
 use needledrop::spectrogram::{
     MelSpectrogram, config::SpectrogramConfig, decibel::power_to_db, mel::MelBank, picture::Picture,
@@ -141,12 +144,6 @@ fn mel_power_and_decibels_are_librosas() {
     });
 }
 
-/// A file that must not be copied into the project, where it is at hand.
-fn shared(path: &str) -> Option<Vec<u8>> {
-    let folder = std::env::var_os("NEEDLEDROP_SHARED").map_or("../shared".into(), PathBuf::from);
-    std::fs::read(folder.join(path)).ok()
-}
-
 #[test]
 fn pictures_are_those_the_reference_network_was_fed() {
     const MELS: usize = 128;
@@ -154,12 +151,12 @@ fn pictures_are_those_the_reference_network_was_fed() {
     const FRAMES: usize = 34;
     const SIZE: usize = 128;
     let (Some(archive), Some(golden)) =
-        (shared("data/gtzan-mel.safetensors"), shared("reference/row8-golden.safetensors"))
+        (shared::path("data/gtzan-mel.safetensors"), shared::path("reference/row8-golden.safetensors"))
     else {
-        println!("no shared data here: the reference's pictures are not checked");
         return;
     };
-    let [archive, golden] = [&archive, &golden].map(|bytes| SafeTensors::deserialize(bytes).unwrap());
+    let files = [archive, golden].map(|path| std::fs::read(path).unwrap());
+    let [archive, golden] = files.each_ref().map(|bytes| SafeTensors::deserialize(bytes).unwrap());
     let (mel, pictures) = (archive.tensor("mel").unwrap(), golden.tensor("picture").unwrap());
     let [tracks, starts] = ["track", "start_frame"].map(|name| indices(&golden.tensor(name).unwrap()));
     let mut picture = Picture::new([MELS, FRAMES], [SIZE, SIZE]);

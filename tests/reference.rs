@@ -35,14 +35,9 @@ const CLIPS: usize = 60;
 const SIDE: usize = 128;
 const PIXELS: usize = SIDE * SIDE;
 
-/// A file of the reference; says so where there is none.
+/// A file of the reference; without it only the shipped weights are tested.
 fn reference(name: &str) -> Option<Vec<u8>> {
-    let path = shared::folder().join("reference").join(name);
-    let bytes = fs::read(&path).ok();
-    if bytes.is_none() {
-        println!("{} is not there: only the shipped weights are tested", path.display());
-    }
-    bytes
+    shared::path(&format!("reference/{name}")).map(|path| fs::read(path).unwrap())
 }
 
 struct Golden {

@@ -450,6 +450,7 @@ fn the_map_on_the_page_is_of_the_model_on_the_page() {
     let map = ClipMap::from_json(&json).unwrap();
     let again = format!("run `needledrop map www/{model} --archive ARCHIVE -o www/data/map.json`");
     assert!(map.is_of(weights.card()), "{again}");
+    assert_eq!(map.weights, fingerprint(&weights), "{again}");
     assert_eq!(map.points.place.len(), 1000);
 }
 
@@ -841,6 +842,52 @@ fn a_model_without_its_run_is_scored_too() {
     assert!(said.contains("trained with other clips"), "{said}");
 }
 
+/// A training, an archive or a model took longer to make than it takes to mistake a name.
+#[test]
+fn nothing_takes_the_place_of_what_is_something_else() {
+    let trained = Trained::get();
+    let copy = trained.with("notes.txt", b"a file of any other kind gives way");
+    let place = |name: &str| copy.path().join(name);
+    fs::copy(trained.archive(), place("archive.safetensors")).unwrap();
+    fs::create_dir_all(place("music/jazz")).unwrap();
+    fs::write(place("music/jazz/a.wav"), "").unwrap();
+    let (run, archive, music) = (trained.run(), trained.archive(), place("music"));
+    let export = ["export", text(&run)];
+    let calibrate = ["calibrate", text(&run), "--archive", text(&archive)];
+    let prepare = ["prepare", text(&music)];
+    let model = trained.run().join("best.safetensors");
+    let map = ["map", text(&model), "--archive", text(&archive)];
+    let convert = ["convert", text(&model), "--card", text(&model)];
+    let refusals = [
+        (&export[..], "checkpoint.safetensors", "the checkpoint of a training"),
+        (&export, "archive.safetensors", "an archive of spectrograms"),
+        (&calibrate, "checkpoint.safetensors", "the checkpoint of a training"),
+        (&convert, "archive.safetensors", "an archive of spectrograms"),
+        (&prepare, "best.safetensors", "a model"),
+        (&prepare, "checkpoint.safetensors", "the checkpoint of a training"),
+        (&map, "best.safetensors", "a model"),
+    ];
+    for (command, name, what) in refusals {
+        let there = fs::read(place(name)).unwrap();
+        let said = fails(&[command, &["-o", text(&place(name))]].concat());
+        assert!(said.contains(&format!("{name} is {what}")), "{command:?}: {said}");
+        assert!(fs::read(place(name)).unwrap() == there, "{command:?} changed {name}");
+    }
+    // A model gives way to a model, and so does what nobody knows.
+    for name in ["best.safetensors", "notes.txt"] {
+        succeeds(&[&export[..], &["-o", text(&place(name))]].concat());
+    }
+
+    // Best weights whose checkpoint was thrown away are all that is left of a training.
+    fs::remove_file(place("checkpoint.safetensors")).unwrap();
+    let train = ["train", text(&archive), "--row=1", "--split=tracks", "-o", text(copy.path())];
+    let said = fails(&train);
+    assert!(said.contains("best.safetensors is an earlier training's"), "{said}");
+
+    let said = fails(&["classify", "--model", text(&run), text(&place("music/jazz/a.wav"))]);
+    assert!(said.contains("is a folder, not a model"), "{said}");
+}
+
 #[test]
 fn what_does_not_fit_is_refused_with_the_reason() {
     let trained = Trained::get();
@@ -875,6 +922,13 @@ fn what_does_not_fit_is_refused_with_the_reason() {
     fs::write(&index, "bass.00000.wav ::: somebody ::: a song\n").unwrap();
     let said = fails(&[&evaluate[..], &["--artists", text(&index), "--parts=validation"]].concat());
     assert!(said.contains("--artists"), "{said}");
+    // Before anything is computed or made.
+    let scores = folder.path().join("scores");
+    let said = fails(&[&evaluate[..], &["--artists", "absent", "-o", text(&scores)]].concat());
+    assert!(said.contains("cannot read absent") && !scores.exists(), "{said}");
+    let calibrate = ["calibrate", text(&run), "--archive", text(&archive)];
+    let said = fails(&[&calibrate[..], &["--not-music", "absent"]].concat());
+    assert!(said.contains("cannot read absent") && !said.contains("clips,"), "{said}");
     let said = fails(&[&evaluate[..], &["--split=clips"]].concat());
     assert!(said.contains("judged by the split it was trained with"), "{said}");
 }

@@ -43,7 +43,7 @@ const MISSING: usize = 20;
 
 /// What is heard of a track where items are tracks, at most: all are padded to
 /// the longest, and its power waits for the loudest cell.
-const LONGEST_TRACK: f64 = 1200.0;
+pub const LONGEST_TRACK: f64 = 1200.0;
 
 /// Samples of a track that are transformed at once, about.
 const PIECE: usize = 1 << 20;

@@ -33,7 +33,8 @@ use crate::{
 
 /// Version of the format that this build writes and reads.
 const VERSION: u32 = 1;
-const STATE_KEY: &str = "checkpoint";
+/// The metadata's entry that a checkpoint alone has.
+pub const STATE_KEY: &str = "checkpoint";
 
 /// Why there is no checkpoint.
 #[derive(Debug, thiserror::Error)]

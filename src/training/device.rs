@@ -202,3 +202,20 @@ pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let message = panic.downcast_ref::<&str>().map(|message| (*message).to_owned());
     message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_not_built_in_says_how_to_get_it() {
+        for (name, hint) in [("metal", ""), ("cuda", "; build with `--features cuda`")] {
+            if DeviceKind::ALL.iter().any(|kind| kind.name() == name) {
+                continue;
+            }
+            let said = name.parse::<DeviceKind>().expect_err("it is not built in").to_string();
+            let known = DeviceKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+            assert_eq!(said, format!("there is no device `{name}` in this build; it has: {known}{hint}"));
+        }
+    }
+}

@@ -61,20 +61,15 @@ struct Golden {
 /// Lays the reference beside the page: its weights as a model in f32, its
 /// pictures turned so that rows are bands.
 fn lay_out(server: &Server) -> Option<(tempfile::TempDir, Golden)> {
-    let shared = shared::folder().join("reference");
-    let Ok(bytes) = fs::read(shared.join("row8-golden.safetensors")) else {
-        println!(
-            "there is no reference at {}: the browser's logits are not held against it",
-            shared.display()
-        );
-        return None;
-    };
+    let [golden, keras] =
+        ["golden", "keras"].map(|name| shared::path(&format!("reference/row8-{name}.safetensors")));
+    let (bytes, keras) = (fs::read(golden?).unwrap(), keras?);
     let folder = build::copy();
     let reference = folder.path().join("reference");
     fs::create_dir(&reference).unwrap();
     let converted = Command::new(env!("CARGO_BIN_EXE_needledrop"))
         .arg("convert")
-        .arg(shared.join("row8-keras.safetensors"))
+        .arg(keras)
         .args(["--precision", "f32", "--card"])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/row8-keras.card.json"))
         .arg("--output")

@@ -35,12 +35,6 @@ fn cut(stream: &mut ClipStream) -> Vec<Clip> {
     std::iter::from_fn(|| stream.next_clip()).collect()
 }
 
-/// Folder of data that is not part of the project, where there is one.
-fn shared_data() -> Option<PathBuf> {
-    let audio = shared::folder().join("data/audio");
-    audio.is_dir().then_some(audio)
-}
-
 #[test]
 fn a_song_ends_with_its_last_full_clip() {
     let mut stream = ClipStream::new(FORMAT, 22_050).unwrap();
@@ -193,7 +187,7 @@ fn assert_to_the_bit(song: &Path, clips: &[Clip]) {
 
 #[test]
 fn songs_of_the_data_set_are_ten_clips_to_the_bit() {
-    let Some(audio) = shared_data() else {
+    let Some(audio) = shared::path("data/audio") else {
         println!("no data set beside the project: one generated FLAC is checked instead");
         let folder = tempfile::tempdir().unwrap();
         let song = folder.path().join("song.flac");

@@ -35,12 +35,13 @@ use needledrop::{
     },
 };
 use serde::Serialize;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::{
     classify::analyse,
     convert::Stored,
     evaluate::{bar, observations, predict, split, warn_of_known_clips},
+    place::{self, Made},
     run,
     session::open,
     train::{SplitArguments, read_archive},
@@ -203,6 +204,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         (None, run::read_model(&arguments.model)?)
     };
+    place::check(&output, Made::Model)?;
     let beside = place_of_report(&output)?;
     // What an earlier calibration chose is chosen anew.
     let mut card = weights.card().clone().with_calibration(Calibration::default());
@@ -243,6 +245,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         );
     }
 
+    let sounds = arguments.not_music.as_deref().map(find_sounds).transpose()?;
     let device = open(arguments.device)?;
     let inputs = Inputs::new(&archive, &clips, &card, &device);
     let convolutions = arguments.device.convolutions();
@@ -259,11 +262,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if music.is_empty() {
         bail!("there is nothing to choose on: the validation part is empty, or silent");
     }
-    let (overheard, sounds) = match &arguments.not_music {
-        Some(folder) => {
-            let overheard = overhear(&weights, &archive, &clips, &split)?;
-            (overheard, hear(folder, &weights)?)
-        }
+    let (overheard, sounds) = match &sounds {
+        Some(files) => (overhear(&weights, &archive, &clips, &split)?, hear(files, &weights)?),
         None => Default::default(),
     };
 
@@ -447,30 +447,41 @@ fn overhear(
     Ok(overheard)
 }
 
-/// Hears every file of a folder, as a song is heard. The kind of a sound is the
-/// folder that it lies in; files whose names differ only after their last hyphen are
-/// one recording, `voice-dry.wav` and `voice-room.wav`, and are judged together.
-fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
+/// The files of a folder, at any depth, that sounds may be in.
+fn find_sounds(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries: Vec<_> = WalkDir::new(folder)
         .follow_links(true)
         .sort_by_file_name()
         .into_iter()
         .collect::<Result<_, _>>()
         .with_context(|| format!("cannot read {}", folder.display()))?;
-    let files: Vec<_> =
-        entries.into_iter().filter(|entry| entry.file_type().is_file() && is_sound(entry.path())).collect();
+    let files: Vec<PathBuf> = entries
+        .into_iter()
+        .filter(|entry| entry.file_type().is_file() && is_sound(entry.path()))
+        .map(DirEntry::into_path)
+        .collect();
+    if files.is_empty() {
+        bail!("there is no sound in {}", folder.display());
+    }
+    Ok(files)
+}
+
+/// Hears every file, as a song is heard. The kind of a sound is the
+/// folder that it lies in; files whose names differ only after their last hyphen are
+/// one recording, `voice-dry.wav` and `voice-room.wav`, and are judged together.
+fn hear(files: &[PathBuf], weights: &Weights) -> anyhow::Result<Sounds> {
     let mut classifier = Classifier::on_processor(weights)?;
     let mut sounds = Sounds::default();
     let progress = ProgressBar::new(files.len() as u64);
     let mut recordings = BTreeMap::new();
-    for file in &files {
-        let stem = file.path().file_stem().unwrap_or_default().to_string_lossy();
+    for file in files {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         let recording = stem.rsplit_once('-').map_or(&*stem, |(recording, _)| recording);
         let next = recordings.len();
-        let track = *recordings.entry(file.path().with_file_name(recording)).or_insert(next);
-        let kind = file.path().parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let track = *recordings.entry(file.with_file_name(recording)).or_insert(next);
+        let kind = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let before = (sounds.clips.len(), sounds.silent);
-        let heard = analyse(file.path(), &mut classifier, &mut |_, _, clip| {
+        let heard = analyse(file, &mut classifier, &mut |_, _, clip| {
             if clip.probabilities.is_empty() {
                 sounds.silent += 1;
                 return;
@@ -480,7 +491,7 @@ fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
             sounds.kinds.push(kind.to_string());
         });
         if let Err(error) = heard {
-            progress.suspend(|| eprintln!("Left out: {}: {error:#}", file.path().display()));
+            progress.suspend(|| eprintln!("Left out: {}: {error:#}", file.display()));
             // With what was heard of it until then.
             sounds.clips.truncate(before.0);
             sounds.kinds.truncate(before.0);
@@ -490,7 +501,7 @@ fn hear(folder: &Path, weights: &Weights) -> anyhow::Result<Sounds> {
     }
     progress.finish_and_clear();
     if sounds.clips.is_empty() {
-        bail!("there is no sound in {}", folder.display());
+        bail!("of what is no music nothing could be heard but silence");
     }
     if recordings.len() < 2 {
         eprintln!(

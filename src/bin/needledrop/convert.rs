@@ -9,7 +9,10 @@ use needledrop::network::{
     weights::{Precision, Weights},
 };
 
-use crate::run;
+use crate::{
+    place::{self, Made},
+    run,
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -43,6 +46,7 @@ impl From<Stored> for Precision {
 }
 
 pub(crate) fn run(Arguments { keras, card, output, precision }: &Arguments) -> anyhow::Result<ExitCode> {
+    place::check(output, Made::Model)?;
     let json = fs::read_to_string(card).with_context(|| format!("cannot read {}", card.display()))?;
     let card = ModelCard::from_json(&json).with_context(|| card.display().to_string())?;
     let bytes = fs::read(keras).with_context(|| format!("cannot read {}", keras.display()))?;

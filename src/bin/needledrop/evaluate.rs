@@ -119,6 +119,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (split, choice) =
         split(&arguments.split, &arguments.archive, state.as_ref(), card, &archive, &clips)?;
     warn_of_known_clips(state.is_some(), card, &choice, Part::Test);
+    let asked = asked(&arguments.parts, split.refitted)?;
+    if arguments.artists.is_some() && !asked.contains(&Part::Test) {
+        bail!("--artists scores some of the test part by themselves, and --parts leaves it out");
+    }
+    let artists = arguments.artists.as_deref().map(read_artists).transpose()?;
 
     let fingerprint = run::fingerprint(&weights)?;
     let device = open(arguments.device)?;
@@ -129,11 +134,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let penalty = state.as_ref().map_or(Ok(0.0), |state| run::penalty(&weights, &state.recipe))?;
     let judge = Judge { card, rejector, archive: &archive, split: &split, clips: &clips, penalty };
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
-    let artists = arguments.artists.as_deref().map(read_artists).transpose()?;
-    let asked = asked(&arguments.parts, split.refitted)?;
-    if artists.is_some() && !asked.contains(&Part::Test) {
-        bail!("--artists scores some of the test part by themselves, and --parts leaves it out");
-    }
     let judged = Judged {
         weights: &fingerprint,
         card,

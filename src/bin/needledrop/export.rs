@@ -12,11 +12,11 @@ use needledrop::{
         weights::{Precision, Weights},
     },
     report::result::{Estimate, RunResult, Scores},
-    training::checkpoint::write_whole,
 };
 
 use crate::{
     convert::Stored,
+    place::{self, Made},
     run,
     train::{BEGUN_WITH, CENTRED, REFITTED, TAUGHT_BY},
 };
@@ -49,6 +49,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    place::check(&arguments.output, Made::Model)?;
     let weights = if arguments.run.is_file() {
         run::read_model(&arguments.run)?
     } else {
@@ -78,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if licence.is_empty() { "not said" } else { licence }
     );
     let bytes = weights.with_card(card)?.to_bytes(stored)?;
-    write_whole(&arguments.output, &bytes).with_context(|| format!("cannot write {output}"))?;
+    run::write(&arguments.output, &bytes)?;
     println!("{} bytes in {output}", bytes.len());
     Ok(ExitCode::SUCCESS)
 }

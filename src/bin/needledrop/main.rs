@@ -9,6 +9,7 @@ mod convert;
 mod evaluate;
 mod export;
 mod map;
+mod place;
 mod prepare;
 mod report;
 mod run;

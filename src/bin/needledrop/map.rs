@@ -13,7 +13,6 @@ use needledrop::{
     },
     report::map::clip_map,
     training::{
-        checkpoint::write_whole,
         device::DeviceKind,
         fit::{Job, Predictions},
         inputs::{Inputs, fits},
@@ -22,6 +21,7 @@ use needledrop::{
 
 use crate::{
     evaluate::{bar, embeddings, predict},
+    place::{self, Made},
     run,
     session::open,
     train::{SplitArguments, read_archive},
@@ -49,6 +49,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    place::check(&arguments.output, Made::Json)?;
     let weights: Weights = run::read_model(&arguments.model)?;
     let card = weights.card();
     let archive = read_archive(&arguments.archive)?;
@@ -77,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     let json = map.to_json()?;
     let output = arguments.output.display();
-    write_whole(&arguments.output, json.as_bytes()).with_context(|| format!("cannot write {output}"))?;
+    run::write(&arguments.output, json.as_bytes())?;
     println!(
         "{} of the {} test clips of {choice}, {right} of which are right; {} axes keep {:.1} % of the variance; {} bytes in \
          {output}",

@@ -14,12 +14,15 @@ use needledrop::{
     dataset::{
         archive::{MelArchive, check_settings},
         folders::{Skipped, find_recordings, is_sound},
-        prepare::{PrepareError, prepare},
+        prepare::{LONGEST_TRACK, PrepareError, prepare},
     },
     spectrogram::config::{PadMode, SpectrogramConfig},
 };
 
-use crate::classify::remark;
+use crate::{
+    classify::remark,
+    place::{self, Made},
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -59,7 +62,7 @@ pub(crate) struct Arguments {
     no_center: bool,
     /// What lies before and behind a clip whose frames are centred: its mirror
     /// image (librosa before 0.9, and the paper) or silence (librosa since).
-    #[arg(long, value_enum, default_value_t = Padding::Reflect)]
+    #[arg(long, value_enum, default_value_t = Padding::Reflect, conflicts_with = "no_center")]
     pad_mode: Padding,
     /// Decibels below a clip's loudest cell at which its spectrogram is cut off; at
     /// most 100.
@@ -145,6 +148,9 @@ impl Arguments {
                  --seconds 0 all",
                 self.clip_seconds
             ),
+            seconds if !self.settings().center && seconds > LONGEST_TRACK => bail!(
+                "--seconds {seconds} must be at most {LONGEST_TRACK} with --no-center, which keeps tracks whole"
+            ),
             seconds if seconds >= 1.0 && seconds.is_finite() => Ok(Some(seconds)),
             seconds => bail!("--seconds {seconds} must be 0 or at least 1"),
         }
@@ -164,6 +170,7 @@ fn check_output(output: &Path) -> anyhow::Result<fs::Permissions> {
     if output.metadata().is_ok_and(|there| !there.is_file()) {
         bail!("{} is no file, and would be replaced by one; give another name", output.display());
     }
+    place::check(output, Made::Archive)?;
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         bail!("the folder {} does not exist; make it first", folder.display());

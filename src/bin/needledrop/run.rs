@@ -26,6 +26,11 @@ pub(crate) fn checkpoint(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
 }
 
+/// Its weights of the epoch that was best, as the training left them.
+pub(crate) fn best(folder: &Path) -> PathBuf {
+    folder.join("best.safetensors")
+}
+
 /// The scores of a run.
 pub(crate) fn result(folder: &Path) -> PathBuf {
     folder.join("result.json")
@@ -90,6 +95,12 @@ pub(crate) fn exists(model: &Path) -> anyhow::Result<()> {
 
 /// A model in a file.
 pub(crate) fn read_model(path: &Path) -> anyhow::Result<Weights> {
+    if path.is_dir() {
+        bail!(
+            "{} is a folder, not a model: of a run's, best.safetensors in it is one, or what `needledrop export` makes of it",
+            path.display()
+        );
+    }
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Weights::from_bytes(&bytes).with_context(|| {
         let is_checkpoint = path.file_name() == checkpoint(Path::new("")).file_name();

@@ -279,6 +279,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     others.check_teachers(&card, &recipe.beyond)?;
 
     let path = run::checkpoint(&arguments.output);
+    let model = run::best(&arguments.output);
     if arguments.resume && !path.exists() {
         bail!(
             "there is no checkpoint in {} to go on from: leave out --resume, or name the folder of a training",
@@ -317,6 +318,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         if path.exists() {
             bail!("{} exists: go on from it by --resume, or train into another folder", path.display());
+        }
+        if model.exists() {
+            bail!(
+                "{} is an earlier training's, which this one would replace: train into another folder",
+                model.display()
+            );
         }
         let mut state = State::new(recipe.clone(), arguments.seed, split_name.clone());
         state.choice = Some(choice);
@@ -367,7 +374,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     if let (Some(best), Some(weights)) = (end.state.best, &end.best) {
         let weights = weights.to_bytes(Precision::F32)?;
-        let model = arguments.output.join("best.safetensors");
         write_whole(&model, &weights).with_context(|| format!("cannot write {}", model.display()))?;
         println!(
             "Weights of epoch {}, validation loss {:.3}, in {}",

@@ -9,6 +9,7 @@ use crate::{
     network::{
         card::{Input, ModelCard},
         experiment::{ConvBlock, NetworkSpec, Padding, Pooling},
+        weights::Precision,
     },
     spectrogram::config::SpectrogramConfig,
     training::{
@@ -440,6 +441,43 @@ fn a_training_ends_with_its_epochs_or_its_patience() {
     assert!(ends(6, Some(3), Some(2)) && !ends(6, Some(3), None));
 }
 
+/// A checkpoint before the first step.
+fn beginning(recipe: Recipe, card: &ModelCard) -> Checkpoint {
+    Checkpoint {
+        state: State::new(recipe, 9, "test".into()),
+        now: glorot_uniform(card.clone(), 9).unwrap(),
+        average: None,
+        best: None,
+        optimiser: Vec::new(),
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_a_training_and_leaves_what_was_saved() {
+    with_job(0.0, Kind::Paper, Convolutions::Filtering, |job, card, _| {
+        let mut start = beginning(recipe(2), &card);
+        let mut bytes = start.now.to_bytes(Precision::F32).unwrap();
+        let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+        for number in bytes[header..].as_chunks_mut::<4>().0 {
+            *number = (1e20 * f32::from_le_bytes(*number)).to_le_bytes();
+        }
+        start.now = Weights::from_bytes(&bytes).unwrap();
+        let end =
+            job.fit(start, &mut |_| panic!("such weights are not to be kept"), &mut |_| Control::Continue);
+        assert!(matches!(end, Err(TrainingError::Diverged { epoch: 1, step: 1, .. })), "{end:?}");
+        assert!(end.unwrap_err().to_string().contains("try a smaller --learning-rate"));
+    });
+}
+
+#[test]
+fn a_state_of_the_optimiser_that_is_none_is_refused() {
+    with_job(0.0, Kind::Paper, Convolutions::Filtering, |job, card, _| {
+        let start = Checkpoint { optimiser: vec![1, 2, 3], ..beginning(recipe(2), &card) };
+        let end = job.fit(start, &mut |_| Ok(()), &mut |_| Control::Continue);
+        assert!(matches!(end, Err(TrainingError::Optimiser(_))), "{end:?}");
+    });
+}
+
 #[test]
 fn an_interrupted_training_ends_with_the_weights_of_one_that_was_not() {
     // burn draws a dropout from a state of the whole process, which other tests draw
@@ -455,13 +493,7 @@ fn an_interrupted_training_ends_with_the_weights_of_one_that_was_not() {
             let beyond = if kind == Kind::Beyond { beyond() } else { Beyond::default() };
             let l2 = if kind == Kind::Beyond { 0.0 } else { 1e-4 };
             let recipe = Recipe { l2, beyond, ..recipe(3) };
-            let start = || Checkpoint {
-                state: State::new(recipe.clone(), 9, "test".into()),
-                now: glorot_uniform(card.clone(), 9).unwrap(),
-                average: None,
-                best: None,
-                optimiser: Vec::new(),
-            };
+            let start = || beginning(recipe.clone(), &card);
             let whole = job.fit(start(), &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
             assert_eq!(whole.state.history.len(), 3);
 
