@@ -1370,6 +1370,40 @@ fn a_lesson_survives_the_worker_that_learns_it() {
 }
 
 #[test]
+fn a_lesson_that_is_called_off_leaves_its_worker_to_the_songs() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.teach(&["flute", "harp"]);
+    let learns =
+        |world: &World| world.inbox.iter().any(|(_, request, _)| matches!(request, Request::Teach { .. }));
+    assert!(learns(&world));
+    world.event(Event::Unteach);
+    assert!(!learns(&world), "its worker goes on");
+    world.add([0]);
+    world.run();
+    world.assert_whole(0);
+    assert_eq!(world.learnt(), []);
+    world.event(Event::Unteach);
+    world.teach(&["flute", "harp"]);
+    world.run();
+    assert_eq!(world.learnt(), [Ok(3)]);
+}
+
+#[test]
+fn what_waits_for_a_model_that_does_not_come_holds_nobody_up() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.study(0, ModelId(7), 3);
+    world.add([1]);
+    world.run();
+    world.assert_whole(1);
+    assert!(!world.ended.contains_key(&SongId(0)));
+    world.event(Event::SetModel { model: ModelId(7), file: 7 });
+    world.run();
+    assert_eq!(world.ended.get(&SongId(0)), Some(&Ok(())));
+}
+
+#[test]
 fn stopping_the_songs_stops_neither_a_lesson_nor_a_recording() {
     let mut world = World::new(Machine::default());
     world.run();

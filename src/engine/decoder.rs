@@ -235,7 +235,7 @@ impl Stream {
             None => {
                 self.ended = true;
                 let no_sound =
-                    SongProblem::TooShort { seconds: 0.0, least: crate::sound::clips::LEAST_SECONDS };
+                    SongProblem::TooShort { seconds: 0.0, least: crate::sound::song::LEAST_SECONDS };
                 self.clips.as_mut().ok_or(no_sound)?.finish()?;
             }
         }

@@ -302,6 +302,7 @@ impl<P: Clone> Pool<P> {
             }
             Event::Study { song, model, file, clips } => self.study(song, model, file, clips),
             Event::Teach { model, lesson, features } => self.assign(model, lesson, features),
+            Event::Unteach => self.call_lesson_off(),
             Event::Reply { worker, reply, attachments } => self.reply(worker, reply, attachments),
             Event::Died { worker, detail } => self.bury(worker, EngineProblem::Failed { detail }),
             Event::Gpu { software, found } => self.gpu_found(software, found),

@@ -24,11 +24,12 @@ pub(crate) fn Bars(
     #[prop(into)]
     all: Signal<bool>,
 ) -> impl IntoView {
-    // As many bars as there are genres even before the first verdict, so that
+    // As many bars as there will be even before the first verdict, so that
     // nothing moves when it comes.
-    let places = move || {
-        let genres = genres.with(Vec::len);
-        if all.get() { genres.max(TOP) } else { TOP }
+    let places = move || match genres.with(Vec::len) {
+        0 => TOP,
+        genres if all.get() => genres,
+        genres => genres.min(TOP),
     };
     view! {
         <ol class="bars">

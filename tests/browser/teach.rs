@@ -167,6 +167,11 @@ fn two_instruments_are_learnt_in_seconds_and_used() {
     let all = format!("document.querySelectorAll('[data-testid=song]').length === {}", new.len());
     browser.wait_until(&all, LIMIT);
     browser.wait_until(AT_REST, LIMIT);
+    // There is no third genre to have a bar.
+    assert_eq!(
+        browser.eval("document.querySelectorAll('[data-testid=song] .bars li').length"),
+        2 * new.len()
+    );
     let right = results(&browser).into_iter().filter(|song| {
         let genres = song["genres"].as_array().unwrap();
         let shares: Vec<_> =
@@ -286,6 +291,8 @@ fn a_class_that_is_removed_does_not_leave_the_microphone_on() {
     );
     browser.click(&format!("{third} [data-testid=teach-record]"));
     browser.wait_for(&format!("{third} [data-testid=teach-record].on"), LIMIT);
+    // Less than a second would be too short for a song.
+    browser.wait_for_text(&format!("{third} [data-testid=teach-record]"), "0:02", LIMIT);
     browser.click(&format!("{third} [data-testid=teach-remove-class]"));
     // The others can record, and what was heard so far is a song like any other.
     browser.wait_until(

@@ -158,6 +158,8 @@ pub enum Event<P> {
         /// What they made of them, in the order of the lesson's recordings.
         features: P,
     },
+    /// The lesson shall not be learnt after all. Nothing more is told of it.
+    Unteach,
     /// A worker said something.
     Reply {
         /// The worker.

@@ -58,7 +58,16 @@ impl<P: Clone> Pool<P> {
 
     /// Takes a lesson; one that was not learnt yet is forgotten.
     pub(super) fn assign(&mut self, model: ModelId, lesson: Lesson, features: P) {
+        self.call_lesson_off();
         self.lesson = Some(Assignment { model, lesson, features, worker: None, attempts: 0 });
+    }
+
+    /// Forgets the lesson, and ends the worker that is at it, which would listen to nobody
+    /// before it is done; another is started.
+    pub(super) fn call_lesson_off(&mut self) {
+        if let Some(Assignment { worker: Some((worker, _)), .. }) = self.lesson.take() {
+            self.terminate(worker);
+        }
     }
 
     /// Gives the lesson to a worker that has nothing to do.

@@ -195,16 +195,18 @@ impl<P: Clone> Pool<P> {
             }
             Some(_) => {}
             None => {
-                let Some(&next) = self.queue.front() else { return };
                 let chosen = self.model();
+                // The first that can be opened: another may wait for a model that never comes.
+                let opened = self.queue.iter().enumerate().find_map(|(place, song)| {
+                    let model = self.songs.get(song)?.model.or(chosen)?;
+                    Some((place, *song, model, self.models.get(&model)?.format()?))
+                });
+                let Some((place, next, model, format)) = opened else { return };
                 let Some(song) = self.songs.get_mut(&next) else { return };
-                song.model = song.model.or(chosen);
-                let Some(format) = song.model.and_then(|model| self.models.get(&model)?.format()) else {
-                    return;
-                };
+                song.model = Some(model);
                 let Some(file) = song.file.clone() else { return };
                 let first_clip = song.cut;
-                self.queue.pop_front();
+                self.queue.remove(place);
                 self.reading = Some((next, Reading::Opening));
                 self.send(decoder, Request::Open { song: next, format, first_clip }, vec![file], false);
             }

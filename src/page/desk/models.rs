@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::File;
 
-use super::{Desk, Download, OWN_MODEL};
+use super::{Desk, Download, OWN_MODEL, PAPERS_MODEL};
 use crate::engine::pool::Event;
 use crate::engine::protocol::{ModelId, ModelProblem};
 use crate::library::record::HeardBy;
@@ -123,6 +123,10 @@ impl Desk {
     pub(super) fn model_refused(self, id: ModelId, problem: &ModelProblem, instead: Option<ModelId>) {
         let next = instead.unwrap_or(OWN_MODEL);
         self.with(|held| held.model_files.remove(&id));
+        if id == PAPERS_MODEL {
+            // It may be asked for again.
+            self.papers_download.set(Download::Waiting);
+        }
         let refused = self.models.try_update(|models| {
             let at = models.iter().position(|model| model.id == id)?;
             Some(models.remove(at))

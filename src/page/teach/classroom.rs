@@ -78,6 +78,11 @@ pub(crate) enum Studied {
 }
 
 impl Studied {
+    /// Whether there is, or may be, something to be learnt from it.
+    pub(crate) fn is_usable(&self) -> bool {
+        matches!(self, Self::Studying(_) | Self::Done(1..))
+    }
+
     /// Clips with sound.
     pub(crate) fn clips(&self) -> usize {
         match self {
@@ -162,8 +167,8 @@ impl Classroom {
             held: StoredValue::new_local(Held::default()),
             owner: StoredValue::new(Owner::current().unwrap_or_default()),
         };
-        classroom.add_class(String::new());
-        classroom.add_class(String::new());
+        classroom.put_up_class(String::new());
+        classroom.put_up_class(String::new());
         classroom
     }
 
@@ -193,18 +198,22 @@ impl Classroom {
         }
         self.with(|held| held.proposed = names.iter().map(|name| (*name).to_owned()).collect());
         self.classes.set(Vec::new());
-        names.iter().take(MOST_CLASSES).for_each(|name| self.add_class((*name).to_owned()));
+        names.iter().take(MOST_CLASSES).for_each(|name| self.put_up_class((*name).to_owned()));
     }
 
-    /// One more class.
-    pub(crate) fn add_class(self, name: String) {
+    /// One more class, without a name.
+    pub(crate) fn add_class(self, desk: Desk) {
+        self.put_up_class(String::new());
+        self.changed(desk);
+    }
+
+    fn put_up_class(self, name: String) {
         let id = self.with(|held| {
             held.next_class += 1;
             held.next_class
         });
         let class = Class { id: ClassId(id), name: self.signal(name), examples: self.signal(Vec::new()) };
         self.classes.update(|classes| classes.push(class));
-        self.changed();
     }
 
     /// Whether there is room for one more class.
@@ -224,15 +233,18 @@ impl Classroom {
             self.remove(desk, id, example.song);
         }
         self.classes.update(|classes| classes.retain(|class| class.id != id));
-        self.changed();
+        self.changed(desk);
     }
 
     fn class(self, id: ClassId) -> Option<Class> {
         self.classes.with_untracked(|classes| classes.iter().find(|class| class.id == id).copied())
     }
 
-    /// What was learnt is of other examples now.
-    pub(crate) fn changed(self) {
+    /// What was learnt, or is being learnt, is of other examples now.
+    pub(crate) fn changed(self, desk: Desk) {
+        if matches!(self.stage.get_untracked(), Stage::Learning(..)) {
+            desk.tell(Event::Unteach);
+        }
         if !matches!(self.stage.get_untracked(), Stage::Gathering) {
             self.with(|held| {
                 held.file = None;
@@ -294,7 +306,7 @@ impl Classroom {
         let example = Example { song, name: file.name(), fingerprint, state };
         class.examples.update(|examples| examples.push(example));
         self.model.set(Some(model));
-        self.changed();
+        self.changed(desk);
         desk.tell(Event::Study { song, model, file: file.into(), clips: CLIPS_A_FILE });
         true
     }
@@ -324,7 +336,7 @@ impl Classroom {
         if self.examples().is_empty() {
             self.model.set(None);
         }
-        self.changed();
+        self.changed(desk);
     }
 
     /// The file that comes into the place of `song` when it is removed, or the one before.

@@ -57,7 +57,7 @@ pub(crate) fn TeachView() -> impl IntoView {
                     aria-disabled=move || (!classroom.has_room()).to_string()
                     on:click=move |_| {
                         if untrack(|| classroom.has_room()) {
-                            classroom.add_class(String::new());
+                            classroom.add_class(desk);
                         }
                     }
                 >
@@ -97,10 +97,12 @@ fn ClassPanel(
     let clips = Memo::new(move |_| {
         class.examples.with(|all| all.iter().map(|example| example.state.with(Studied::clips)).sum::<usize>())
     });
-    let count = move || t!("teach.count", clips = clips.get(), files = class.examples.with(Vec::len));
+    let is_usable = |example: &&Example| example.state.with(Studied::is_usable);
+    let files = Memo::new(move |_| class.examples.with(|all| all.iter().filter(is_usable).count()));
+    let count = move || t!("teach.count", clips = clips.get(), files = files.get());
     let rename = move |event: leptos::ev::Event| {
         class.name.set(event_target_value(&event));
-        classroom.changed();
+        classroom.changed(desk);
     };
     let pick = move |event: leptos::ev::Event| {
         let input: HtmlInputElement = event_target(&event);
@@ -218,14 +220,16 @@ fn RecordButton(
     // What is listened to for no class can be stopped here: its own button is in another view.
     let is_others = move || {
         classroom.recording.get().is_none()
-            && microphone.state.with(|state| matches!(state, Listening::On(_) | Listening::Waiting(_)))
+            && microphone.state.with(|state| {
+                matches!(state, Listening::On(_) | Listening::Waiting(_) | Listening::Asking(_))
+            })
     };
     let is_on = move || is_mine() && microphone.state.with(|state| matches!(state, Listening::On(_)));
     let is_mute = move || {
         microphone.state.with(|state| match state {
             Listening::Off | Listening::Problem(_) => false,
-            Listening::Waiting(_) | Listening::On(_) => !is_mine() && !is_others(),
-            Listening::Asking(_) | Listening::Keeping(_) => true,
+            Listening::Waiting(_) | Listening::Asking(_) | Listening::On(_) => !is_mine() && !is_others(),
+            Listening::Keeping(_) => true,
         })
     };
     let press = move |_| {
@@ -237,10 +241,9 @@ fn RecordButton(
         Listening::On(_) if is_mine() => {
             t!("teach.stop_recording", time = words::clock(microphone.seconds.get()))
         }
-        Listening::Waiting(_) if is_mine() => t!("microphone.waiting"),
-        Listening::Asking(_) if is_mine() => t!("microphone.asking"),
+        Listening::Waiting(_) if is_mine() || is_others() => t!("microphone.waiting"),
+        Listening::Asking(_) if is_mine() || is_others() => t!("microphone.asking"),
         Listening::Keeping(_) if is_mine() => t!("microphone.keeping"),
-        Listening::Waiting(_) if is_others() => t!("microphone.waiting"),
         _ if is_others() => t!("microphone.stop"),
         _ => t!("teach.record"),
     };
@@ -311,7 +314,7 @@ fn TrainButton() -> impl IntoView {
                 class:gone=move || !is_learning()
                 data-testid="teach-stop"
                 on:click=move |_| {
-                    classroom.changed();
+                    classroom.changed(desk);
                     focus::hand_on(["[data-testid=teach-train]".to_owned()], focus::HEADING);
                 }
             >
