@@ -1,7 +1,7 @@
 //! Sorting behind a pointer.
 //!
 //! A sort that knows what it compares is a few kilobytes of WebAssembly each time. What the
-//! page sorts is short, and but for the keeper's songs, which stay where they are, goes through this one.
+//! page sorts is short, and goes through this one.
 
 use std::cmp::Ordering;
 

@@ -119,16 +119,17 @@ async function answer(event) {
   return response;
 }
 
-/** Keeps the files of a share (share_target of manifest.webmanifest) and opens
- *  the page, which takes them. */
+/** Keeps the files of a share (share_target of manifest.webmanifest), each share by itself, and
+ *  opens the page, which takes them. */
 async function receive(request) {
   const form = await request.formData();
   const files = form.getAll("songs").filter((song) => song instanceof File);
-  const cache = await caches.open(SHARED);
+  const share = crypto.randomUUID();
+  const cache = await caches.open(`${SHARED} ${share}`);
   // A folder each: two songs may have one name. Where there is no room for them the page says that none came.
   await Promise.all(files.map((file, index) =>
-    cache.put(new URL(`share/${index}/${encodeURIComponent(file.name)}`, self.registration.scope), new Response(file)))).catch(() => caches.delete(SHARED));
-  return Response.redirect(new URL("./?shared#listen", self.registration.scope), 303);
+    cache.put(new URL(`share/${index}/${encodeURIComponent(file.name)}`, self.registration.scope), new Response(file)))).catch(() => caches.delete(`${SHARED} ${share}`));
+  return Response.redirect(new URL(`./?shared=${share}#listen`, self.registration.scope), 303);
 }
 
 self.addEventListener("install", (event) => event.waitUntil(install()));

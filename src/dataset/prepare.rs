@@ -25,10 +25,9 @@ use super::{
 };
 use crate::{
     sound::{
-        clips::LEAST_SECONDS,
         decode::{Decoder, Opened, open, surviving},
         resample::Resampler,
-        song::{SongNotice, SongProblem},
+        song::{LEAST_SECONDS, SongNotice, SongProblem},
     },
     spectrogram::{
         MelSpectrogram,

@@ -25,17 +25,17 @@ impl Ending {
 
 /// A text as a cell. Spreadsheets compute what begins like a formula, whoever
 /// wrote it into a file's tags: such a text gets an apostrophe before it, and so does
-/// what stands behind a semicolon or tab, where one may take these for the end of a cell
+/// what stands behind a semicolon, tab or line break, where one may take these for the end of a cell
 /// (OWASP, "CSV Injection").
 fn cell(text: &str) -> String {
     const FORMULA: [char; 11] =
         ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
     let guarded = |(at, part): (usize, &str)| {
         // Spreadsheets may pass over blanks and quotes where a cell begins within a text.
-        let start = if at == 0 { part } else { part.trim_start_matches([' ', '"']) };
+        let start = if at == 0 { part } else { part.trim_start_matches([' ', '"', '\r', '\n']) };
         if start.starts_with(FORMULA) { format!("'{part}") } else { part.to_owned() }
     };
-    let text: String = text.split_inclusive([';', '\t']).enumerate().map(guarded).collect();
+    let text: String = text.split_inclusive([';', '\t', '\r', '\n']).enumerate().map(guarded).collect();
     if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
@@ -223,6 +223,10 @@ mod tests {
         // Where a semicolon ends a cell.
         assert_eq!(cell("x;=1;y"), "x;'=1;y");
         assert_eq!(cell("x; \"=1"), "\"x;' \"\"=1\"");
+        // Or the line, where a comma ends none.
+        assert_eq!(cell("x\n=1"), "\"x\n'=1\"");
+        assert_eq!(cell("x\r\n=1"), "\"x\r\n'=1\"");
+        assert_eq!(cell("x\r\ny"), "\"x\r\ny\"");
         assert_eq!(cell("a;b - c"), "a;b - c");
         assert_eq!(cell("a=1"), "a=1");
     }

@@ -16,18 +16,19 @@ use super::browser;
 use super::desk::Desk;
 use super::words::t;
 
-/// What the service worker adds to the address after a share.
-const SHARED: &str = "shared";
-
 /// Takes what the system hands over, now and as long as the page lives.
 pub(crate) fn take_from_system(desk: Desk) {
     let asked = window().location().search().unwrap_or_default();
-    let is_shared =
-        asked.trim_start_matches('?').split('&').any(|name| name == SHARED || name.starts_with("shared="));
-    take_launches(desk, is_shared);
-    if is_shared {
-        spawn_local(take_shared(desk));
+    let share = share_in(&asked).map(str::to_owned);
+    take_launches(desk, share.is_some());
+    if let Some(share) = share {
+        spawn_local(take_shared(desk, share));
     }
+}
+
+/// The share that the service worker has added to the address: its name.
+fn share_in(search: &str) -> Option<&str> {
+    search.trim_start_matches('?').split('&').find_map(|name| name.strip_prefix("shared="))
 }
 
 /// Listens to the launch queue, where the browser has one. The page may have been opened for
@@ -67,8 +68,8 @@ fn take_launches(desk: Desk, mut is_shared: bool) {
     let _ = browser::call(&queue, "setConsumer", &[&consumer.into_js_value()]);
 }
 
-/// Takes what was shared out of its cache, and empties it.
-async fn take_shared(desk: Desk) {
+/// Takes what was shared out of its cache, which goes.
+async fn take_shared(desk: Desk, share: String) {
     // So that a reload does not come back for more.
     let place = format!("{}{}", browser::folder(), window().location().hash().unwrap_or_default());
     let _ = window()
@@ -76,7 +77,12 @@ async fn take_shared(desk: Desk) {
         .and_then(|history| history.replace_state_with_url(&JsValue::NULL, "", Some(&place)));
     desk.gathering.update(|drops| *drops += 1);
     let stops = desk.stops();
-    match shared_files().await {
+    let caches = browser::property(&window(), "caches");
+    let cache = JsValue::from(format!("needledrop-shared {} {share}", browser::folder()));
+    let files = shared_files(&caches, &cache).await;
+    // Also what cannot be read: nobody else comes for it.
+    let _ = browser::call_async(&caches, "delete", &[&cache]).await;
+    match files {
         // Whoever stops everything wants none of it.
         _ if desk.stops() != stops => {}
         Ok(files) if !files.is_empty() => super::drop::take_files(files, desk),
@@ -85,10 +91,8 @@ async fn take_shared(desk: Desk) {
     desk.gathering.update(|drops| *drops -= 1);
 }
 
-async fn shared_files() -> Result<Vec<File>, JsValue> {
-    let caches = browser::property(&window(), "caches");
-    let name = JsValue::from(format!("needledrop-shared {}", browser::folder()));
-    let cache = browser::call_async(&caches, "open", &[&name]).await?;
+async fn shared_files(caches: &JsValue, cache: &JsValue) -> Result<Vec<File>, JsValue> {
+    let cache = browser::call_async(caches, "open", &[cache]).await?;
     let keys: Array = browser::call_async(&cache, "keys", &[]).await?.dyn_into()?;
     let mut files = Vec::new();
     for key in keys.iter() {
@@ -102,7 +106,6 @@ async fn shared_files() -> Result<Vec<File>, JsValue> {
         let name = name_in(&address);
         files.push(File::new_with_blob_sequence_and_options(&Array::of1(&blob), &name, &kind)?);
     }
-    browser::call_async(&caches, "delete", &[&name]).await?;
     Ok(files)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use js_sys::{Array, Date, Function, Object, Promise, Reflect};
-use leptos::prelude::{document, request_animation_frame, set_timeout, window};
+use leptos::prelude::{StoredValue, UpdateValue, document, request_animation_frame, set_timeout, window};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -129,6 +129,31 @@ fn promise_by(arrange: impl FnOnce(Box<dyn FnOnce()>)) -> Promise {
             arrange(Box::new(move || drop(resolve.call0(&JsValue::UNDEFINED))));
         }
     })
+}
+
+/// What is done with the next frame: once, however often it was wanted until then, as while
+/// the page is hidden and has no frames.
+#[derive(Clone, Copy)]
+pub(crate) struct Soon(StoredValue<bool>);
+
+impl Soon {
+    /// Nothing is wanted yet. What is, goes with the owner of this.
+    pub(crate) fn new() -> Self {
+        Self(StoredValue::new(false))
+    }
+
+    /// Does it with the next frame, unless that is wanted already.
+    pub(crate) fn run(self, act: impl FnOnce() + 'static) {
+        if self.0.try_update_value(|wanted| std::mem::replace(wanted, true)) != Some(false) {
+            return;
+        }
+        request_animation_frame(move || {
+            // The owner may be gone by then.
+            if self.0.try_update_value(|wanted| *wanted = false).is_some() {
+                act();
+            }
+        });
+    }
 }
 
 /// Whether a media query holds now.

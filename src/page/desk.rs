@@ -425,7 +425,9 @@ impl Desk {
                 self.announce(song.sentence());
             }),
             News::Failed { song, problem } => self.failed(song, problem),
-            News::Recording { song, file, .. } => self.recorded(song, file.and_then(decode::as_file)),
+            News::Recording { song, file, seconds } => {
+                self.recorded(song, file.and_then(decode::as_file), seconds);
+            }
             News::Level { song, seconds, columns, .. } => {
                 if self.microphone.is(song) {
                     self.microphone.level(seconds, &workers::attached_bytes(columns));

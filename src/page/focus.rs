@@ -74,6 +74,21 @@ pub(crate) fn hand_on(selectors: impl IntoIterator<Item = String>, otherwise: &'
     });
 }
 
+/// Gives the keyboard from `element` to what `selector` finds, once that is put up, and
+/// without scrolling. Whoever has moved it meanwhile is left alone.
+pub(crate) fn hand_back(element: HtmlElement, selector: String) {
+    spawn_local(async move {
+        let start = browser::now();
+        while document().active_element().as_ref() == Some(&element) && browser::now() - start < PATIENCE {
+            // A name that somebody has made up may be no selector.
+            if let Some(found) = document().query_selector(&selector).ok().flatten() {
+                return give_in_place(found.unchecked_ref());
+            }
+            browser::next_turn().await;
+        }
+    });
+}
+
 /// Makes a change by which elements of `place` change places or go, and gives the keyboard back
 /// to the one that had it, for a browser takes it from what is moved; or to `place`.
 pub(crate) fn keep(place: &HtmlElement, change: impl FnOnce()) {

@@ -12,6 +12,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 use web_sys::HtmlElement;
 
+use super::browser::Soon;
 use super::colors;
 use super::desk::Desk;
 use super::focus;
@@ -161,12 +162,13 @@ fn Strip(
             let _ = stack::draw(&canvas, history.moments(), from, to, &history.genres);
         });
     };
+    let soon = Soon::new();
     Effect::new(move |_| {
         redraw.track();
         history.track();
         // While another view hides it, it has no size.
         if router.view.get() == View::Listen {
-            request_animation_frame(draw);
+            soon.run(draw);
         }
     });
     let open = RwSignal::new(false);

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use gloo::events::EventListener;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
@@ -20,9 +21,13 @@ use super::track::{HeardClip, Track};
 use crate::classify::verdict::SongVerdict;
 use crate::engine::protocol::SongId;
 use crate::library::record::{Ending, FileKey, KeptClip, Record, Shares};
+use crate::order::order;
 
 /// Where it is kept that songs themselves are to be kept.
 const KEEP_SOUND: &str = "needledrop.keep-sound";
+
+/// Where other pages of this browser are told that something was forgotten, and when.
+const FORGOTTEN: &str = "needledrop.forgotten";
 
 /// Bytes that the browser must have left after a song is kept.
 const ROOM_LEFT: f64 = 100e6;
@@ -62,18 +67,8 @@ struct Shelf {
     read: bool,
     changes: Vec<Change>,
     changing: bool,
-    /// Handles of this visit, by the key of their file.
-    handles: HashMap<String, JsValue>,
-    /// Keys of files that are or were on the list.
-    expected: HashSet<String>,
-    /// Keys of files that came by the handle of an earlier visit.
-    lent: HashSet<String>,
-    /// Keys of what the microphone heard in this visit: there is no other copy.
-    recordings: HashSet<String>,
-    /// Keys of what the store gave and no handle leads to: there may be no other copy.
-    only_here: HashSet<String>,
-    /// Keys of files with a verdict that is kept.
-    heard: HashSet<String>,
+    /// What is known of files, by their keys.
+    files: HashMap<String, Known>,
     /// Whether what the store still has of earlier visits is to be forgotten, but for what
     /// is under these keys.
     cleared: Option<HashSet<String>>,
@@ -81,6 +76,56 @@ struct Shelf {
     lost: bool,
     /// Whether the browser was asked not to throw away what is kept.
     persistence_asked: bool,
+}
+
+/// What is known of a file.
+#[derive(Default)]
+struct Known {
+    /// The handle that it came by in this visit.
+    handle: Option<JsValue>,
+    /// It is or was on the list.
+    expected: bool,
+    /// It came by the handle of an earlier visit.
+    lent: bool,
+    /// A verdict on it is kept.
+    heard: bool,
+    /// Where it is from.
+    origin: Origin,
+    /// There may be no other copy, and the store was to forget its own.
+    forgotten: bool,
+}
+
+/// Where a file is from.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Origin {
+    /// Somebody brought it, and has it still.
+    #[default]
+    Elsewhere,
+    /// The microphone, in this visit: there is no other copy.
+    Microphone,
+    /// The store gave it, and no handle leads to it: there may be no other copy.
+    Store,
+}
+
+impl Known {
+    /// Whether there may be no copy beside the page's, which is gone when that is closed;
+    /// `is_kept` says whether the store keeps what it is given.
+    fn would_be_lost(&self, is_kept: bool) -> bool {
+        self.forgotten || !is_kept && self.origin == Origin::Microphone
+    }
+}
+
+impl Shelf {
+    fn file(&mut self, key: String) -> &mut Known {
+        self.files.entry(key).or_default()
+    }
+
+    /// The store has lost what there may be no other copy of, or is to keep it again.
+    fn forget_sounds(&mut self, forgotten: bool) {
+        for file in self.files.values_mut() {
+            file.forgotten = forgotten && file.origin != Origin::Elsewhere;
+        }
+    }
 }
 
 /// By what a file is known again.
@@ -154,6 +199,25 @@ impl Keeper {
         };
         // Songs are shown from the first portion on, and their files asked for.
         self.with(|shelf| shelf.store = Some(store.clone()));
+        self.read(desk, &store).await;
+        self.with(|shelf| shelf.read = true);
+        self.make_changes();
+        // What one page forgets goes from the others.
+        EventListener::new(&window(), "storage", move |event| {
+            if browser::property(event, "key").as_string().is_some_and(|key| key == FORGOTTEN) {
+                let store = store.clone();
+                spawn_local(async move {
+                    self.let_all_go(desk);
+                    self.read(desk, &store).await;
+                });
+            }
+        })
+        .forget();
+        self.go_on(desk).await;
+    }
+
+    /// Brings what is in the store, a portion a turn.
+    async fn read(self, desk: Desk, store: &Store) {
         let mut after: Option<String> = None;
         loop {
             match store.records(after.as_deref()).await {
@@ -174,9 +238,20 @@ impl Keeper {
             }
             browser::next_turn().await;
         }
-        self.with(|shelf| shelf.read = true);
-        self.make_changes();
-        self.go_on(desk).await;
+    }
+
+    /// Lets go of the songs that are not on the list, but for what there is no other copy of.
+    fn let_all_go(self, desk: Desk) {
+        self.with(|shelf| {
+            shelf.files.values_mut().for_each(|file| file.heard = false);
+            shelf.forget_sounds(true);
+        });
+        for song in self.kept.get_untracked() {
+            if !self.would_lose(&song.file) {
+                desk.let_go(song.id);
+                self.kept.update(|kept| kept.retain(|other| other.id != song.id));
+            }
+        }
     }
 
     fn bring(self, desk: Desk, records: Vec<Record>) {
@@ -196,7 +271,7 @@ impl Keeper {
             if record.ending == Ending::Done {
                 let of_it = |change: &Change| matches!(change, Change::Record(new) if new.file == record.file && new.ending == Ending::Unheard);
                 self.with(|shelf| {
-                    shelf.heard.insert(record.file.text());
+                    shelf.file(record.file.text()).heard = true;
                     // Taken before this was known, and worth less.
                     shelf.changes.retain(|change| !of_it(change));
                 });
@@ -208,7 +283,8 @@ impl Keeper {
         if !songs.is_empty() {
             self.kept.update(|kept| {
                 kept.extend(songs);
-                kept.sort_by(|a, b| b.heard_at.total_cmp(&a.heard_at));
+                let latest = order(kept.len(), &|a, b| kept[b].heard_at.total_cmp(&kept[a].heard_at));
+                *kept = latest.into_iter().map(|place| kept[place].clone()).collect();
             });
         }
     }
@@ -267,13 +343,18 @@ impl Keeper {
                     return;
                 }
                 let state = match store.change(&changes).await {
-                    Ok(()) => match self.state.get_untracked() {
-                        // With these, what had failed before.
-                        Keeping::Refused(StoreProblem::Failed(_)) if !self.with(|shelf| shelf.lost) => {
-                            Keeping::Kept
+                    Ok(()) => {
+                        if changes.iter().any(Change::forgets) {
+                            browser::remember(FORGOTTEN, &browser::local_time());
                         }
-                        state => state,
-                    },
+                        match self.state.get_untracked() {
+                            // With these, what had failed before.
+                            Keeping::Refused(StoreProblem::Failed(_)) if !self.with(|shelf| shelf.lost) => {
+                                Keeping::Kept
+                            }
+                            state => state,
+                        }
+                    }
                     Err(problem) => {
                         // A song that has no room shall not take records with it.
                         let had_heavy = !changes.iter().all(Change::is_light);
@@ -336,8 +417,9 @@ impl Keeper {
     pub(crate) fn expect(self, song: &Song, file: &File) {
         let key = song.file.text();
         let (heard, handle) = self.with(|shelf| {
-            shelf.expected.insert(key.clone());
-            (shelf.heard.contains(&key), shelf.handles.get(&key).cloned())
+            let known = shelf.file(key.clone());
+            known.expected = true;
+            (known.heard, known.handle.clone())
         });
         if !heard {
             self.change(Change::Record(record_of(song).into()));
@@ -353,44 +435,55 @@ impl Keeper {
     /// Whether the file itself is kept: where the person wants songs to be, or where it was
     /// said to be kept, as what the microphone heard is.
     fn wants_sound(self, key: &str) -> bool {
-        self.keeps_sound.get_untracked() || self.with(|shelf| shelf.recordings.contains(key))
+        self.keeps_sound.get_untracked()
+            || self.knows(key, |file| file.origin == Origin::Microphone && !file.forgotten)
     }
 
     /// What the microphone heard, before it becomes a song.
     pub(crate) fn hold_recording(self, file: &File) {
         let key = key_of(file).text();
-        self.with(|shelf| shelf.recordings.insert(key));
+        self.with(|shelf| shelf.file(key).origin = Origin::Microphone);
+    }
+
+    /// Whether that is known of the file of that key.
+    fn knows(self, key: &str, what: impl FnOnce(&Known) -> bool) -> bool {
+        self.with(|shelf| shelf.files.get(key).is_some_and(what))
     }
 
     /// Whether the microphone heard what may not be kept: no longer than this page.
     pub(crate) fn would_lose_recordings(self) -> bool {
-        self.state.get_untracked() != Keeping::Kept && self.with(|shelf| !shelf.recordings.is_empty())
+        let is_kept = self.state.get_untracked() == Keeping::Kept;
+        self.with(|shelf| shelf.files.values().any(|file| file.would_be_lost(is_kept)))
     }
 
-    /// Whether that was heard by the microphone in this visit, and is kept no longer than
-    /// this page.
+    /// Whether there may be no other copy of that, and it is kept no longer than this page.
     pub(crate) fn would_lose(self, file: &FileKey) -> bool {
-        self.would_lose_recordings() && self.with(|shelf| shelf.recordings.contains(&file.text()))
+        let is_kept = self.state.get_untracked() == Keeping::Kept;
+        self.knows(&file.text(), |file| file.would_be_lost(is_kept))
     }
 
     /// Whether there may be no other copy of that: the microphone heard it in this visit, or
     /// it came out of the store and nobody has brought it since.
     pub(crate) fn is_recording(self, file: &FileKey) -> bool {
-        let key = file.text();
-        self.with(|shelf| shelf.recordings.contains(&key) || shelf.only_here.contains(&key))
+        self.knows(&file.text(), |file| file.origin != Origin::Elsewhere)
     }
 
     /// Somebody has brought that file: it lies elsewhere too.
     pub(crate) fn is_brought(self, file: &File) {
         let key = key_of(file).text();
-        self.with(|shelf| shelf.only_here.remove(&key));
+        self.with(|shelf| {
+            let known = shelf.file(key);
+            if known.origin == Origin::Store {
+                (known.origin, known.forgotten) = (Origin::Elsewhere, false);
+            }
+        });
     }
 
     async fn keep_sound(self, key: String, file: File) {
         let storage = browser::property(&window().navigator(), "storage");
         let estimate = browser::call_async(&storage, "estimate", &[]).await;
         // The person may have decided otherwise meanwhile.
-        if !self.wants_sound(&key) || !self.with(|shelf| shelf.expected.contains(&key)) {
+        if !self.wants_sound(&key) || !self.knows(&key, |file| file.expected) {
             return;
         }
         // Over plain http, and in Safari before 17, nobody says how much room there is.
@@ -410,7 +503,12 @@ impl Keeper {
         let record = record_of(song);
         let key = record.file.text();
         let done = record.ending == Ending::Done;
-        let had = self.with(|shelf| if done { !shelf.heard.insert(key) } else { shelf.heard.contains(&key) });
+        let had = self.with(|shelf| {
+            let known = shelf.file(key);
+            let had = known.heard;
+            known.heard |= done;
+            had
+        });
         // A verdict is worth more than the news that it was not given again.
         if done || !had {
             self.change(Change::Record(record.into()));
@@ -421,13 +519,7 @@ impl Keeper {
     /// Forgets a song, here and in the store.
     pub(crate) fn forget(self, song: &Song) {
         let key = song.file.text();
-        self.with(|shelf| {
-            shelf.expected.remove(&key);
-            shelf.heard.remove(&key);
-            shelf.handles.remove(&key);
-            shelf.recordings.remove(&key);
-            shelf.only_here.remove(&key);
-        });
+        self.with(|shelf| shelf.files.remove(&key));
         drop(self.take_back(&song.file));
         self.change(Change::Forget(key));
     }
@@ -454,11 +546,7 @@ impl Keeper {
             desk.songs.with_untracked(|songs| songs.iter().map(|song| song.file.text()).collect());
         self.with(|shelf| {
             shelf.cleared = Some(keys.iter().cloned().collect());
-            shelf.expected.retain(|key| keys.contains(key));
-            shelf.heard.retain(|key| keys.contains(key));
-            shelf.handles.retain(|key, _| keys.contains(key));
-            shelf.recordings.retain(|key| keys.contains(key));
-            shelf.only_here.retain(|key| keys.contains(key));
+            shelf.files.retain(|key, _| keys.contains(key));
         });
         self.change(Change::ForgetAllBut(keys));
         // What had no room may have some now.
@@ -498,8 +586,9 @@ impl Keeper {
     pub(crate) fn hold(self, file: &File, handle: JsValue) {
         let key = key_of(file).text();
         let expected = self.with(|shelf| {
-            shelf.handles.insert(key.clone(), handle.clone());
-            shelf.expected.contains(&key)
+            let known = shelf.file(key.clone());
+            known.handle = Some(handle.clone());
+            known.expected
         });
         if expected {
             self.change(Change::Handle(key, handle));
@@ -515,7 +604,13 @@ impl Keeper {
         let handle = store.handle(&key).await;
         if let Some(file) = sound {
             if handle.is_none() {
-                self.with(|shelf| shelf.only_here.insert(key));
+                self.with(|shelf| {
+                    let known = shelf.file(key);
+                    // What the microphone heard in this visit stays its own.
+                    if known.origin == Origin::Elsewhere {
+                        known.origin = Origin::Store;
+                    }
+                });
             }
             return Some(file);
         }
@@ -532,14 +627,14 @@ impl Keeper {
         }
         let file = browser::call_async(&handle, "getFile", &[]).await.ok()?.dyn_into().ok()?;
         self.hold(&file, handle);
-        self.with(|shelf| shelf.lent.insert(key));
+        self.with(|shelf| shelf.file(key).lent = true);
         Some(file)
     }
 
     /// Whether the file of that key came by the handle of an earlier visit, which
     /// the browser may take back at any time.
     pub(crate) fn was_lent(self, key: &FileKey) -> bool {
-        self.with(|shelf| shelf.lent.contains(&key.text()))
+        self.knows(&key.text(), |file| file.lent)
     }
 
     /// Whether songs themselves shall be kept: those on the list too, or none.
@@ -548,12 +643,11 @@ impl Keeper {
         self.try_anew();
         browser::remember(KEEP_SOUND, if keep { "yes" } else { "no" });
         if !keep {
-            self.with(|shelf| {
-                shelf.recordings.clear();
-                shelf.only_here.clear();
-            });
+            // The page has them for as long as it is open.
+            self.with(|shelf| shelf.forget_sounds(true));
             return self.change(Change::ForgetSounds);
         }
+        self.with(|shelf| shelf.forget_sounds(false));
         self.keep_sounds(desk);
     }
 

@@ -271,10 +271,10 @@ impl Microphone {
                 self.start(desk, source);
                 return true;
             }
-            Listening::Waiting(_) => self.call_off(desk),
+            // Some browsers leave a question that is passed over without an answer.
+            Listening::Waiting(_) | Listening::Asking(_) => self.call_off(desk),
             Listening::On(_) => self.stop(desk),
-            // Somebody else has to answer first.
-            Listening::Asking(_) | Listening::Keeping(_) => {}
+            Listening::Keeping(_) => {}
         }
         false
     }
@@ -521,8 +521,7 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
     let state = microphone.state;
     let is_on = move || state.with(|state| matches!(state, Listening::On(_)));
     // A button that is disabled while it is pressed would lose the keyboard.
-    let is_between =
-        move || state.with(|state| matches!(state, Listening::Asking(_) | Listening::Keeping(_)));
+    let is_between = move || state.with(|state| matches!(state, Listening::Keeping(_)));
     let is_idle = move || state.with(|state| matches!(state, Listening::Off | Listening::Problem(_)));
     let press = move |_| {
         microphone.press(desk, Source::Microphone);

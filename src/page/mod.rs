@@ -170,18 +170,32 @@ fn App() -> impl IntoView {
     }
 }
 
-/// Songs that have a verdict, that failed, that are still to come.
-fn count(songs: &[Song]) -> (usize, usize, usize) {
-    let mut counts = (0, 0, 0);
-    for song in songs {
-        match song.state.get().code() {
-            "done" => counts.0 += 1,
-            "failed" => counts.1 += 1,
-            "queued" | "busy" => counts.2 += 1,
-            _ => {}
+/// How many songs are how far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Counts {
+    /// They have a verdict.
+    heard: usize,
+    /// They wait, or are being heard.
+    left: usize,
+    /// They cannot be heard.
+    failed: usize,
+    /// Somebody stopped them.
+    stopped: usize,
+}
+
+impl Counts {
+    fn of(songs: &[Song]) -> Self {
+        let mut counts = Self::default();
+        for song in songs {
+            match song.state.get().code() {
+                "done" => counts.heard += 1,
+                "failed" => counts.failed += 1,
+                "queued" | "busy" => counts.left += 1,
+                _ => counts.stopped += 1,
+            }
         }
+        counts
     }
-    counts
 }
 
 /// The list of songs, or what one could do while there are none.
@@ -189,17 +203,17 @@ fn count(songs: &[Song]) -> (usize, usize, usize) {
 fn Songs() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let songs = desk.songs;
-    let counts = Memo::new(move |_| songs.with(|songs| count(songs)));
+    let counts = Memo::new(move |_| songs.with(|songs| Counts::of(songs)));
     let is_gathering = move || desk.gathering.get() > 0;
     let summary = move || {
-        let (heard, failed, left) = counts.get();
-        if left == 0 && is_gathering() { t!("data.coming") } else { words::summary(heard, failed, left) }
+        let counts = counts.get();
+        if counts.left == 0 && is_gathering() { t!("data.coming") } else { words::summary(counts) }
     };
     let is_empty = Memo::new(move |_| songs.with(Vec::is_empty));
     let state = move || match (is_empty.get(), counts.get()) {
         (true, _) => "empty",
-        (_, (_, _, left)) if left > 0 => "busy",
-        (_, (_, failed, _)) if failed > 0 => "partly-failed",
+        (_, Counts { left: 1.., .. }) => "busy",
+        (_, Counts { failed: 1.., .. }) => "partly-failed",
         _ => "done",
     };
     view! {
@@ -209,7 +223,7 @@ fn Songs() -> impl IntoView {
             <div class="songs-actions">
                 <button
                     class="quiet-button"
-                    class:gone=move || counts.get().2 == 0 && !is_gathering()
+                    class:gone=move || counts.get().left == 0 && !is_gathering()
                     data-testid="stop-all"
                     on:click=move |_| {
                         desk.cancel_all();
@@ -220,7 +234,7 @@ fn Songs() -> impl IntoView {
                 </button>
                 <button
                     class="quiet-button"
-                    class:gone=move || { is_empty.get() || counts.get().2 > 0 }
+                    class:gone=move || { is_empty.get() || counts.get().left > 0 }
                     data-testid="clear"
                     on:click=move |_| {
                         desk.clear();

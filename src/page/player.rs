@@ -87,6 +87,8 @@ pub(crate) struct Player {
     pub(crate) at: RwSignal<f64>,
     /// The stretch that sounds again and again.
     pub(crate) repeat: RwSignal<Option<Repeat>>,
+    /// Whether the playhead is to be moved with the next frame.
+    following: StoredValue<bool>,
     deck: StoredValue<Option<Deck>, LocalStorage>,
     pcm: StoredValue<Pcm, LocalStorage>,
 }
@@ -120,6 +122,7 @@ impl Player {
             state: RwSignal::default(),
             at: RwSignal::new(0.0),
             repeat: RwSignal::new(None),
+            following: StoredValue::new(false),
             deck: StoredValue::new_local(None),
             pcm: StoredValue::new_local(Pcm::default()),
         }
@@ -308,7 +311,9 @@ impl Player {
 
     /// Moves the playhead with every frame while there is sound.
     fn follow(self) {
-        if self.state.get_untracked() == Playing::Sounding {
+        let sounds = self.state.get_untracked() == Playing::Sounding;
+        self.following.set_value(sounds);
+        if sounds {
             self.turn_back();
             if let Some(at) = self.with_audio(|audio| audio.current_time()) {
                 self.at.set(at);
@@ -341,7 +346,10 @@ impl Player {
     fn sounds(self) {
         if self.state.get_untracked() != Playing::Sounding {
             self.state.set(Playing::Sounding);
-            self.follow();
+            // Held and begun again since the last frame, it is followed still.
+            if !self.following.get_value() {
+                self.follow();
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use web_sys::{Event, HtmlElement, HtmlSelectElement, KeyboardEvent};
 
 use super::desk::Desk;
 use super::focus;
+use super::microphone::Listening;
 use super::views::{self, Router, View};
 use super::words::{self, sentence, t};
 
@@ -36,6 +37,7 @@ pub(crate) fn Shell() -> impl IntoView {
                                     aria-current=move || (router.view.get() == entry.view).then_some("page")
                                 >
                                     {sentence(entry.name)}
+                                    {(entry.view == View::Listen).then(|| view! { <Lamp /> })}
                                 </a>
                             </li>
                         })
@@ -55,6 +57,21 @@ pub(crate) fn Shell() -> impl IntoView {
                 {sentence("shell.leave")}
             </button>
         </header>
+    }
+}
+
+/// The lamp that burns while the microphone is on, whatever view is open.
+#[component]
+fn Lamp() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let is_on = Memo::new(move |_| desk.microphone.state.with(|state| matches!(state, Listening::On(_))));
+    view! {
+        <Show when=move || is_on.get()>
+            <span class="on">
+                <span class="lamp" aria-hidden="true"></span>
+                <span class="unseen">{sentence("microphone.listening")}</span>
+            </span>
+        </Show>
     }
 }
 
@@ -171,7 +188,10 @@ pub(crate) fn enter(router: Router) {
     if let Some(heading) = heading()
         && router.enter()
     {
-        focus::give_in_place(&router.opener().unwrap_or(heading));
+        focus::give_in_place(&heading);
+        if let Some(opener) = router.opener() {
+            focus::hand_back(heading, opener);
+        }
         window().scroll_to_with_x_and_y(0.0, router.scrolled_to());
     }
 }

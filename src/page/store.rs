@@ -12,6 +12,7 @@
 //! is how a full disk shows) without saying why.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use js_sys::{Array, Promise};
@@ -24,7 +25,7 @@ use web_sys::{
 };
 
 use super::browser;
-use crate::library::record::Record;
+use crate::library::record::{Ending, Record};
 use crate::order::order;
 
 /// Version of the stores below.
@@ -65,7 +66,8 @@ impl StoreProblem {
 /// A change of what is kept.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    /// A record, under its file's key: the latest replaces all before it.
+    /// A record, under its file's key: the latest replaces all before it, but that of a
+    /// verdict, which another page may have kept there, only by another.
     Record(Box<Record>),
     /// A handle on the file of that key.
     Handle(String, JsValue),
@@ -80,6 +82,11 @@ pub(crate) enum Change {
 }
 
 impl Change {
+    /// Whether other pages of this browser may show what it takes away.
+    pub(crate) fn forgets(&self) -> bool {
+        matches!(self, Self::ForgetAllBut(_) | Self::ForgetSounds)
+    }
+
     /// Whether it takes next to no room and can be kept by every browser.
     pub(crate) fn is_light(&self) -> bool {
         !matches!(self, Self::Sound(..) | Self::Handle(..))
@@ -131,7 +138,11 @@ impl Store {
             let transaction =
                 database.transaction_with_str_sequence_and_mode(&stores, IdbTransactionMode::Readwrite)?;
             let end = end_of(&transaction);
-            if let Err(error) = changes.iter().try_for_each(|change| make(&transaction, change)) {
+            let make_all = async {
+                let mut heard = heard_among(&transaction, changes).await?;
+                changes.iter().try_for_each(|change| make(&transaction, change, &mut heard))
+            };
+            if let Err(error) = make_all.await {
                 // One that has ended by itself cannot be aborted, and need not be.
                 let _ = transaction.abort();
                 return Err(error);
@@ -227,11 +238,34 @@ fn create_stores(request: &IdbOpenDbRequest) {
     }
 }
 
-fn make(transaction: &IdbTransaction, change: &Change) -> Result<(), JsValue> {
+/// Of the files whose records shall be replaced by such without a verdict, the keys of those
+/// that have one.
+async fn heard_among(transaction: &IdbTransaction, changes: &[Change]) -> Result<HashSet<String>, JsValue> {
+    let store = transaction.object_store(RECORDS)?;
+    let unheard = changes.iter().filter_map(|change| match change {
+        Change::Record(record) if record.ending != Ending::Done => Some(record.file.text()),
+        _ => None,
+    });
+    let asked = unheard.map(|key| Ok((answer(&store.get(&key.as_str().into())?), key)));
+    let mut heard = HashSet::new();
+    for (there, key) in asked.collect::<Result<Vec<_>, JsValue>>()? {
+        let text = there.await?.as_string();
+        let record: Option<Record> = text.and_then(|text| serde_json::from_str(&text).ok());
+        if record.is_some_and(|record| record.ending == Ending::Done) {
+            heard.insert(key);
+        }
+    }
+    Ok(heard)
+}
+
+fn make(transaction: &IdbTransaction, change: &Change, heard: &mut HashSet<String>) -> Result<(), JsValue> {
     let put = |store: &str, value: &JsValue, key: &str| {
         transaction.object_store(store)?.put_with_key(value, &key.into()).map(drop)
     };
     match change {
+        Change::Record(record) if record.ending != Ending::Done && heard.contains(&record.file.text()) => {
+            Ok(())
+        }
         Change::Record(record) => {
             // Its texts and numbers have a JSON form.
             let text = serde_json::to_string(record).unwrap_or_default();
@@ -239,10 +273,14 @@ fn make(transaction: &IdbTransaction, change: &Change) -> Result<(), JsValue> {
         }
         Change::Handle(key, handle) => put(HANDLES, handle, key),
         Change::Sound(key, file) => put(SOUNDS, file, key),
-        Change::Forget(key) => [RECORDS, HANDLES, SOUNDS]
-            .into_iter()
-            .try_for_each(|store| transaction.object_store(store)?.delete(&key.into()).map(drop)),
+        Change::Forget(key) => {
+            heard.remove(key);
+            [RECORDS, HANDLES, SOUNDS]
+                .into_iter()
+                .try_for_each(|store| transaction.object_store(store)?.delete(&key.into()).map(drop))
+        }
         Change::ForgetAllBut(keys) => {
+            heard.retain(|key| keys.contains(key));
             let ranges = around(keys)?;
             [RECORDS, HANDLES, SOUNDS].into_iter().try_for_each(|store| {
                 let store = transaction.object_store(store)?;

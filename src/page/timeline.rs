@@ -73,9 +73,16 @@ pub(crate) fn Picture(
         hearing.track();
         redraw.track();
         let length = length.get();
-        let (Some(spectrogram), Some(band), true) = (spectrogram.get(), band.get(), near.get()) else {
+        let (Some(spectrogram), Some(band)) = (spectrogram.get(), band.get()) else { return };
+        if !near.get() {
+            // What was drawn of a song takes more room than what is known of it.
+            for canvas in [spectrogram, band] {
+                if canvas.width() > 1 {
+                    canvas.set_width(1);
+                }
+            }
             return;
-        };
+        }
         song.track.with_value(|track| {
             // A picture that cannot be drawn is left as it is: the words say
             // the same.

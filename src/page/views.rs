@@ -10,7 +10,7 @@ use gloo::events::{EventListener, EventListenerOptions};
 use js_sys::{decode_uri_component, encode_uri_component};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Element, File, HtmlElement, MouseEvent};
+use web_sys::{Element, File, MouseEvent};
 
 use super::keeper::key_of;
 use super::later;
@@ -366,12 +366,13 @@ impl Router {
         self.entered.try_update_value(|entered| !std::mem::replace(entered, true)).unwrap_or(false)
     }
 
-    /// The button that opened the song which one comes back from, where it is put up.
-    pub(crate) fn opener(self) -> Option<HtmlElement> {
+    /// Finds the button, or the link of the library's table, that opened the song which one
+    /// comes back from; `None` where one comes from no song.
+    pub(crate) fn opener(self) -> Option<String> {
         let code = self.back_from.get_value()?;
-        let button = format!("main > :not([hidden]) [data-code={code:?}] [data-testid=closer]");
-        // A name that somebody has made up may be no selector.
-        document().query_selector(&button).ok().flatten()?.dyn_into().ok()
+        Some(format!(
+            "main > :not([hidden]) :is([data-code={code:?}] [data-testid=closer], [href=\"#song?song={code}\"])"
+        ))
     }
 
     /// Where the library's table is scrolled to when one comes back to it, in CSS pixels.

@@ -11,11 +11,8 @@ use super::{
     MediaSource,
     decode::{Decoder, Opened, Played, open},
     resample::Resampler,
-    song::{ClipFormat, SongInfo, SongNotice, SongProblem},
+    song::{ClipFormat, LEAST_SECONDS, SongInfo, SongNotice, SongProblem},
 };
-
-/// Least length of a song, in seconds.
-pub const LEAST_SECONDS: f64 = 1.0;
 
 /// A piece of a song.
 #[derive(Clone, Debug, PartialEq)]

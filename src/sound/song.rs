@@ -8,6 +8,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Least length of a song, in seconds.
+pub const LEAST_SECONDS: f64 = 1.0;
+
 /// Rate and length of the clips that a model wants.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClipFormat {

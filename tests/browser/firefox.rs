@@ -184,7 +184,7 @@ fn firefox_says_why_and_opens_what_somebody_sent() {
     firefox.choose_files(PICKER, &[&excerpt("firefox-why", "7")]);
     firefox.wait_until(AT_REST, LIMIT);
     firefox.click("[data-testid=closer]");
-    firefox.wait_until("document.querySelector('[data-testid=ask-why]:enabled')", LIMIT);
+    firefox.wait_until("document.querySelector('[data-testid=ask-why][aria-disabled=false]')", LIMIT);
     firefox.wait_until("document.activeElement.closest('section')?.dataset.testid === 'closer'", LIMIT);
     firefox.click("[data-testid=ask-why]");
     firefox.wait_until("document.querySelector('[data-testid=why]').dataset.state === 'done'", LIMIT);

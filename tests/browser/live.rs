@@ -26,9 +26,14 @@ fn what_was_heard_stands_in_a_list_until_it_is_forgotten() {
     browser.wait_until(ENGINE_RUNS, LIMIT);
     browser.click("[data-testid=listen]");
     browser.wait_for("[data-testid=history]", LIMIT);
+    // From every view it is seen.
+    browser.go("#experiments");
+    browser.wait_for_text(".shell .on", "Listening", LIMIT);
+    browser.go("#listen");
     std::thread::sleep(Duration::from_secs(7));
     browser.click("[data-testid=listen]");
     browser.wait_until(AT_REST, LIMIT);
+    assert_eq!(browser.eval("document.querySelector('.shell .on')"), serde_json::Value::Null);
     // By its time a recording is told from another.
     let title = browser.text("[data-testid=song]");
     assert!(title.contains("Recording 20"), "{title}");
@@ -107,7 +112,71 @@ fn a_recording_that_is_not_kept_is_not_lost_without_a_word() {
     assert_eq!(browser.eval(asks), false);
 }
 
-/// Nor is one of an earlier visit, which lies nowhere else.
+/// Nor is one whose copy the store was told to forget with those of all songs.
+#[test]
+fn a_recording_whose_copy_is_forgotten_is_not_lost_without_a_word() {
+    let server = Server::start(&build::folder(), "/");
+    let sound = excerpt("forgotten", "20");
+    let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
+    record(&browser);
+    let kept = |count: usize| format!("{}.then((sounds) => sounds.length === {count})", stored("sounds"));
+    browser.wait_until(&kept(1), LIMIT);
+    let asks = "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))";
+    assert_eq!(browser.eval(asks), false);
+    browser.eval("void (window.confirm = () => true)");
+    browser.go("#library");
+    browser.wait_for("[data-testid=keep-sound]", LIMIT);
+    browser.click("[data-testid=keep-sound]");
+    browser.click("[data-testid=keep-sound]");
+    browser.wait_until(&kept(0), LIMIT);
+    assert_eq!(browser.eval(asks), true);
+    browser.go("#listen");
+    browser.click("[data-testid=clear]");
+    browser.wait_until("document.querySelector('[data-testid=song]') === null", LIMIT);
+    assert_eq!(browser.eval(asks), true);
+    hear_again_from_the_library(&browser);
+    // It is kept again where songs are.
+    browser.go("#library");
+    browser.click("[data-testid=keep-sound]");
+    browser.wait_until(&kept(1), LIMIT);
+    assert_eq!(browser.eval(asks), false);
+}
+
+/// A press too many makes no song that nobody could hear.
+#[test]
+fn what_is_too_short_for_a_song_is_said_and_makes_none() {
+    let server = Server::start(&build::folder(), "/");
+    let sound = excerpt("too-short", "20");
+    let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    browser.eval(
+        "new MutationObserver((_, watch) => {
+           const button = document.querySelector('[data-testid=listen].on');
+           if (button) { watch.disconnect(); button.click(); }
+         }).observe(document.body, { subtree: true, attributes: true, attributeFilter: ['class'] })",
+    );
+    browser.click("[data-testid=listen]");
+    browser.wait_for_text("[data-testid=notes]", "too short", LIMIT);
+    assert_eq!(browser.eval("document.querySelector('[data-testid=song]')"), serde_json::Value::Null);
+}
+
+/// As in Firefox, where one may click beside the question.
+#[test]
+fn a_question_for_the_microphone_that_is_passed_over_can_be_put_again() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page("navigator.mediaDevices.getUserMedia = () => new Promise(() => {});");
+    browser.open(&server.url());
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    for _ in 0..2 {
+        browser.click("[data-testid=listen]");
+        browser.wait_for_text("[data-testid=listen]", "Waiting for the microphone", LIMIT);
+        browser.click("[data-testid=listen]");
+        browser.wait_for_text("[data-testid=listen]", "Listen to the room", LIMIT);
+    }
+}
+
+/// One of an earlier visit lies nowhere else either.
 #[test]
 fn a_recording_of_an_earlier_visit_is_asked_about_before_it_goes() {
     let server = Server::start(&build::folder(), "/");

@@ -301,7 +301,7 @@ fn without_webcodecs_the_page_decodes_opus_itself() {
     assert_eq!(browser.eval("decodings"), 1);
     // Once more for each question about a clip, which is cut from the file.
     browser.click("[data-testid=closer]");
-    browser.wait_until("document.querySelector('[data-testid=ask-why]')?.disabled === false", LIMIT);
+    browser.wait_until("document.querySelector('[data-testid=ask-why]')?.ariaDisabled === 'false'", LIMIT);
     browser.click("[data-testid=ask-why]");
     browser.wait_until("document.querySelector('[data-testid=why]').dataset.state === 'done'", LIMIT);
     assert_eq!(browser.eval("decodings"), 2);

@@ -249,7 +249,12 @@ pub(super) fn WhyPanel(
     let model = closer.song.with_value(|song| RwSignal::from(song.model.clone()));
     // Until there is any model, which of them heard the song is not known.
     let is_early = Memo::new(move |_| model.get() == Song::EARLIER && closer.desk.awaits_models());
+    // A button that is disabled while it has the keyboard would lose it.
+    let cannot_ask = move || top.get().is_none() || is_sought.get() || is_early.get();
     let ask = move |_| {
+        if untrack(cannot_ask) {
+            return;
+        }
         if let (Some(ClipHere { clip, start, end, .. }), Some(genre)) =
             (clip.get_untracked(), top.get_untracked())
         {
@@ -287,7 +292,7 @@ pub(super) fn WhyPanel(
             <button
                 class="button secondary"
                 data-testid="ask-why"
-                disabled=move || top.get().is_none() || is_sought.get() || is_early.get()
+                aria-disabled=move || cannot_ask().to_string()
                 on:click=ask
             >
                 {move || match top.get() {

@@ -15,7 +15,8 @@ use crate::engine::protocol::{SongId, SongInfo, SongProblem};
 use crate::page::keeper;
 use crate::page::song::{FileState, Song};
 use crate::page::words::{self, t};
-use crate::page::{browser, decode};
+use crate::page::{Counts, browser, decode};
+use crate::sound::song::LEAST_SECONDS;
 
 /// How long songs that end are gathered before they are announced together.
 const ANNOUNCE_AFTER: Duration = Duration::from_millis(1000);
@@ -133,10 +134,11 @@ impl Desk {
     /// come until then.
     pub(super) fn refresh_soon(self, song: &Song) {
         let first = self.with(|held| {
+            let first = held.stale.is_empty();
             if held.stale.iter().all(|other| other.id != song.id) {
                 held.stale.push(song.clone());
             }
-            held.stale.len() == 1
+            first
         });
         if first {
             request_animation_frame(move || {
@@ -204,6 +206,7 @@ impl Desk {
         }
         self.player.pause();
         self.tell(Event::CancelAll);
+        self.say(self.summary());
     }
 
     /// Takes a song off the list and forgets it.
@@ -251,7 +254,7 @@ impl Desk {
     }
 
     /// Lets go of a song's file, also where it sounds.
-    fn let_go(self, song: SongId) {
+    pub(crate) fn let_go(self, song: SongId) {
         self.player.forget(song);
         self.with(|held| held.files.remove(&song));
     }
@@ -336,8 +339,10 @@ impl Desk {
         }
     }
 
-    pub(super) fn recorded(self, id: SongId, file: Option<File>) {
+    pub(super) fn recorded(self, id: SongId, file: Option<File>, seconds: f64) {
         let heard_live = self.microphone.is(id);
+        // What no network could hear would be a card that says so, far below the button.
+        let file = file.filter(|_| !heard_live || seconds >= LEAST_SECONDS);
         let file = match (heard_live, file) {
             (true, Some(file)) => match self.classroom.take_recording(self, file) {
                 Some(file) => Some(file),
@@ -405,7 +410,10 @@ impl Desk {
             return;
         }
         self.with(|held| held.announced = browser::now());
-        let (heard, failed, left) = self.songs.with_untracked(|songs| untrack(|| crate::page::count(songs)));
-        self.say(if ended == 1 { last } else { words::summary(heard, failed, left) });
+        self.say(if ended == 1 { last } else { self.summary() });
+    }
+
+    fn summary(self) -> String {
+        words::summary(self.songs.with_untracked(|songs| untrack(|| Counts::of(songs))))
     }
 }

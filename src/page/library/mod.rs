@@ -10,7 +10,7 @@ mod order;
 mod table;
 mod take_along;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use leptos::prelude::*;
@@ -106,7 +106,11 @@ impl Shelf {
         let shown: Vec<Song> = arrange(&lines, query).into_iter().map(|index| songs[index].clone()).collect();
         // With the one that is asked for, though no song has it any more: the choice has to say it.
         let named = lines.into_iter().filter_map(|line| line.genre).map(|(name, _)| name);
-        let genres: BTreeSet<String> = named.chain(query.genre.clone()).collect();
+        let mut spelt = BTreeMap::new();
+        for name in query.genre.clone().into_iter().chain(named) {
+            spelt.entry(name.to_lowercase()).or_insert(name);
+        }
+        let genres: BTreeSet<String> = spelt.into_values().collect();
         if self.count.get_untracked() != songs.len() {
             self.count.set(songs.len());
         }
@@ -334,7 +338,7 @@ fn GenreOption(
     view! {
         <option
             value=value
-            selected=move || query.with(|query| query.genre.as_ref() == Some(&chosen))
+            selected=move || query.with(|query| query.genre.as_deref() == Some(&*chosen))
         >
             {move || words::genre(&name)}
         </option>

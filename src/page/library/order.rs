@@ -99,7 +99,10 @@ pub(crate) struct Line {
 
 impl Line {
     fn is_wanted(&self, query: &Query) -> bool {
-        let of_genre = |wanted: &String| self.genre.as_ref().is_some_and(|(genre, _)| genre == wanted);
+        // One model's may be in capitals.
+        let of_genre = |wanted: &String| {
+            self.genre.as_ref().is_some_and(|(genre, _)| genre.to_lowercase() == wanted.to_lowercase())
+        };
         query.genre.as_ref().is_none_or(of_genre)
             && query.state.as_ref().is_none_or(|wanted| self.state == wanted)
             && (query.search.is_empty() || self.texts.iter().any(|text| folded(text).contains(&query.search)))

@@ -19,6 +19,7 @@ use super::order::{Column, Query};
 use super::{Shelf, state_name};
 use crate::classify::verdict::Doubt;
 use crate::engine::protocol::{SongId, SongInfo};
+use crate::page::browser::Soon;
 use crate::page::folded::Line;
 use crate::page::song::{Song, SongState};
 use crate::page::track::Track;
@@ -90,16 +91,13 @@ struct Pane {
     /// The first row that is put up, and the songs of all of them.
     first: RwSignal<usize>,
     songs: RwSignal<Vec<Song>>,
-    planned: StoredValue<bool>,
+    soon: Soon,
 }
 
 impl Pane {
     /// Looks with the next frame what has to be put up.
     fn look_soon(self) {
-        if !self.planned.try_get_value().unwrap_or(true) {
-            self.planned.set_value(true);
-            request_animation_frame(move || self.look());
-        }
+        self.soon.run(move || self.look());
     }
 
     fn look(self) {
@@ -109,7 +107,6 @@ impl Pane {
         else {
             return;
         };
-        self.planned.set_value(false);
         let row = body.query_selector("tr[data-testid]").ok().flatten();
         let height = row.map(|row| row.get_bounding_client_rect().height()).filter(|height| *height > 0.0);
         let window = Window {
@@ -159,7 +156,7 @@ pub(super) fn Table(
         window: RwSignal::new(Window { top: 0.0, height: 900.0, row: ROW_HEIGHT }),
         first: RwSignal::new(0),
         songs: RwSignal::default(),
-        planned: StoredValue::new(false),
+        soon: Soon::new(),
     };
     let scroller = pane.scroller;
     let resized = window_event_listener(leptos::ev::resize, move |_| pane.look_soon());
@@ -265,8 +262,8 @@ const ROWS_COME: f64 = 10_000.0;
 /// Moves the keyboard from row to row.
 fn move_focus(event: &KeyboardEvent, scroller: &HtmlElement) {
     let target: Element = event_target(event);
-    // Within a field or a choice the arrows are that one's.
-    if target.matches("select, input:not([type=checkbox])").unwrap_or(false) {
+    // Within a field or a choice the arrows are that one's, and held with others the browser's.
+    if browser::is_held(event) || target.matches("select, input:not([type=checkbox])").unwrap_or(false) {
         return;
     }
     let row = target.closest("tbody tr").ok().flatten();
@@ -366,10 +363,13 @@ fn Head(
 /// Genres over a track as the stops of a gradient, each of one colour: nothing
 /// where nothing sounds.
 fn strip_of(track: &Track, length: f64) -> String {
-    let mut stops: Vec<(Option<usize>, usize)> = Vec::new();
+    // Silence and what was not heard have none, what is no music has none of a genre.
+    let mut stops: Vec<(Option<Option<usize>>, usize)> = Vec::new();
     for place in 0..STRIP {
         let second = (place as f64 + 0.5) / STRIP as f64 * length;
-        let genre = track.at(second).and_then(|clip| clip.verdict.genre());
+        let genre = track
+            .at(second)
+            .and_then(|clip| if clip.verdict.refused { Some(None) } else { clip.verdict.genre().map(Some) });
         match stops.last_mut() {
             Some((last, end)) if *last == genre => *end = place + 1,
             _ => stops.push((genre, place + 1)),
@@ -378,8 +378,11 @@ fn strip_of(track: &Track, length: f64) -> String {
     let mut gradient = String::from("linear-gradient(to right");
     let mut start = 0;
     for (genre, end) in stops {
-        let color =
-            genre.map_or("transparent".to_owned(), |genre| format!("var(--genre-{})", genre % colors::COUNT));
+        let color = match genre {
+            None => "transparent".to_owned(),
+            Some(None) => "var(--line)".to_owned(),
+            Some(Some(genre)) => format!("var(--genre-{})", genre % colors::COUNT),
+        };
         // Thousandths of the width, by integers.
         let share = |place: usize| format!("{}e-1%", place * 1000 / STRIP);
         gradient.push_str(&format!(",{color} {} {}", share(start), share(end)));

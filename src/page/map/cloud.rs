@@ -105,6 +105,7 @@ pub(super) fn Cloud(
                 "ArrowDown" => along(&points, pointed.get_untracked(), [0, 1]),
                 "ArrowUp" => along(&points, pointed.get_untracked(), [0, -1]),
                 "Home" => first_of(&points, look.chosen.get_untracked()),
+                "End" => last_of(&points, look.chosen.get_untracked()),
                 "Escape" if pointed.get_untracked().is_some() => None,
                 _ => return,
             };
@@ -196,6 +197,11 @@ fn along(points: &Points, from: Option<usize>, [right, down]: [i32; 2]) -> Optio
 /// The first point of a genre, or of all.
 fn first_of(points: &Points, genre: Option<usize>) -> Option<usize> {
     points.genre.iter().position(|of| genre.is_none_or(|genre| usize::from(*of) == genre))
+}
+
+/// The last point of a genre, or of all.
+fn last_of(points: &Points, genre: Option<usize>) -> Option<usize> {
+    points.genre.iter().rposition(|of| genre.is_none_or(|genre| usize::from(*of) == genre))
 }
 
 /// Draws all points, those of `genre` last, larger and with their letters.

@@ -14,6 +14,7 @@ mod tests;
 pub(crate) use language::{LANGUAGES, choose, in_use, mark_document, preferred, speak};
 pub(crate) use template::Argument;
 
+use super::Counts;
 use super::download::DownloadProblem;
 use super::keeper::Keeping;
 use super::microphone::MicrophoneProblem;
@@ -208,7 +209,7 @@ pub(crate) fn keeping(keeping: &Keeping) -> Option<String> {
 }
 
 /// The count above the list, said when several songs end together.
-pub(crate) fn summary(heard: usize, failed: usize, left: usize) -> String {
+pub(crate) fn summary(Counts { heard, left, failed, stopped }: Counts) -> String {
     let mut parts = Vec::new();
     if heard > 0 {
         parts.push(t!("songs.heard", count = heard));
@@ -218,6 +219,9 @@ pub(crate) fn summary(heard: usize, failed: usize, left: usize) -> String {
     }
     if failed > 0 {
         parts.push(t!("songs.failed", count = failed));
+    }
+    if stopped > 0 {
+        parts.push(t!("songs.stopped", count = stopped));
     }
     parts.join(", ")
 }
