@@ -923,7 +923,8 @@ fn why_is_asked_of_the_model_that_heard_the_song() {
 
     let why = |state: &str| {
         go(&browser, &link);
-        browser.wait_until("document.querySelector('[data-testid=ask-why]')?.ariaDisabled === 'false'", LIMIT);
+        browser
+            .wait_until("document.querySelector('[data-testid=ask-why]')?.ariaDisabled === 'false'", LIMIT);
         browser.click("[data-testid=ask-why]");
         let state = format!("document.querySelector('[data-testid=why]').dataset.state === '{state}'");
         browser.wait_until(&state, LIMIT);

@@ -40,11 +40,11 @@ use walkdir::{DirEntry, WalkDir};
 use crate::{
     classify::analyse,
     convert::Stored,
+    data::{SplitArguments, read_archive},
     evaluate::{bar, observations, predict, split, warn_of_known_clips},
     place::{self, Made},
     run,
     session::open,
-    train::{SplitArguments, read_archive},
 };
 
 /// Probability below which a verdict would more often be wrong than right.

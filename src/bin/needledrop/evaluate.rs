@@ -39,9 +39,10 @@ use needledrop::{
 
 use crate::{
     convert::Stored,
+    data::{SplitArguments, SplitName, data, read_archive},
     run,
     session::{open, session},
-    train::{REFITTED, SplitArguments, SplitName, data, read_archive},
+    train::REFITTED,
 };
 
 /// What [`RunResult::evaluated_before`] calls those test clips that are of artists of

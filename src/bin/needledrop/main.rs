@@ -6,6 +6,7 @@
 mod calibrate;
 mod classify;
 mod convert;
+mod data;
 mod evaluate;
 mod export;
 mod map;

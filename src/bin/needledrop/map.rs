@@ -20,11 +20,11 @@ use needledrop::{
 };
 
 use crate::{
+    data::{SplitArguments, read_archive},
     evaluate::{bar, embeddings, predict},
     place::{self, Made},
     run,
     session::open,
-    train::{SplitArguments, read_archive},
 };
 
 /// How far the accuracy of the clips may be from what the card says of them, or a clip and

@@ -1,29 +1,22 @@
 //! `needledrop train`: an archive and a row of the paper to a folder with
 //! checkpoint, weights and history.
 
+mod others;
+mod pace;
+
 use std::{
     fs::{self, File, TryLockError},
-    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
+    sync::atomic::Ordering,
+    time::Instant,
 };
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use needledrop::{
-    dataset::{
-        archive::{Clip, MelArchive},
-        choice::{LISTS, LISTS_OVER_CLIPS, SplitChoice},
-        split::Split,
-    },
+    dataset::{archive::MelArchive, choice::SplitChoice},
     network::{
         card::{CARD_VERSION, Combine, Input, ModelCard, Training},
         experiment::{experiment, experiments},
@@ -31,28 +24,23 @@ use needledrop::{
     },
     training::{
         augment::Augmenter,
-        checkpoint::{Checkpoint, State, write_whole},
+        checkpoint::{Checkpoint, State},
         design::Design,
         device::{DeviceKind, panic_message},
-        fit::{Control, Job, Progress, TrainingError, is_over},
-        history::{Earlier, Epoch, Role, Session},
-        initial::{begin_with, glorot_uniform},
+        fit::{Job, TrainingError, is_over},
+        history::Session,
         inputs::{Inputs, fits},
-        recipe::{Beyond, Penalised, Recipe, Schedule},
+        recipe::{Penalised, Recipe, Schedule},
     },
 };
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    iterator::Signals,
-};
 
+use self::{others::Others, pace::Pace};
 use crate::{
+    data::{SplitArguments, data, read_archive},
     run,
     session::{open, session},
 };
 
-/// How often a checkpoint is kept within an epoch.
-const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
 /// Exit status after Ctrl-C, as a shell gives it to what SIGINT ended.
 const INTERRUPTED: u8 = 130;
 /// What a card says beside a recipe that changes clips, where frames are centred.
@@ -134,36 +122,6 @@ pub(crate) struct Arguments {
     max_steps: Option<usize>,
 }
 
-/// Which split, for every command that needs one.
-#[derive(Args)]
-pub(crate) struct SplitArguments {
-    /// 80/10/10 at random over clips (the paper's, which flatters), over tracks,
-    /// the fault-filtered lists of names, or your own. [default: clips, or lists
-    /// where they are given]
-    #[arg(long, value_enum)]
-    pub(crate) split: Option<SplitName>,
-    /// What the split is drawn from. [default: 0]
-    #[arg(long)]
-    pub(crate) split_seed: Option<u64>,
-    /// The lists of training, validation and test, one track a line; with #3 after
-    /// it, its fourth clip alone. [for
-    /// `--split filtered`: splits/{train,valid,test}_filtered.txt beside the archive]
-    #[arg(long, num_args = 3, value_names = ["TRAIN", "VALIDATION", "TEST"])]
-    pub(crate) lists: Option<Vec<PathBuf>>,
-    /// The validation part is learned from as well, once everything is chosen: of a training
-    /// the weights of the last epoch are kept, and only the test part can be scored.
-    #[arg(long)]
-    pub(crate) refit: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SplitName {
-    Clips,
-    Tracks,
-    Filtered,
-    Lists,
-}
-
 #[derive(Clone, Copy, ValueEnum)]
 enum RecipeName {
     Paper,
@@ -181,70 +139,6 @@ enum PenalisedName {
 enum ScheduleName {
     Constant,
     Cosine,
-}
-
-impl SplitArguments {
-    /// Draws, or reads, the split.
-    pub(crate) fn split(&self, archive: &MelArchive, clips: &[Clip], path: &Path) -> anyhow::Result<Split> {
-        let unsaid = if self.lists.is_some() { SplitName::Lists } else { SplitName::Clips };
-        let (name, seed) = (self.split.unwrap_or(unsaid), self.split_seed.unwrap_or(0));
-        if self.lists.is_some() && name != SplitName::Lists {
-            bail!("--lists is a split of its own; leave out --split");
-        }
-        if let (Some(seed), SplitName::Filtered | SplitName::Lists) = (self.split_seed, name) {
-            bail!("--split-seed {seed} draws clips or tracks, and lists are not drawn: leave it out");
-        }
-        let split = match name {
-            SplitName::Clips => Split::over_clips(archive, clips, seed)?,
-            SplitName::Tracks => Split::over_tracks(archive, clips, seed)?,
-            SplitName::Filtered => {
-                let beside = path.parent().unwrap_or(Path::new(".")).join("splits");
-                let lists =
-                    ["train", "valid", "test"].map(|part| beside.join(format!("{part}_filtered.txt")));
-                let lists = read_lists(&lists).map_err(|error| {
-                    anyhow::anyhow!("{error:#}; --lists takes other lists, for a split of its own")
-                })?;
-                let lists = lists.each_ref().map(String::as_str);
-                let (split, absent) = Split::filtered(archive, clips, lists)?;
-                if !absent.is_empty() {
-                    eprintln!("Not in the archive, and left out of the split: {}", absent.join(", "));
-                }
-                split
-            }
-            SplitName::Lists => {
-                let Some([train, validation, test]) = self.lists.as_deref() else {
-                    bail!("--split lists needs --lists TRAIN VALIDATION TEST");
-                };
-                let lists = read_lists(&[train, validation, test])?;
-                let lists = lists.each_ref().map(String::as_str);
-                let mut split = Split::by_names(archive, clips, LISTS, lists)?;
-                if split.tears_tracks(clips) {
-                    // No score of such a split shall pass for one over tracks.
-                    eprintln!("Warning: clips of one track stand in two of the lists: scores will flatter.");
-                    split.name = LISTS_OVER_CLIPS.into();
-                }
-                split
-            }
-        };
-        Ok(if self.refit { split.refitted() } else { split })
-    }
-}
-
-fn read_lists(paths: &[impl AsRef<Path>; 3]) -> anyhow::Result<[String; 3]> {
-    let mut lists = <[String; 3]>::default();
-    for (list, path) in lists.iter_mut().zip(paths) {
-        let path = path.as_ref();
-        *list = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    }
-    Ok(lists)
-}
-
-pub(crate) fn read_archive(path: &Path) -> anyhow::Result<MelArchive> {
-    if path.is_dir() {
-        bail!("{} is a folder: `needledrop prepare` makes an archive of it", path.display());
-    }
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    MelArchive::from_bytes(&bytes).with_context(|| path.display().to_string())
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -289,48 +183,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot make the folder {}", arguments.output.display()))?;
     let _lock = lock(&arguments.output)?;
-    let split_name = choice.to_string();
+    let mut state = State::new(recipe.clone(), arguments.seed, choice.to_string());
+    state.choice = Some(choice.clone());
+    others.note_in(&mut state)?;
     let mut start = if arguments.resume {
-        let mut checkpoint = Checkpoint::load(&path)?;
-        let State { recipe: of_checkpoint, seed, split, choice: of_split, .. } = &checkpoint.state;
-        let same = [
-            (*of_checkpoint == recipe, "recipe"),
-            (*seed == arguments.seed, "--seed"),
-            (*split == split_name && of_split.as_ref().is_none_or(|of_split| *of_split == choice), "split"),
-            (checkpoint.state.begun_with == others.begun_with()?, "--begin-with"),
-            (checkpoint.state.teachers == others.taught_by()?, "--teachers"),
-            (checkpoint.now.card().network == card.network, "network"),
-            (checkpoint.now.card().input == card.input, "input"),
-            (checkpoint.now.card().spectrogram == card.spectrogram, "front end"),
-            (checkpoint.now.card().genres == card.genres, "data set"),
-        ];
-        if let Some((_, what)) = same.iter().find(|(same, _)| !same) {
-            bail!(
-                "{} was made with another {what}; say the same, or train into another folder",
-                path.display()
-            );
-        }
-        // Of before this was written down.
-        if checkpoint.state.earlier.is_empty() {
-            checkpoint.state.earlier = others.earlier()?;
-        }
-        checkpoint
+        resumed(&path, &card, state)?
     } else {
-        if path.exists() {
-            bail!("{} exists: go on from it by --resume, or train into another folder", path.display());
-        }
-        if model.exists() {
-            bail!(
-                "{} is an earlier training's, which this one would replace: train into another folder",
-                model.display()
-            );
-        }
-        let mut state = State::new(recipe.clone(), arguments.seed, split_name.clone());
-        state.choice = Some(choice);
-        state.begun_with = others.begun_with()?;
-        state.teachers = others.taught_by()?;
-        state.earlier = others.earlier()?;
-        Checkpoint { state, now: first, average: None, best: None, optimiser: vec![] }
+        begun(&arguments.output, first, state)?
     };
 
     let device = open(arguments.device)?;
@@ -344,7 +203,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let mut call = Session { bf16: arguments.bf16, ..session(arguments.device, &device) };
     println!(
-        "{}, {} parameters, recipe {}, split {split_name}, device {}",
+        "{}, {} parameters, recipe {}, split {choice}, device {}",
         card.name,
         card.network.parameters()?,
         start.state.recipe.name,
@@ -353,7 +212,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let inputs = Inputs::new(&archive, &clips, &card, &device);
     let augmenter =
         recipe.beyond.augmentation.map(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
-    let teachers: Vec<Weights> = others.teachers.into_iter().map(|teacher| teacher.weights).collect();
+    let teachers = others.into_teachers();
     let job =
         Job { inputs: &inputs, split: &split, device: &device, convolutions, augmenter, teachers: &teachers };
     let mut pace = Pace::new(arguments, &start.state)?;
@@ -374,7 +233,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     if let (Some(best), Some(weights)) = (end.state.best, &end.best) {
         let weights = weights.to_bytes(Precision::F32)?;
-        write_whole(&model, &weights).with_context(|| format!("cannot write {}", model.display()))?;
+        run::write(&model, &weights)?;
         println!(
             "Weights of epoch {}, validation loss {:.3}, in {}",
             best.epoch + 1,
@@ -394,6 +253,46 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The checkpoint that a training goes on from, if that is the training that is `wanted`.
+fn resumed(path: &Path, card: &ModelCard, wanted: State) -> anyhow::Result<Checkpoint> {
+    let mut checkpoint = Checkpoint::load(path)?;
+    let (state, now) = (&checkpoint.state, checkpoint.now.card());
+    let same = [
+        (state.recipe == wanted.recipe, "recipe"),
+        (state.seed == wanted.seed, "--seed"),
+        (state.split == wanted.split && (state.choice.is_none() || state.choice == wanted.choice), "split"),
+        (state.begun_with == wanted.begun_with, "--begin-with"),
+        (state.teachers == wanted.teachers, "--teachers"),
+        (now.network == card.network, "network"),
+        (now.input == card.input, "input"),
+        (now.spectrogram == card.spectrogram, "front end"),
+        (now.genres == card.genres, "data set"),
+    ];
+    if let Some((_, what)) = same.iter().find(|(same, _)| !same) {
+        bail!("{} was made with another {what}; say the same, or train into another folder", path.display());
+    }
+    // Of before this was written down.
+    if checkpoint.state.earlier.is_empty() {
+        checkpoint.state.earlier = wanted.earlier;
+    }
+    Ok(checkpoint)
+}
+
+/// What a training begins with, in a folder that has none yet.
+fn begun(folder: &Path, first: Weights, state: State) -> anyhow::Result<Checkpoint> {
+    let (checkpoint, model) = (run::checkpoint(folder), run::best(folder));
+    if checkpoint.exists() {
+        bail!("{} exists: go on from it by --resume, or train into another folder", checkpoint.display());
+    }
+    if model.exists() {
+        bail!(
+            "{} is an earlier training's, which this one would replace: train into another folder",
+            model.display()
+        );
+    }
+    Ok(Checkpoint { state, now: first, average: None, best: None, optimiser: vec![] })
 }
 
 /// Holds the folder for this training as long as it is open: two of them would take turns in
@@ -478,154 +377,6 @@ impl Arguments {
     }
 }
 
-/// Models that were trained before, and what a training takes from them.
-struct Others {
-    first: Option<Other>,
-    teachers: Vec<Other>,
-}
-
-struct Other {
-    path: PathBuf,
-    /// How it was trained, of a run's folder.
-    state: Option<State>,
-    weights: Weights,
-}
-
-impl Others {
-    fn read(arguments: &Arguments) -> anyhow::Result<Self> {
-        let read = |path: &PathBuf| {
-            let (state, weights) = if path.is_dir() {
-                let (state, weights) = run::read_trained(path)?;
-                (Some(state), weights)
-            } else {
-                (None, run::read_model(path)?)
-            };
-            Ok(Other { path: path.clone(), state, weights })
-        };
-        let first = arguments.begin_with.as_ref().map(read).transpose()?;
-        let teachers: Vec<Other> = arguments.teachers.iter().map(read).collect::<anyhow::Result<_>>()?;
-        for Other { path, state, .. } in &teachers {
-            // Trained to its end later it would be another, and its pupil could not go on.
-            if let Some(state) = state.as_ref().filter(|state| !is_over(state)) {
-                bail!("the teacher in {} {}", path.display(), run::how_far(state));
-            }
-        }
-        Ok(Self { first, teachers })
-    }
-
-    /// Digest of the weights to begin with.
-    fn begun_with(&self) -> anyhow::Result<Option<String>> {
-        self.first.as_ref().map(|first| run::fingerprint(&first.weights)).transpose()
-    }
-
-    /// Digests of the teachers' weights.
-    fn taught_by(&self) -> anyhow::Result<Vec<String>> {
-        self.teachers.iter().map(|teacher| run::fingerprint(&teacher.weights)).collect()
-    }
-
-    /// Their trainings, and what these had built on.
-    fn earlier(&self) -> anyhow::Result<Vec<Earlier>> {
-        let mut all = Vec::<Earlier>::new();
-        // What two of them had built on took its time once.
-        let mut add = |earlier: Earlier| {
-            if all.iter().all(|other| other.weights != earlier.weights) {
-                all.push(earlier);
-            }
-        };
-        let first = self.first.iter().map(|first| (Role::BegunWith, first));
-        for (role, other) in first.chain(self.teachers.iter().map(|teacher| (Role::Teacher, teacher))) {
-            let Some(State { recipe, history, earlier, .. }) = &other.state else { continue };
-            // To a pupil, all that made its teacher is a teacher.
-            earlier.iter().cloned().for_each(|earlier| match role {
-                Role::BegunWith => add(earlier),
-                Role::Teacher => add(Earlier { role, ..earlier }),
-            });
-            add(Earlier {
-                role,
-                name: other.weights.card().name.clone(),
-                recipe: recipe.name.clone(),
-                weights: run::fingerprint(&other.weights)?,
-                epochs: history.len(),
-                seconds: history.iter().map(|epoch| epoch.seconds).sum(),
-            });
-        }
-        Ok(all)
-    }
-
-    /// For the recipe in the card.
-    fn told(&self) -> anyhow::Result<String> {
-        let mut told = String::new();
-        if let (Some(first), Some(digest)) = (&self.first, self.begun_with()?) {
-            let card = first.weights.card();
-            told += &format!("{BEGUN_WITH}{} of {} ({})", short(&digest), card.name, card.training.recipe);
-        }
-        let digests = self.taught_by()?;
-        if !digests.is_empty() {
-            let digests: Vec<&str> = digests.iter().map(|digest| short(digest)).collect();
-            told += &format!("{TAUGHT_BY}{}", digests.join(", "));
-        }
-        Ok(told)
-    }
-
-    fn first_weights(&self, card: &ModelCard, seed: u64) -> anyhow::Result<Weights> {
-        Ok(match &self.first {
-            Some(Other { path, weights, .. }) => begin_with(weights, card.clone(), seed)
-                .with_context(|| format!("cannot begin with {}", path.display()))?,
-            None => glorot_uniform(card.clone(), seed)?,
-        })
-    }
-
-    /// Where the genres are others the split is another too. Some of the same name may
-    /// stand for the same recordings.
-    fn warn_of_known_genres(&self, card: &ModelCard) {
-        let Some(Other { path, weights, .. }) = &self.first else { return };
-        let known = &weights.card().genres;
-        let common: Vec<&str> =
-            card.genres.iter().filter(|genre| known.contains(genre)).map(String::as_str).collect();
-        if *known != card.genres && !common.is_empty() {
-            eprintln!(
-                "Warning: {} knows {} already: if it has heard recordings that are held out here, scores will flatter.",
-                path.display(),
-                common.join(", ")
-            );
-        }
-    }
-
-    /// Refuses teachers that the recipe has no share for, that were shown other
-    /// things, or that may know the held-out clips and tell of them.
-    fn check_teachers(&self, card: &ModelCard, beyond: &Beyond) -> anyhow::Result<()> {
-        let Beyond { distillation, augmentation, .. } = beyond;
-        match (*distillation > 0.0, self.teachers.is_empty()) {
-            (true, true) => bail!("the design's distillation is {distillation}: name --teachers"),
-            (false, false) => bail!("--teachers needs a design with a distillation above 0"),
-            _ => {}
-        }
-        for Other { path, weights, .. } in &self.teachers {
-            let of_teacher = weights.card();
-            let same = [
-                // What is drawn can be shown to anyone.
-                (of_teacher.input == card.input || augmentation.is_some(), "input"),
-                (of_teacher.spectrogram == card.spectrogram, "front end"),
-                (of_teacher.genres == card.genres, "genres"),
-                (
-                    of_teacher.training.split_fingerprint.is_some()
-                        && of_teacher.training.split_fingerprint == card.training.split_fingerprint,
-                    "split",
-                ),
-            ];
-            if let Some((_, what)) = same.iter().find(|(same, _)| !same) {
-                bail!("{} cannot teach: it was trained with another {what}", path.display());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The beginning of a digest, which is enough to tell a few apart.
-fn short(digest: &str) -> &str {
-    digest.get(..8).unwrap_or(digest)
-}
-
 /// The card of a model that is about to be trained.
 fn card(archive: &MelArchive, design: &Design, split: &SplitChoice, recipe: &Recipe, seed: u64) -> ModelCard {
     let mut network = design.network.clone();
@@ -659,142 +410,5 @@ fn card(archive: &MelArchive, design: &Design, split: &SplitChoice, recipe: &Rec
         scores: Vec::new(),
         licence: String::new(),
         date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
-    }
-}
-
-/// What a card says of the data set.
-pub(crate) fn data(archive: &MelArchive) -> String {
-    format!("{} tracks of {} genres", archive.tracks.len(), archive.genres.len())
-}
-
-/// Has `interrupted` say that the training shall end: by Ctrl-C, by whoever shuts the machine
-/// down, or with the terminal, but for what `nohup` started.
-fn listen_for_the_end(interrupted: Arc<AtomicBool>) -> io::Result<()> {
-    let mut ends = vec![SIGINT, SIGTERM];
-    if !is_ignored(SIGHUP) {
-        ends.push(SIGHUP);
-    }
-    let mut signals = Signals::new(ends)?;
-    thread::spawn(move || {
-        for _ in signals.forever() {
-            if interrupted.swap(true, Ordering::Relaxed) {
-                std::process::exit(INTERRUPTED.into());
-            }
-            eprintln!(
-                "\nStopping within a few steps, with a checkpoint; Ctrl-C again stops at once, without one"
-            );
-        }
-    });
-    Ok(())
-}
-
-/// Whether whoever started this process wants a signal ignored; only Linux tells.
-fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    mask >> (signal - 1) & 1 == 1
-}
-
-/// Shows how it goes, and says when to save and when to stop.
-struct Pace {
-    bar: ProgressBar,
-    epochs: usize,
-    has_patience: bool,
-    began: Instant,
-    steps_done: usize,
-    last_save: Instant,
-    deadline: Option<Instant>,
-    steps_left: usize,
-    last_step: usize,
-    interrupted: Arc<AtomicBool>,
-}
-
-impl Pace {
-    fn new(&Arguments { max_minutes, max_steps, .. }: &Arguments, start: &State) -> anyhow::Result<Self> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        listen_for_the_end(Arc::clone(&interrupted)).context("cannot listen for Ctrl-C")?;
-        let bar = ProgressBar::new(0);
-        if let Ok(style) =
-            ProgressStyle::with_template("{prefix} {bar:24} {pos:>4}/{len} steps, {eta} left  {msg}")
-        {
-            bar.set_style(style);
-        }
-        let deadline = match max_minutes {
-            Some(minutes) if minutes > 0.0 => {
-                let length = Duration::try_from_secs_f64(60.0 * minutes).ok();
-                // Later than a clock can tell is never.
-                length.and_then(|length| Instant::now().checked_add(length))
-            }
-            Some(minutes) => bail!("--max-minutes {minutes} must be above 0"),
-            None => None,
-        };
-        let steps_left = max_steps.unwrap_or(usize::MAX);
-        Ok(Self {
-            bar,
-            epochs: start.recipe.epochs,
-            has_patience: start.recipe.patience.is_some(),
-            began: Instant::now(),
-            steps_done: 0,
-            last_save: Instant::now(),
-            deadline,
-            steps_left,
-            last_step: start.step,
-            interrupted,
-        })
-    }
-
-    /// How long a step took so far in this call, with what lies between steps.
-    fn a_step(&self) -> Duration {
-        self.began.elapsed() / u32::try_from(self.steps_done).unwrap_or(u32::MAX).max(1)
-    }
-
-    fn observe(&mut self, progress: Progress<'_>) -> Control {
-        match progress {
-            Progress::Steps { epoch, step, steps, running } => {
-                if step <= 8 {
-                    self.bar.reset_eta();
-                }
-                let done = step.saturating_sub(self.last_step);
-                self.steps_left = self.steps_left.saturating_sub(done);
-                self.steps_done += done;
-                self.last_step = step % steps;
-                self.bar.set_prefix(format!("Epoch {:>3}/{}", epoch + 1, self.epochs));
-                self.bar.set_length(steps as u64);
-                self.bar.set_position(step as u64);
-                let (loss, accuracy) = (running.mean_loss(), 100.0 * running.accuracy());
-                let left = self.epochs.saturating_sub(epoch).saturating_mul(steps).saturating_sub(step);
-                let left =
-                    HumanDuration(self.a_step().saturating_mul(u32::try_from(left).unwrap_or(u32::MAX)));
-                let at_most = if self.has_patience { "at most " } else { "" };
-                let message = format!("loss {loss:.3}, accuracy {accuracy:.1} %, {at_most}{left} in all");
-                self.bar.set_message(message);
-            }
-            Progress::Epoch { epoch, result } => {
-                let Epoch { train_loss, train_accuracy, validation_loss, validation_accuracy, seconds } =
-                    result;
-                self.bar.suspend(|| {
-                    println!(
-                        "Epoch {:>3}/{}  training loss {train_loss:.3}, accuracy {:.1} %  validation loss \
-                         {validation_loss:.3}, accuracy {:.1} %  {seconds:.0} s",
-                        epoch + 1,
-                        self.epochs,
-                        100.0 * train_accuracy,
-                        100.0 * validation_accuracy,
-                    );
-                });
-            }
-        }
-        if self.steps_left == 0
-            || self.interrupted.load(Ordering::Relaxed)
-            || self.deadline.is_some_and(|end| Instant::now() >= end)
-        {
-            return Control::Stop;
-        }
-        if self.last_save.elapsed() >= BETWEEN_CHECKPOINTS {
-            self.last_save = Instant::now();
-            return Control::Save;
-        }
-        Control::Continue
     }
 }
