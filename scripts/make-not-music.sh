@@ -21,8 +21,10 @@ readonly RATE=22050
 readonly KINDS='speech|noise|tones|clicks|silence'
 for group in calibration test; do
   # What is there is replaced, if it is such sounds and nothing else.
-  if [ -e "$folder/$group" ] && find "$folder/$group" -mindepth 1 -maxdepth 1 -printf '%f\n' | grep -qvxE "$KINDS"; then
-    echo "$folder/$group has other things in it than sounds that are not music; name another folder" >&2
+  [ -e "$folder/$group" ] || continue
+  others=$(find "$folder/$group" -mindepth 1 -maxdepth 1 -printf '%f\n' | sed -E "/^($KINDS)\$/d")
+  if [ ! -d "$folder/$group" ] || [ -n "$others" ]; then
+    echo "$folder/$group is, or has in it, something else than sounds that are not music; name another folder" >&2
     exit 1
   fi
 done

@@ -124,7 +124,10 @@ async function answer(event) {
 async function receive(request) {
   const form = await request.formData();
   const files = form.getAll("songs").filter((song) => song instanceof File);
-  const share = crypto.randomUUID();
+  const share = Date.now();
+  // Those that no page came for go with a later one.
+  const isLeft = (name) => name.startsWith(`${SHARED} `) && share - name.slice(SHARED.length) > 3600e3;
+  for (const name of (await caches.keys()).filter(isLeft)) await caches.delete(name);
   const cache = await caches.open(`${SHARED} ${share}`);
   // A folder each: two songs may have one name. Where there is no room for them the page says that none came.
   await Promise.all(files.map((file, index) =>

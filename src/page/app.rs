@@ -26,9 +26,12 @@ pub(crate) fn take_from_system(desk: Desk) {
     }
 }
 
-/// The share that the service worker has added to the address: its name.
+/// The share that the service worker has added to the address: its name, which an older one gave none.
 fn share_in(search: &str) -> Option<&str> {
-    search.trim_start_matches('?').split('&').find_map(|name| name.strip_prefix("shared="))
+    let parts = search.trim_start_matches('?').split('&');
+    parts
+        .map(|part| part.split_once('=').unwrap_or((part, "")))
+        .find_map(|(key, share)| (key == "shared").then_some(share))
 }
 
 /// Listens to the launch queue, where the browser has one. The page may have been opened for
@@ -78,7 +81,8 @@ async fn take_shared(desk: Desk, share: String) {
     desk.gathering.update(|drops| *drops += 1);
     let stops = desk.stops();
     let caches = browser::property(&window(), "caches");
-    let cache = JsValue::from(format!("needledrop-shared {} {share}", browser::folder()));
+    let cache = format!("needledrop-shared {} {share}", browser::folder());
+    let cache = JsValue::from(cache.trim_end());
     let files = shared_files(&caches, &cache).await;
     // Also what cannot be read: nobody else comes for it.
     let _ = browser::call_async(&caches, "delete", &[&cache]).await;

@@ -102,9 +102,8 @@ struct Held {
     /// What happened before there was an engine.
     early: Vec<Event<JsValue>>,
     files: HashMap<SongId, File>,
-    model_files: HashMap<ModelId, ArrayBuffer>,
-    /// Digests of those files.
-    model_keys: HashMap<ModelId, String>,
+    /// Files of models, with their digests once these are known.
+    model_files: HashMap<ModelId, (ArrayBuffer, Option<String>)>,
     /// What was chosen when the paper's network was asked for.
     papers_instead_of: Option<ModelId>,
     /// Songs with news for the next frame.
@@ -133,7 +132,6 @@ impl Desk {
             early: Vec::new(),
             files: HashMap::new(),
             model_files: HashMap::new(),
-            model_keys: HashMap::new(),
             papers_instead_of: None,
             stale: Vec::new(),
             ended: (0, String::new()),

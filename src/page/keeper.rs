@@ -5,7 +5,7 @@
 //! songs of earlier ones. What cannot be kept is said once and stays on the
 //! page.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use gloo::events::EventListener;
 use leptos::prelude::*;
@@ -25,9 +25,6 @@ use crate::order::order;
 
 /// Where it is kept that songs themselves are to be kept.
 const KEEP_SOUND: &str = "needledrop.keep-sound";
-
-/// Where other pages of this browser are told that something was forgotten, and when.
-const FORGOTTEN: &str = "needledrop.forgotten";
 
 /// Bytes that the browser must have left after a song is kept.
 const ROOM_LEFT: f64 = 100e6;
@@ -71,7 +68,7 @@ struct Shelf {
     files: HashMap<String, Known>,
     /// Whether what the store still has of earlier visits is to be forgotten, but for what
     /// is under these keys.
-    cleared: Option<HashSet<String>>,
+    cleared: Option<Vec<String>>,
     /// Whether something could not be kept, and is not tried again.
     lost: bool,
     /// Whether the browser was asked not to throw away what is kept.
@@ -87,11 +84,9 @@ struct Known {
     expected: bool,
     /// It came by the handle of an earlier visit.
     lent: bool,
-    /// A verdict on it is kept.
-    heard: bool,
     /// Where it is from.
     origin: Origin,
-    /// There may be no other copy, and the store was to forget its own.
+    /// There may be no other copy than the page's: the store was to forget its own.
     forgotten: bool,
 }
 
@@ -119,12 +114,17 @@ impl Shelf {
     fn file(&mut self, key: String) -> &mut Known {
         self.files.entry(key).or_default()
     }
+}
 
-    /// The store has lost what there may be no other copy of, or is to keep it again.
-    fn forget_sounds(&mut self, forgotten: bool) {
-        for file in self.files.values_mut() {
-            file.forgotten = forgotten && file.origin != Origin::Elsewhere;
-        }
+/// Where the pages of this folder are told that one of them had the store forget something.
+fn forgotten() -> String {
+    format!("needledrop.forgotten {}", browser::folder())
+}
+
+/// Tells them, where these changes took away what they may show.
+fn tell_others(changes: &[Change]) {
+    if changes.iter().any(|change| matches!(change, Change::ForgetAllBut(_) | Change::ForgetSounds)) {
+        browser::remember(&forgotten(), &(browser::today() as u64).to_string());
     }
 }
 
@@ -199,25 +199,7 @@ impl Keeper {
         };
         // Songs are shown from the first portion on, and their files asked for.
         self.with(|shelf| shelf.store = Some(store.clone()));
-        self.read(desk, &store).await;
-        self.with(|shelf| shelf.read = true);
-        self.make_changes();
-        // What one page forgets goes from the others.
-        EventListener::new(&window(), "storage", move |event| {
-            if browser::property(event, "key").as_string().is_some_and(|key| key == FORGOTTEN) {
-                let store = store.clone();
-                spawn_local(async move {
-                    self.let_all_go(desk);
-                    self.read(desk, &store).await;
-                });
-            }
-        })
-        .forget();
-        self.go_on(desk).await;
-    }
-
-    /// Brings what is in the store, a portion a turn.
-    async fn read(self, desk: Desk, store: &Store) {
+        self.listen_to_other_pages(desk, &store);
         let mut after: Option<String> = None;
         loop {
             match store.records(after.as_deref()).await {
@@ -238,25 +220,54 @@ impl Keeper {
             }
             browser::next_turn().await;
         }
+        self.with(|shelf| shelf.read = true);
+        self.make_changes();
+        self.go_on(desk).await;
     }
 
-    /// Lets go of the songs that are not on the list, but for what there is no other copy of.
-    fn let_all_go(self, desk: Desk) {
-        self.with(|shelf| {
-            shelf.files.values_mut().for_each(|file| file.heard = false);
-            shelf.forget_sounds(true);
-        });
-        for song in self.kept.get_untracked() {
-            if !self.would_lose(&song.file) {
-                desk.let_go(song.id);
-                self.kept.update(|kept| kept.retain(|other| other.id != song.id));
+    /// What another page of this browser has the store forget goes from this one too.
+    fn listen_to_other_pages(self, desk: Desk, store: &Store) {
+        let (store, forgotten) = (store.clone(), forgotten());
+        let ear = EventListener::new(&window(), "storage", move |event| {
+            if browser::property(event, "key").as_string().as_ref() != Some(&forgotten) {
+                return;
             }
+            let store = store.clone();
+            spawn_local(async move {
+                let Ok([records, sounds]) = store.keys().await else { return };
+                self.lose_sounds(desk, &sounds);
+                // What was never kept is not missing.
+                let is_kept = self.state.get_untracked() == Keeping::Kept;
+                for song in self.kept.get_untracked() {
+                    let key = song.file.text();
+                    if is_kept && !records.contains(&key) && !self.would_lose(&song.file) {
+                        desk.let_go(song.id);
+                        self.with(|shelf| shelf.files.remove(&key));
+                        self.kept.update(|kept| kept.retain(|other| other.id != song.id));
+                    }
+                }
+            });
+        });
+        ear.forget();
+    }
+
+    /// Of what this page has at hand, what there may be no other copy of is kept no longer, but
+    /// for what is still `stored`.
+    fn lose_sounds(self, desk: Desk, stored: &[String]) {
+        for song in desk.songs.get_untracked().into_iter().chain(self.kept.get_untracked()) {
+            let key = song.file.text();
+            let is_lost = desk.file(song.id).is_some() && !stored.contains(&key);
+            self.with(|shelf| {
+                if let Some(file) = shelf.files.get_mut(&key).filter(|_| is_lost) {
+                    file.forgotten = file.origin != Origin::Elsewhere;
+                }
+            });
         }
     }
 
     fn bring(self, desk: Desk, records: Vec<Record>) {
-        let here: HashSet<FileKey> =
-            desk.songs.with_untracked(|songs| songs.iter().map(|song| song.file.as_ref().clone()).collect());
+        let is_here =
+            |file: &FileKey| desk.songs.with_untracked(|songs| songs.iter().any(|song| *song.file == *file));
         let mut songs = Vec::new();
         let is_forgotten = |record: &Record| {
             self.with(|shelf| {
@@ -264,19 +275,7 @@ impl Keeper {
             })
         };
         for record in records {
-            if is_forgotten(&record) {
-                continue;
-            }
-            let is_here = here.contains(&record.file);
-            if record.ending == Ending::Done {
-                let of_it = |change: &Change| matches!(change, Change::Record(new) if new.file == record.file && new.ending == Ending::Unheard);
-                self.with(|shelf| {
-                    shelf.file(record.file.text()).heard = true;
-                    // Taken before this was known, and worth less.
-                    shelf.changes.retain(|change| !of_it(change));
-                });
-            }
-            if !is_here {
+            if !is_forgotten(&record) && !is_here(&record.file) {
                 songs.push(Song::kept(desk.new_song(), record));
             }
         }
@@ -344,9 +343,7 @@ impl Keeper {
                 }
                 let state = match store.change(&changes).await {
                     Ok(()) => {
-                        if changes.iter().any(Change::forgets) {
-                            browser::remember(FORGOTTEN, &browser::local_time());
-                        }
+                        tell_others(&changes);
                         match self.state.get_untracked() {
                             // With these, what had failed before.
                             Keeping::Refused(StoreProblem::Failed(_)) if !self.with(|shelf| shelf.lost) => {
@@ -360,6 +357,9 @@ impl Keeper {
                         let had_heavy = !changes.iter().all(Change::is_light);
                         let mut light: Vec<_> = changes.into_iter().filter(Change::is_light).collect();
                         let kept = store.change(&light).await;
+                        if kept.is_ok() {
+                            tell_others(&light);
+                        }
                         let again = matches!(kept, Err(StoreProblem::Failed(_)));
                         self.with(|shelf| shelf.lost |= had_heavy || kept.is_err() && !again);
                         match (kept, &problem) {
@@ -416,14 +416,12 @@ impl Keeper {
     /// until it has another.
     pub(crate) fn expect(self, song: &Song, file: &File) {
         let key = song.file.text();
-        let (heard, handle) = self.with(|shelf| {
+        let handle = self.with(|shelf| {
             let known = shelf.file(key.clone());
             known.expected = true;
-            (known.heard, known.handle.clone())
+            known.handle.clone()
         });
-        if !heard {
-            self.change(Change::Record(record_of(song).into()));
-        }
+        self.change(Change::Record(record_of(song).into()));
         if let Some(handle) = handle {
             self.change(Change::Handle(key.clone(), handle));
         }
@@ -494,25 +492,14 @@ impl Keeper {
         if is_full {
             self.set_state(self.without_room_for_sound());
         } else {
+            self.with(|shelf| shelf.file(key.clone()).forgotten = false);
             self.change(Change::Sound(key, file));
         }
     }
 
     /// Keeps a song that has ended.
     pub(crate) fn keep(self, song: &Song) {
-        let record = record_of(song);
-        let key = record.file.text();
-        let done = record.ending == Ending::Done;
-        let had = self.with(|shelf| {
-            let known = shelf.file(key);
-            let had = known.heard;
-            known.heard |= done;
-            had
-        });
-        // A verdict is worth more than the news that it was not given again.
-        if done || !had {
-            self.change(Change::Record(record.into()));
-        }
+        self.change(Change::Record(record_of(song).into()));
         self.ask_for_persistence();
     }
 
@@ -545,7 +532,7 @@ impl Keeper {
         let keys: Vec<String> =
             desk.songs.with_untracked(|songs| songs.iter().map(|song| song.file.text()).collect());
         self.with(|shelf| {
-            shelf.cleared = Some(keys.iter().cloned().collect());
+            shelf.cleared = Some(keys.clone());
             shelf.files.retain(|key, _| keys.contains(key));
         });
         self.change(Change::ForgetAllBut(keys));
@@ -643,11 +630,9 @@ impl Keeper {
         self.try_anew();
         browser::remember(KEEP_SOUND, if keep { "yes" } else { "no" });
         if !keep {
-            // The page has them for as long as it is open.
-            self.with(|shelf| shelf.forget_sounds(true));
+            self.lose_sounds(desk, &[]);
             return self.change(Change::ForgetSounds);
         }
-        self.with(|shelf| shelf.forget_sounds(false));
         self.keep_sounds(desk);
     }
 

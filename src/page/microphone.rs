@@ -17,7 +17,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     AudioContext, AudioWorkletNode, MediaDevices, MediaStream, MediaStreamAudioSourceNode,
-    MediaStreamConstraints, MediaStreamTrack, MessageChannel, MessagePort,
+    MediaStreamConstraints, MediaStreamTrack, MessageChannel, MessagePort, MouseEvent,
 };
 
 use super::browser;
@@ -513,6 +513,11 @@ fn end(stream: &MediaStream) {
     tracks(stream).for_each(|track| track.stop());
 }
 
+/// Whether a press is the second of two in quick succession, which mean one.
+pub(crate) fn is_second(event: &MouseEvent) -> bool {
+    event.detail() > 1
+}
+
 /// The button that starts and ends listening, and what went wrong with it.
 #[component]
 pub(crate) fn MicrophoneButton() -> impl IntoView {
@@ -523,8 +528,10 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
     // A button that is disabled while it is pressed would lose the keyboard.
     let is_between = move || state.with(|state| matches!(state, Listening::Keeping(_)));
     let is_idle = move || state.with(|state| matches!(state, Listening::Off | Listening::Problem(_)));
-    let press = move |_| {
-        microphone.press(desk, Source::Microphone);
+    let press = move |event: MouseEvent| {
+        if !is_second(&event) {
+            microphone.press(desk, Source::Microphone);
+        }
     };
     let share = move |_| {
         if is_idle() {

@@ -3,8 +3,6 @@
 //! In: a song's file, or our own PCM of it where the browser cannot play the
 //! file. Out: where in which song the sound is, for the playheads.
 
-use std::collections::HashSet;
-
 use gloo::events::EventListener;
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -97,9 +95,18 @@ pub(crate) struct Player {
 #[derive(Default)]
 struct Pcm {
     /// Songs of which it is being made.
-    coming: HashSet<SongId>,
+    coming: Vec<SongId>,
     /// What was made last: of more there would soon be gigabytes.
     made: Option<(SongId, File)>,
+}
+
+impl Pcm {
+    /// No PCM of a song is waited for any more: whether it was.
+    fn give_up(&mut self, song: SongId) -> bool {
+        let before = self.coming.len();
+        self.coming.retain(|coming| *coming != song);
+        self.coming.len() < before
+    }
 }
 
 /// The audio element and what lies on it.
@@ -188,14 +195,14 @@ impl Player {
     pub(crate) fn call_off(self, song: SongId) {
         self.pause_if(song);
         self.pcm.update_value(|pcm| {
-            pcm.coming.remove(&song);
+            pcm.give_up(song);
         });
     }
 
     /// Lets go of the song's file.
     pub(crate) fn forget(self, song: SongId) {
         self.pcm.update_value(|pcm| {
-            pcm.coming.remove(&song);
+            pcm.give_up(song);
             pcm.made.take_if(|(made, _)| *made == song);
         });
         if self.song.get_untracked() != Some(song) {
@@ -219,7 +226,7 @@ impl Player {
     pub(crate) fn play_instead(self, song: SongId, wav: &File) {
         self.pcm.update_value(|pcm| {
             // The song may have been forgotten meanwhile.
-            if pcm.coming.remove(&song) {
+            if pcm.give_up(song) {
                 pcm.made = Some((song, wav.clone()));
             }
         });
@@ -235,7 +242,7 @@ impl Player {
     /// No PCM could be made of a song: says whether anybody still waits for it.
     pub(crate) fn give_up(self, song: SongId) -> bool {
         self.pcm.update_value(|pcm| {
-            pcm.coming.remove(&song);
+            pcm.give_up(song);
         });
         let waits =
             self.song.get_untracked() == Some(song) && self.state.get_untracked() == Playing::Preparing;
@@ -376,8 +383,8 @@ impl Player {
                 if self.deck.with_value(|deck| deck.as_ref().is_some_and(|deck| deck.wanted)) {
                     self.state.set(Playing::Preparing);
                 }
-                let first = self.pcm.try_update_value(|pcm| pcm.coming.insert(song));
-                if first == Some(true) {
+                if !self.pcm.with_value(|pcm| pcm.coming.contains(&song)) {
+                    self.pcm.update_value(|pcm| pcm.coming.push(song));
                     desk.tell(Event::Transcode { song, file: file.into() });
                 }
             }

@@ -12,7 +12,6 @@
 //! is how a full disk shows) without saying why.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use js_sys::{Array, Promise};
@@ -82,11 +81,6 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// Whether other pages of this browser may show what it takes away.
-    pub(crate) fn forgets(&self) -> bool {
-        matches!(self, Self::ForgetAllBut(_) | Self::ForgetSounds)
-    }
-
     /// Whether it takes next to no room and can be kept by every browser.
     pub(crate) fn is_light(&self) -> bool {
         !matches!(self, Self::Sound(..) | Self::Handle(..))
@@ -185,6 +179,19 @@ impl Store {
         Ok((texts.iter().filter_map(record).collect(), keys.pop().as_string()))
     }
 
+    /// The keys of all records and those of all files that are kept.
+    ///
+    /// # Errors
+    /// [`StoreProblem`].
+    pub(crate) async fn keys(&self) -> Result<[Vec<String>; 2], StoreProblem> {
+        let keys = self.attempt(async |database| {
+            let asked = [RECORDS, SOUNDS].map(|name| Ok(answer(&store(&database, name)?.get_all_keys()?)));
+            let [records, sounds]: [Result<JsFuture, JsValue>; 2] = asked;
+            Ok([records?.await?, sounds?.await?])
+        });
+        Ok(keys.await?.map(|keys| Array::from(&keys).iter().filter_map(|key| key.as_string()).collect()))
+    }
+
     /// The handle on the file of that key, where one is kept.
     pub(crate) async fn handle(&self, key: &str) -> Option<JsValue> {
         self.get(HANDLES, key).await
@@ -240,25 +247,25 @@ fn create_stores(request: &IdbOpenDbRequest) {
 
 /// Of the files whose records shall be replaced by such without a verdict, the keys of those
 /// that have one.
-async fn heard_among(transaction: &IdbTransaction, changes: &[Change]) -> Result<HashSet<String>, JsValue> {
+async fn heard_among(transaction: &IdbTransaction, changes: &[Change]) -> Result<Vec<String>, JsValue> {
     let store = transaction.object_store(RECORDS)?;
     let unheard = changes.iter().filter_map(|change| match change {
         Change::Record(record) if record.ending != Ending::Done => Some(record.file.text()),
         _ => None,
     });
     let asked = unheard.map(|key| Ok((answer(&store.get(&key.as_str().into())?), key)));
-    let mut heard = HashSet::new();
+    let mut heard = Vec::new();
     for (there, key) in asked.collect::<Result<Vec<_>, JsValue>>()? {
         let text = there.await?.as_string();
         let record: Option<Record> = text.and_then(|text| serde_json::from_str(&text).ok());
         if record.is_some_and(|record| record.ending == Ending::Done) {
-            heard.insert(key);
+            heard.push(key);
         }
     }
     Ok(heard)
 }
 
-fn make(transaction: &IdbTransaction, change: &Change, heard: &mut HashSet<String>) -> Result<(), JsValue> {
+fn make(transaction: &IdbTransaction, change: &Change, heard: &mut Vec<String>) -> Result<(), JsValue> {
     let put = |store: &str, value: &JsValue, key: &str| {
         transaction.object_store(store)?.put_with_key(value, &key.into()).map(drop)
     };
@@ -267,6 +274,9 @@ fn make(transaction: &IdbTransaction, change: &Change, heard: &mut HashSet<Strin
             Ok(())
         }
         Change::Record(record) => {
+            if record.ending == Ending::Done {
+                heard.push(record.file.text());
+            }
             // Its texts and numbers have a JSON form.
             let text = serde_json::to_string(record).unwrap_or_default();
             put(RECORDS, &text.into(), &record.file.text())
@@ -274,7 +284,7 @@ fn make(transaction: &IdbTransaction, change: &Change, heard: &mut HashSet<Strin
         Change::Handle(key, handle) => put(HANDLES, handle, key),
         Change::Sound(key, file) => put(SOUNDS, file, key),
         Change::Forget(key) => {
-            heard.remove(key);
+            heard.retain(|heard| heard != key);
             [RECORDS, HANDLES, SOUNDS]
                 .into_iter()
                 .try_for_each(|store| transaction.object_store(store)?.delete(&key.into()).map(drop))

@@ -75,9 +75,10 @@ pub(crate) fn Picture(
         let length = length.get();
         let (Some(spectrogram), Some(band)) = (spectrogram.get(), band.get()) else { return };
         if !near.get() {
-            // What was drawn of a song takes more room than what is known of it.
+            // What was drawn of a song takes more room than what is known of it. While another
+            // view hides it, it has no width, and is soon seen again.
             for canvas in [spectrogram, band] {
-                if canvas.width() > 1 {
+                if canvas.width() > 1 && canvas.client_width() > 0 {
                     canvas.set_width(1);
                 }
             }

@@ -139,6 +139,20 @@ fn a_recording_whose_copy_is_forgotten_is_not_lost_without_a_word() {
     browser.go("#library");
     browser.click("[data-testid=keep-sound]");
     browser.wait_until(&kept(1), LIMIT);
+    browser.wait_until(&format!("!({asks})"), LIMIT);
+    // Another page has it forgotten: here it is at hand still, and once.
+    browser.open_in_new_tab(&format!("{}#library", server.url()));
+    browser.wait_for("[data-testid=keep-sound]:checked", LIMIT);
+    browser.eval("void (window.confirm = () => true)");
+    browser.click("[data-testid=keep-sound]");
+    browser.wait_until(&kept(0), LIMIT);
+    browser.close_tab();
+    browser.wait_until(asks, LIMIT);
+    browser.wait_until("document.querySelectorAll('[data-testid=row]').length === 1", LIMIT);
+    // What is not at hand has nothing to lose by it.
+    browser.go("#listen");
+    browser.click("[data-testid=remove]");
+    browser.wait_until("document.querySelector('[data-testid=song]') === null", LIMIT);
     assert_eq!(browser.eval(asks), false);
 }
 

@@ -261,6 +261,11 @@ fn a_lesson_says_what_it_lacks() {
 /// Seconds of sound that are enough for a clip.
 const ENOUGH_SECONDS: u32 = 4;
 
+/// Whether the button that records tells of so many seconds, in its first minute.
+fn has_recorded(button: &str, seconds: u32) -> String {
+    format!("Number({button}.innerText.match(/\\d:(\\d\\d)/)?.[1]) >= {seconds}")
+}
+
 /// Records for a class, until there is a clip in it.
 fn record(browser: &Browser, number: usize) {
     let button = format!(".teach-class:nth-of-type({}) [data-testid=teach-record]", number + 1);
@@ -268,10 +273,7 @@ fn record(browser: &Browser, number: usize) {
     browser.wait_until(&format!("{element}.ariaDisabled === 'false'"), LIMIT);
     browser.click(&button);
     browser.wait_until(&format!("{element}.classList.contains('on')"), LIMIT);
-    browser.wait_until(
-        &format!("Number({element}.innerText.match(/\\d:(\\d\\d)/)?.[1]) >= {ENOUGH_SECONDS}"),
-        LIMIT,
-    );
+    browser.wait_until(&has_recorded(&element, ENOUGH_SECONDS), LIMIT);
     browser.click(&button);
     let file = format!(".teach-class:nth-of-type({}) [data-testid=teach-file][data-state=done]", number + 1);
     browser.wait_for(&file, LIMIT);
@@ -292,7 +294,10 @@ fn a_class_that_is_removed_does_not_leave_the_microphone_on() {
     browser.click(&format!("{third} [data-testid=teach-record]"));
     browser.wait_for(&format!("{third} [data-testid=teach-record].on"), LIMIT);
     // Less than a second would be too short for a song.
-    browser.wait_for_text(&format!("{third} [data-testid=teach-record]"), "0:02", LIMIT);
+    browser.wait_until(
+        &has_recorded(&format!("document.querySelector('{third} [data-testid=teach-record]')"), 2),
+        LIMIT,
+    );
     browser.click(&format!("{third} [data-testid=teach-remove-class]"));
     // The others can record, and what was heard so far is a song like any other.
     browser.wait_until(

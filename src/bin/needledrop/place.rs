@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
     path::Path,
 };
@@ -49,7 +49,8 @@ pub(crate) fn check(path: &Path, by: Made) -> anyhow::Result<()> {
 
 /// What a safetensors file is, by what its metadata say; nothing of any other file.
 fn content(path: &Path) -> Option<Made> {
-    let header = header(path).ok()?;
+    // Whoever opens a pipe waits for its other end.
+    let header = path.metadata().ok().filter(Metadata::is_file).and_then(|_| header(path).ok())?;
     let metadata = header.get("__metadata__")?;
     let is_archive = metadata["format"].as_str().is_some_and(|format| format.starts_with("log-mel archive"));
     // A checkpoint has a card as well.

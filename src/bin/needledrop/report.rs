@@ -9,21 +9,21 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use needledrop::{
-    report::{
-        confusion::confusion,
-        curves::curves,
-        embeddings::Embeddings,
-        experiments::{Experiments, PagesModel},
-        map::PAPERS_CLIPS,
-        result::{ResultError, RunResult},
-        table::table,
-        tsne::{map, places},
-    },
-    training::checkpoint::write_whole,
+use needledrop::report::{
+    confusion::confusion,
+    curves::curves,
+    embeddings::Embeddings,
+    experiments::{Experiments, PagesModel},
+    map::PAPERS_CLIPS,
+    result::{ResultError, RunResult},
+    table::table,
+    tsne::{map, places},
 };
 
-use crate::run;
+use crate::{
+    place::{self, Made},
+    run,
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -116,7 +116,8 @@ fn pages_model(path: &Path) -> anyhow::Result<PagesModel> {
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    write_whole(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    place::check(path, Made::Json)?;
+    run::write(path, text.as_bytes())
 }
 
 /// `row8-clips-0`: row, split and seed, and what is unusual.

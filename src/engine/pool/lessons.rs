@@ -67,6 +67,8 @@ impl<P: Clone> Pool<P> {
     pub(super) fn call_lesson_off(&mut self) {
         if let Some(Assignment { worker: Some((worker, _)), .. }) = self.lesson.take() {
             self.terminate(worker);
+            // Its end was wanted, and shall not be the last.
+            *self.deaths(Role::Cpu) = 0;
         }
     }
 

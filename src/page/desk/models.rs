@@ -59,11 +59,11 @@ impl Desk {
     }
 
     pub(super) fn hold_model(self, id: ModelId, file: &ArrayBuffer) {
-        self.with(|held| held.model_files.insert(id, file.clone()));
+        self.with(|held| held.model_files.insert(id, (file.clone(), None)));
         let file = file.clone();
         spawn_local(async move {
             if let Some(key) = model::digest(&file).await {
-                self.with(|held| held.model_keys.insert(id, key));
+                self.with(|held| held.model_files.get_mut(&id).map(|(_, digest)| *digest = Some(key)));
             }
         });
     }
@@ -90,7 +90,7 @@ impl Desk {
     /// The model as records name it.
     pub(super) fn heard_by(self, id: ModelId, card: &ModelCard) -> HeardBy {
         // Without https there is no digest.
-        let key = self.with(|held| held.model_keys.get(&id).cloned());
+        let key = self.with(|held| held.model_files.get(&id)?.1.clone());
         HeardBy {
             key: key.unwrap_or_else(|| key_without_digest(card)),
             name: card.name.clone(),
@@ -101,7 +101,7 @@ impl Desk {
     /// Chooses a model for the songs to come.
     pub(crate) fn choose_model(self, model: ModelId) {
         self.chosen_model.set(model);
-        if let Some(file) = self.with(|held| held.model_files.get(&model).cloned()) {
+        if let Some(file) = self.with(|held| Some(held.model_files.get(&model)?.0.clone())) {
             self.tell(Event::SetModel { model, file: file.into() });
         }
     }

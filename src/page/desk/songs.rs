@@ -362,6 +362,7 @@ impl Desk {
             }
             Some(file) => self.player.play_instead(id, &file),
             None if heard_live => {
+                self.classroom.recording.set(None);
                 self.microphone.kept();
                 self.note(t!("microphone.not_kept"));
             }
