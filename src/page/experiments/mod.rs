@@ -157,7 +157,12 @@ fn run_name(run: &Run) -> String {
     let split = &run.split;
     match &run.training {
         Some(training) => {
-            t!("experiments.run", recipe = &training.recipe, split = split, seed = training.seed)
+            t!(
+                "experiments.run",
+                recipe = words::recipe(&training.recipe),
+                split = split,
+                seed = training.seed
+            )
         }
         None => t!("experiments.weights_only", model = &run.model, split = split),
     }

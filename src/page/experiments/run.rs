@@ -152,7 +152,8 @@ fn Facts(
     let mut call = run.scored.clone();
     if let Some(training) = run.training {
         let (epochs, best) = (training.epochs.len(), training.best);
-        facts.push(("experiments.recipe", training.recipe.into_any()));
+        let recipe = training.recipe;
+        facts.push(("experiments.recipe", (move || words::recipe(&recipe)).into_any()));
         facts.push(("experiments.seed", training.seed.to_string().into_any()));
         facts.push((
             "experiments.epochs",

@@ -120,7 +120,7 @@ fn RunOfTable(
     let training = run.training.map(|training| (training.recipe, training.seed));
     // It stands in this table because it has one.
     let (recipe, seed) = training.unwrap_or_default();
-    let ours = move || t!("experiments.ours", recipe = &recipe, seed = seed);
+    let ours = move || t!("experiments.ours", recipe = words::recipe(&recipe), seed = seed);
     let parts = run.parts.map(|part| match part {
         Some(part) => {
             let (accuracy, loss) = (part.accuracy[0], part.loss);

@@ -192,8 +192,10 @@ fn Figure(
                 on:pointerleave=move |_| pointed.set(None)
             ></canvas>
             <div class="inside-along tabular" aria-hidden="true">
-                <span>{end(2)}</span>
-                <span>{end(3)}</span>
+                {move || axes.with(|axes| {
+                    let along = axes[2].split('\n').chain([axes[3].as_str()]);
+                    along.map(|end| view! { <span>{end.to_owned()}</span> }).collect_view()
+                })}
             </div>
             <figcaption class="quiet small" aria-hidden="true">{caption}</figcaption>
         </figure>

@@ -37,7 +37,8 @@ pub(crate) struct Plot {
     pub(super) draw: fn(&HtmlCanvasElement, Look<'_>) -> Result<(), JsValue>,
     /// Says what is on it.
     pub(super) label: fn(Look<'_>) -> String,
-    /// What stands at the ends of its axes: bottom, top, left, right.
+    /// What stands at the ends of its axes: bottom, top, left, right; in lines of its own behind
+    /// left, what stands evenly between.
     pub(super) axes: fn(Look<'_>) -> [String; 4],
     /// The value at a share of the way up and along, where it is a map.
     pub(super) value: Option<fn(Look<'_>, [f64; 2]) -> String>,
@@ -230,7 +231,7 @@ const FEATURES: Plot = Plot {
 };
 
 const SHARES: Plot = Plot {
-    class: "line",
+    class: "line shares",
     draw: |canvas, look| {
         let dark = browser::media_matches(colors::DARK_SCHEME);
         let ink = |genre: usize| Some(colors::css(colors::genre(genre, dark)));
@@ -248,7 +249,11 @@ const SHARES: Plot = Plot {
     },
     axes: |look| {
         let most = look.shown.floats(StageKind::Probabilities).iter().copied().fold(0.0, f32::max);
-        ["0".into(), words::percent(most), String::new(), String::new()]
+        let genres = &look.shown.card.genres;
+        let mut letters: Vec<String> =
+            (0..genres.len()).map(|genre| colors::letters(genres, genre)).collect();
+        let last = letters.pop().unwrap_or_default();
+        ["0".into(), words::percent(most), letters.join("\n"), last]
     },
     value: None,
 };

@@ -121,6 +121,7 @@ pub(crate) fn TakeSong(
     let too_many = move || genres.with(Vec::len) > MOST_GENRES;
     // Also where the clipboard is closed to pages.
     let link = RwSignal::new(None::<String>);
+    let copied = RwSignal::new(false);
     let copy = {
         let song = song.clone();
         move |_| {
@@ -132,7 +133,10 @@ pub(crate) fn TakeSong(
                 link.try_set(Some(text.clone()));
                 let clipboard = browser::property(&window().navigator(), "clipboard");
                 match browser::call_async(&clipboard, "writeText", &[&text.into()]).await {
-                    Ok(_) => desk.say(t!("library.link_copied")),
+                    Ok(_) => {
+                        copied.try_set(true);
+                        desk.say(t!("library.link_copied"));
+                    }
                     Err(_) => desk.say(t!("library.link_shown")),
                 }
             });
@@ -159,7 +163,9 @@ pub(crate) fn TakeSong(
         {move || too_many().then(|| view! { <p class="quiet small">{t!("library.too_many_classes", most = MOST_GENRES)}</p> })}
         {move || link.get().map(|text| view! {
             <label class="field share-link">
-                <span class="quiet">{sentence("library.link")}</span>
+                <span class="quiet">
+                    {move || if copied.get() { t!("library.link_copied") } else { t!("library.link") }}
+                </span>
                 <input type="text" readonly data-testid="share-link" prop:value=text />
             </label>
         })}

@@ -8,12 +8,12 @@ pub(crate) mod classroom;
 mod outcome;
 
 use leptos::prelude::*;
-use web_sys::{FileList, HtmlInputElement};
+use web_sys::{FileList, HtmlInputElement, MouseEvent};
 
 use super::desk::Desk;
 use super::engine_status::downloads;
 use super::focus;
-use super::microphone::{Listening, Source};
+use super::microphone::{Listening, Source, is_second};
 use super::views::Router;
 use super::words::{self, sentence, t};
 use classroom::{Class, ClassId, Example, Stage, Studied};
@@ -232,8 +232,8 @@ fn RecordButton(
             Listening::Keeping(_) => true,
         })
     };
-    let press = move |_| {
-        if !is_mute() && microphone.press(desk, Source::Microphone) {
+    let press = move |event: MouseEvent| {
+        if !is_second(&event) && !is_mute() && microphone.press(desk, Source::Microphone) {
             classroom.recording.set(Some(class));
         }
     };
