@@ -126,7 +126,8 @@ async function receive(request) {
   const files = form.getAll("songs").filter((song) => song instanceof File);
   const share = Date.now();
   // Those that no page came for go with a later one.
-  const isLeft = (name) => name.startsWith(`${SHARED} `) && share - name.slice(SHARED.length) > 3600e3;
+  const isLeft = (name) => name === SHARED
+    || name.startsWith(`${SHARED} `) && !(share - name.slice(SHARED.length) < 3600e3);
   for (const name of (await caches.keys()).filter(isLeft)) await caches.delete(name);
   const cache = await caches.open(`${SHARED} ${share}`);
   // A folder each: two songs may have one name. Where there is no room for them the page says that none came.

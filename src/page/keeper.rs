@@ -116,6 +116,11 @@ impl Shelf {
     }
 }
 
+/// Whether somebody has chosen to keep songs themselves.
+fn is_sound_to_be_kept() -> bool {
+    browser::remembered(KEEP_SOUND).is_some_and(|value| value == "yes")
+}
+
 /// Where the pages of this folder are told that one of them had the store forget something.
 fn forgotten() -> String {
     format!("needledrop.forgotten {}", browser::folder())
@@ -173,7 +178,7 @@ impl Keeper {
         Self {
             kept: RwSignal::default(),
             state: RwSignal::default(),
-            keeps_sound: RwSignal::new(browser::remembered(KEEP_SOUND).is_some_and(|value| value == "yes")),
+            keeps_sound: RwSignal::new(is_sound_to_be_kept()),
             shelf: StoredValue::new_local(Shelf::default()),
         }
     }
@@ -232,12 +237,13 @@ impl Keeper {
             if browser::property(event, "key").as_string().as_ref() != Some(&forgotten) {
                 return;
             }
+            self.keeps_sound.set(is_sound_to_be_kept());
             let store = store.clone();
             spawn_local(async move {
                 let Ok([records, sounds]) = store.keys().await else { return };
                 self.lose_sounds(desk, &sounds);
                 // What was never kept is not missing.
-                let is_kept = self.state.get_untracked() == Keeping::Kept;
+                let is_kept = matches!(self.state.get_untracked(), Keeping::Kept | Keeping::NoRoomForSound);
                 for song in self.kept.get_untracked() {
                     let key = song.file.text();
                     if is_kept && !records.contains(&key) && !self.would_lose(&song.file) {
@@ -344,6 +350,7 @@ impl Keeper {
                 let state = match store.change(&changes).await {
                     Ok(()) => {
                         tell_others(&changes);
+                        self.are_kept_again(&changes);
                         match self.state.get_untracked() {
                             // With these, what had failed before.
                             Keeping::Refused(StoreProblem::Failed(_)) if !self.with(|shelf| shelf.lost) => {
@@ -379,6 +386,17 @@ impl Keeper {
                 self.set_state(state);
             }
         });
+    }
+
+    /// Songs have been written whose sound had been forgotten, unless it has been again since.
+    fn are_kept_again(self, changes: &[Change]) {
+        for change in changes {
+            if let Change::Sound(key, _) = change
+                && self.keeps_sound.get_untracked()
+            {
+                self.with(|shelf| shelf.file(key.clone()).forgotten = false);
+            }
+        }
     }
 
     /// How it stands where a song itself has no room: what is worse stays said.
@@ -481,7 +499,7 @@ impl Keeper {
         let storage = browser::property(&window().navigator(), "storage");
         let estimate = browser::call_async(&storage, "estimate", &[]).await;
         // The person may have decided otherwise meanwhile.
-        if !self.wants_sound(&key) || !self.knows(&key, |file| file.expected) {
+        if !self.wants_sound(&key) || !self.knows(&key, |_| true) {
             return;
         }
         // Over plain http, and in Safari before 17, nobody says how much room there is.
@@ -492,7 +510,6 @@ impl Keeper {
         if is_full {
             self.set_state(self.without_room_for_sound());
         } else {
-            self.with(|shelf| shelf.file(key.clone()).forgotten = false);
             self.change(Change::Sound(key, file));
         }
     }

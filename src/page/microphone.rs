@@ -541,8 +541,7 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
     let label = move || match state.get() {
         Listening::Off | Listening::Problem(_) => t!("microphone.listen"),
         Listening::Waiting(_) => t!("microphone.waiting"),
-        Listening::Asking(Source::Microphone) => t!("microphone.asking"),
-        Listening::Asking(Source::Shared) => t!("microphone.asking_shared"),
+        Listening::Asking(_) => t!("microphone.asking"),
         Listening::On(_) => t!("microphone.stop"),
         Listening::Keeping(_) => t!("microphone.keeping"),
     };

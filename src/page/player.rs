@@ -103,9 +103,8 @@ struct Pcm {
 impl Pcm {
     /// No PCM of a song is waited for any more: whether it was.
     fn give_up(&mut self, song: SongId) -> bool {
-        let before = self.coming.len();
-        self.coming.retain(|coming| *coming != song);
-        self.coming.len() < before
+        let place = self.coming.iter().position(|coming| *coming == song);
+        place.map(|place| self.coming.swap_remove(place)).is_some()
     }
 }
 

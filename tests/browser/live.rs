@@ -184,7 +184,7 @@ fn a_question_for_the_microphone_that_is_passed_over_can_be_put_again() {
     browser.wait_until(ENGINE_RUNS, LIMIT);
     for _ in 0..2 {
         browser.click("[data-testid=listen]");
-        browser.wait_for_text("[data-testid=listen]", "Waiting for the microphone", LIMIT);
+        browser.wait_for_text("[data-testid=listen]", "Press to cancel", LIMIT);
         browser.click("[data-testid=listen]");
         browser.wait_for_text("[data-testid=listen]", "Listen to the room", LIMIT);
     }

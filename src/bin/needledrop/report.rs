@@ -65,6 +65,9 @@ pub(crate) fn run(Arguments { runs, output, page, model, replace }: &Arguments) 
     if results.is_empty() && !runs.is_empty() {
         bail!("there is nothing to report");
     }
+    if let Some(page) = page {
+        place::check(page, Made::Json)?;
+    }
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
     for (name, (folder, result)) in &results {
         let place = output.join(format!("{name}.json"));
@@ -116,7 +119,6 @@ fn pages_model(path: &Path) -> anyhow::Result<PagesModel> {
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    place::check(path, Made::Json)?;
     run::write(path, text.as_bytes())
 }
 

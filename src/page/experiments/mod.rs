@@ -156,6 +156,10 @@ fn network(row: &str) -> String {
 fn run_name(run: &Run) -> String {
     let split = &run.split;
     match &run.training {
+        // A design's recipe is called as its network is, which stands before this.
+        Some(training) if training.recipe == run.model => {
+            t!("experiments.run_of_design", split = split, seed = training.seed)
+        }
         Some(training) => {
             t!(
                 "experiments.run",

@@ -132,13 +132,9 @@ pub(crate) fn TakeSong(
                 // need not.
                 link.try_set(Some(text.clone()));
                 let clipboard = browser::property(&window().navigator(), "clipboard");
-                match browser::call_async(&clipboard, "writeText", &[&text.into()]).await {
-                    Ok(_) => {
-                        copied.try_set(true);
-                        desk.say(t!("library.link_copied"));
-                    }
-                    Err(_) => desk.say(t!("library.link_shown")),
-                }
+                let is_copied = browser::call_async(&clipboard, "writeText", &[&text.into()]).await.is_ok();
+                copied.try_set(is_copied);
+                desk.say(if is_copied { t!("library.link_copied") } else { t!("library.link_shown") });
             });
         }
     };
