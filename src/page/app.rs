@@ -28,10 +28,8 @@ pub(crate) fn take_from_system(desk: Desk) {
 
 /// The share that the service worker has added to the address: its name, which an older one gave none.
 fn share_in(search: &str) -> Option<&str> {
-    let parts = search.trim_start_matches('?').split('&');
-    parts
-        .map(|part| part.split_once('=').unwrap_or((part, "")))
-        .find_map(|(key, share)| (key == "shared").then_some(share))
+    let mut parts = search.trim_start_matches('?').split('&');
+    parts.find_map(|part| part.strip_prefix("shared")).map(|share| share.trim_start_matches('='))
 }
 
 /// Listens to the launch queue, where the browser has one. The page may have been opened for

@@ -126,13 +126,6 @@ fn forgotten() -> String {
     format!("needledrop.forgotten {}", browser::folder())
 }
 
-/// Tells them, where these changes took away what they may show.
-fn tell_others(changes: &[Change]) {
-    if changes.iter().any(|change| matches!(change, Change::ForgetAllBut(_) | Change::ForgetSounds)) {
-        browser::remember(&forgotten(), &(browser::today() as u64).to_string());
-    }
-}
-
 /// By what a file is known again.
 pub(crate) fn key_of(file: &File) -> FileKey {
     // Both are whole numbers that a float holds.
@@ -240,13 +233,15 @@ impl Keeper {
             self.keeps_sound.set(is_sound_to_be_kept());
             let store = store.clone();
             spawn_local(async move {
-                let Ok([records, sounds]) = store.keys().await else { return };
-                self.lose_sounds(desk, &sounds);
                 // What was never kept is not missing.
                 let is_kept = matches!(self.state.get_untracked(), Keeping::Kept | Keeping::NoRoomForSound);
-                for song in self.kept.get_untracked() {
+                for song in self.all(desk) {
                     let key = song.file.text();
-                    if is_kept && !records.contains(&key) && !self.would_lose(&song.file) {
+                    if store.sound(&key).await.is_none() {
+                        self.lose_sound(desk, &song);
+                    }
+                    let is_on_list = self.song(song.id).is_none();
+                    if is_kept && !is_on_list && !self.would_lose(&song.file) && !store.has(&key).await {
                         desk.let_go(song.id);
                         self.with(|shelf| shelf.files.remove(&key));
                         self.kept.update(|kept| kept.retain(|other| other.id != song.id));
@@ -257,16 +252,20 @@ impl Keeper {
         ear.forget();
     }
 
-    /// Of what this page has at hand, what there may be no other copy of is kept no longer, but
-    /// for what is still `stored`.
-    fn lose_sounds(self, desk: Desk, stored: &[String]) {
-        for song in desk.songs.get_untracked().into_iter().chain(self.kept.get_untracked()) {
-            let key = song.file.text();
-            let is_lost = desk.file(song.id).is_some() && !stored.contains(&key);
+    /// The songs on the list, and those of earlier visits.
+    fn all(self, desk: Desk) -> Vec<Song> {
+        let mut all = desk.songs.get_untracked();
+        all.append(&mut self.kept.get_untracked());
+        all
+    }
+
+    /// The store keeps a song's sound no longer: of what this page has at hand there may be no
+    /// other copy.
+    fn lose_sound(self, desk: Desk, song: &Song) {
+        if desk.file(song.id).is_some() {
             self.with(|shelf| {
-                if let Some(file) = shelf.files.get_mut(&key).filter(|_| is_lost) {
-                    file.forgotten = file.origin != Origin::Elsewhere;
-                }
+                let file = shelf.file(song.file.text());
+                file.forgotten = file.origin != Origin::Elsewhere;
             });
         }
     }
@@ -349,8 +348,7 @@ impl Keeper {
                 }
                 let state = match store.change(&changes).await {
                     Ok(()) => {
-                        tell_others(&changes);
-                        self.are_kept_again(&changes);
+                        self.are_made(&changes);
                         match self.state.get_untracked() {
                             // With these, what had failed before.
                             Keeping::Refused(StoreProblem::Failed(_)) if !self.with(|shelf| shelf.lost) => {
@@ -365,7 +363,7 @@ impl Keeper {
                         let mut light: Vec<_> = changes.into_iter().filter(Change::is_light).collect();
                         let kept = store.change(&light).await;
                         if kept.is_ok() {
-                            tell_others(&light);
+                            self.are_made(&light);
                         }
                         let again = matches!(kept, Err(StoreProblem::Failed(_)));
                         self.with(|shelf| shelf.lost |= had_heavy || kept.is_err() && !again);
@@ -388,13 +386,18 @@ impl Keeper {
         });
     }
 
-    /// Songs have been written whose sound had been forgotten, unless it has been again since.
-    fn are_kept_again(self, changes: &[Change]) {
+    /// Changes have been made in the store.
+    fn are_made(self, changes: &[Change]) {
         for change in changes {
-            if let Change::Sound(key, _) = change
-                && self.keeps_sound.get_untracked()
-            {
-                self.with(|shelf| shelf.file(key.clone()).forgotten = false);
+            match change {
+                // Unless it has been forgotten again since.
+                Change::Sound(key, _) if self.keeps_sound.get_untracked() => {
+                    self.with(|shelf| shelf.file(key.clone()).forgotten = false);
+                }
+                Change::ForgetAllBut(_) | Change::ForgetSounds => {
+                    browser::remember(&forgotten(), &(browser::today() as u64).to_string());
+                }
+                _ => {}
             }
         }
     }
@@ -647,7 +650,7 @@ impl Keeper {
         self.try_anew();
         browser::remember(KEEP_SOUND, if keep { "yes" } else { "no" });
         if !keep {
-            self.lose_sounds(desk, &[]);
+            self.all(desk).iter().for_each(|song| self.lose_sound(desk, song));
             return self.change(Change::ForgetSounds);
         }
         self.keep_sounds(desk);
@@ -656,7 +659,7 @@ impl Keeper {
     /// Keeps the files of the songs that the desk has at hand, as far as they are to be kept.
     fn keep_sounds(self, desk: Desk) {
         spawn_local(async move {
-            for song in desk.songs.get_untracked().into_iter().chain(self.kept.get_untracked()) {
+            for song in self.all(desk) {
                 if let Some(file) = desk.file(song.id) {
                     self.keep_sound(song.file.text(), file).await;
                 }

@@ -179,17 +179,9 @@ impl Store {
         Ok((texts.iter().filter_map(record).collect(), keys.pop().as_string()))
     }
 
-    /// The keys of all records and those of all files that are kept.
-    ///
-    /// # Errors
-    /// [`StoreProblem`].
-    pub(crate) async fn keys(&self) -> Result<[Vec<String>; 2], StoreProblem> {
-        let keys = self.attempt(async |database| {
-            let asked = [RECORDS, SOUNDS].map(|name| Ok(answer(&store(&database, name)?.get_all_keys()?)));
-            let [records, sounds]: [Result<JsFuture, JsValue>; 2] = asked;
-            Ok([records?.await?, sounds?.await?])
-        });
-        Ok(keys.await?.map(|keys| Array::from(&keys).iter().filter_map(|key| key.as_string()).collect()))
+    /// Whether there is a record under that key.
+    pub(crate) async fn has(&self, key: &str) -> bool {
+        self.get(RECORDS, key).await.is_some()
     }
 
     /// The handle on the file of that key, where one is kept.
@@ -249,16 +241,16 @@ fn create_stores(request: &IdbOpenDbRequest) {
 /// that have one.
 async fn heard_among(transaction: &IdbTransaction, changes: &[Change]) -> Result<Vec<String>, JsValue> {
     let store = transaction.object_store(RECORDS)?;
-    let unheard = changes.iter().filter_map(|change| match change {
-        Change::Record(record) if record.ending != Ending::Done => Some(record.file.text()),
-        _ => None,
-    });
-    let asked = unheard.map(|key| Ok((answer(&store.get(&key.as_str().into())?), key)));
     let mut heard = Vec::new();
-    for (there, key) in asked.collect::<Result<Vec<_>, JsValue>>()? {
-        let text = there.await?.as_string();
-        let record: Option<Record> = text.and_then(|text| serde_json::from_str(&text).ok());
-        if record.is_some_and(|record| record.ending == Ending::Done) {
+    for change in changes {
+        let Change::Record(record) = change else { continue };
+        let key = record.file.text();
+        if record.ending == Ending::Done {
+            continue;
+        }
+        let text = answer(&store.get(&key.as_str().into())?).await?.as_string();
+        let there: Option<Record> = text.and_then(|text| serde_json::from_str(&text).ok());
+        if there.is_some_and(|there| there.ending == Ending::Done) {
             heard.push(key);
         }
     }

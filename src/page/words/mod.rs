@@ -228,16 +228,20 @@ pub(crate) fn summary(Counts { heard, left, failed, stopped }: Counts) -> String
 
 /// A recipe with what was changed of it, of which `needledrop train` makes its name.
 pub(crate) fn recipe(name: &str) -> String {
-    let change = |part: &str| match part.split_once(' ') {
-        Some((epochs, "epochs")) => t!("recipe.epochs", epochs = epochs),
-        Some(("patience", epochs)) => t!("recipe.patience", epochs = epochs),
-        Some(("l2", "0")) => t!("recipe.no_l2"),
-        Some(("l2", "of hidden")) => t!("recipe.l2_of_hidden"),
-        Some(("l2", factor)) => t!("recipe.l2", factor = factor),
-        Some(("begun", _)) => t!("recipe.begun_with"),
-        _ => part.to_owned(),
-    };
-    name.split(", ").map(change).collect::<Vec<_>>().join(", ")
+    let said = |part: &str| change_of_recipe(part).unwrap_or_else(|| part.to_owned());
+    name.split(", ").map(said).collect::<Vec<_>>().join(", ")
+}
+
+fn change_of_recipe(change: &str) -> Option<String> {
+    Some(match change.split_once(' ')? {
+        (epochs, "epochs") => t!("recipe.epochs", epochs = epochs),
+        ("patience", epochs) => t!("recipe.patience", epochs = epochs),
+        ("l2", "0") => t!("recipe.no_l2"),
+        ("l2", "of hidden") => t!("recipe.l2_of_hidden"),
+        ("l2", factor) => t!("recipe.l2", factor = factor),
+        ("begun", _) => t!("recipe.begun_with"),
+        _ => return None,
+    })
 }
 
 /// Why a song has no verdict.

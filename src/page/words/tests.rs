@@ -198,3 +198,16 @@ fn small_numbers_are_words() {
     assert_eq!([number(0), number(10), number(13)], ["no", "ten", "13"]);
     assert!(limits(&["one".into()], false).starts_with("It knows one genre and"));
 }
+
+/// What `needledrop train` calls a change, which the page shows to readers of every language.
+#[test]
+fn every_change_of_a_recipe_that_is_shown_has_a_sentence() {
+    let experiments: serde_json::Value = serde_json::from_str(&text("www/data/experiments.json")).unwrap();
+    let recipes =
+        experiments["runs"].as_array().unwrap().iter().filter_map(|run| run["training"]["recipe"].as_str());
+    let changes: BTreeSet<&str> = recipes.flat_map(|recipe| recipe.split(", ").skip(1)).collect();
+    assert!(changes.len() > 3, "{changes:?}");
+    for change in changes {
+        assert!(change_of_recipe(change).is_some(), "{change}");
+    }
+}
