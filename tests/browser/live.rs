@@ -67,6 +67,21 @@ fn record(browser: &Browser) {
     browser.wait_until(AT_REST, LIMIT);
 }
 
+/// Whether the store has so many songs themselves.
+fn kept(sounds: usize) -> String {
+    format!("{}.then((sounds) => sounds.length === {sounds})", stored("sounds"))
+}
+
+/// A page that has recorded and keeps what it heard.
+fn with_a_recording(name: &str) -> (Server, Browser) {
+    let server = Server::start(&build::folder(), "/");
+    let sound = excerpt(name, "20");
+    let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
+    record(&browser);
+    browser.wait_until(&kept(1), LIMIT);
+    (server, browser)
+}
+
 /// Puts the library's first song on the list again, and waits until it was heard.
 fn hear_again_from_the_library(browser: &Browser) {
     browser.go("#library");
@@ -115,12 +130,7 @@ fn a_recording_that_is_not_kept_is_not_lost_without_a_word() {
 /// Nor is one whose copy the store was told to forget with those of all songs.
 #[test]
 fn a_recording_whose_copy_is_forgotten_is_not_lost_without_a_word() {
-    let server = Server::start(&build::folder(), "/");
-    let sound = excerpt("forgotten", "20");
-    let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
-    record(&browser);
-    let kept = |count: usize| format!("{}.then((sounds) => sounds.length === {count})", stored("sounds"));
-    browser.wait_until(&kept(1), LIMIT);
+    let (server, browser) = with_a_recording("forgotten");
     let asks = "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))";
     assert_eq!(browser.eval(asks), false);
     browser.eval("void (window.confirm = () => true)");
@@ -193,19 +203,14 @@ fn a_question_for_the_microphone_that_is_passed_over_can_be_put_again() {
 /// One of an earlier visit lies nowhere else either.
 #[test]
 fn a_recording_of_an_earlier_visit_is_asked_about_before_it_goes() {
-    let server = Server::start(&build::folder(), "/");
-    let sound = excerpt("earlier-visit", "20");
-    let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
-    record(&browser);
-    let kept = format!("{}.then((sounds) => sounds.length === 1)", stored("sounds"));
-    browser.wait_until(&kept, LIMIT);
+    let (_server, browser) = with_a_recording("earlier-visit");
     browser.reload();
     hear_again_from_the_library(&browser);
     browser
         .eval("void (window.asked = '', window.confirm = (question) => { asked = question; return false; })");
     browser.click("[data-testid=remove]");
     browser.wait_until("asked.includes('there is no other copy')", LIMIT);
-    assert_eq!(browser.eval(&kept), true);
+    assert_eq!(browser.eval(&kept(1)), true);
     browser.wait_for("[data-testid=song][data-state=done]", LIMIT);
 }
 
