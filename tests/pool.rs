@@ -850,6 +850,106 @@ fn a_microphone_may_be_silent_but_its_recording_may_not() {
     assert!(matches!(world.ended[&song], Err(SongProblem::Engine { .. })));
 }
 
+impl World {
+    /// Kills the workers that classify until no more are started.
+    fn kill_classifiers(&mut self) {
+        for _ in 0..100 {
+            match self.of_role(Role::Cpu).first() {
+                Some(&worker) => self.kill(worker),
+                None => return,
+            }
+        }
+        panic!("they are started again and again");
+    }
+
+    /// A world that hears a microphone, as that song.
+    fn listening(song: SongId) -> Self {
+        let mut world = Self::new(Machine::default());
+        world.run();
+        world.event(Event::Listen { song, sample_rate: 48_000, port: 0 });
+        world.run();
+        world
+    }
+
+    /// The recordings that came of a song.
+    fn recordings(&self, song: SongId) -> Vec<Option<Thing>> {
+        let recording = |update: &Update<Thing>| match update {
+            Update::Recording { song: its, file, .. } if *its == song => Some(*file),
+            _ => None,
+        };
+        self.updates.iter().filter_map(recording).collect()
+    }
+}
+
+#[test]
+fn what_a_microphone_has_heard_is_kept_where_the_engine_is_given_up() {
+    let song = SongId(0);
+    let mut world = World::listening(song);
+    world.add([1]);
+    world.kill_classifiers();
+    assert!(world.pool.status().problem.is_some());
+    assert!(matches!(world.ended[&SongId(1)], Err(SongProblem::Engine { .. })));
+    // The person may switch it off just then, too.
+    world.event(Event::StopListening { song });
+    let stops = world.inbox.iter().filter(|(_, request, _)| *request == Request::StopListening { song });
+    assert_eq!(stops.count(), 1);
+    // The page puts the recording on its list, where nobody hears it.
+    world.add([2]);
+    world.run();
+    assert_eq!(world.recordings(song), [Some(1)]);
+    assert!(!world.ended.contains_key(&song), "{:?}", world.ended);
+    assert!(matches!(world.ended[&SongId(2)], Err(SongProblem::Engine { .. })));
+    assert!(world.alive.is_empty(), "{:?}", world.alive);
+}
+
+#[test]
+fn where_the_engine_is_given_up_a_recording_that_does_not_come_is_not_waited_for() {
+    let song = SongId(0);
+    let mut world = World::listening(song);
+    world.kill_classifiers();
+    assert_eq!(world.of_role(Role::Microphone).len(), 1);
+    world.inbox.clear();
+    world.be_silent(30);
+    assert!(matches!(world.ended[&song], Err(SongProblem::Engine { .. })));
+    assert!(world.alive.is_empty(), "{:?}", world.alive);
+
+    // One that has heard nothing yet has nothing to hand over.
+    let mut world = World::new(Machine::default());
+    world.run();
+    world.event(Event::Listen { song, sample_rate: 48_000, port: 0 });
+    world.kill_classifiers();
+    assert!(matches!(world.ended[&song], Err(SongProblem::Engine { .. })));
+    assert!(world.alive.is_empty(), "{:?}", world.alive);
+}
+
+#[test]
+fn a_live_clip_that_kills_whoever_hears_it_is_lost_alone() {
+    let song = SongId(0);
+    let mut world = World::listening(song);
+    let microphone = world.of_role(Role::Microphone)[0];
+    let clip = Reply::Clip { song, clip: 9, end_seconds: 9.0, progress: None };
+    world.reply(microphone, clip, vec![1]);
+    for _ in 0..3 {
+        let has_it = |world: &World| {
+            let classify = |request: &Request| matches!(request, Request::Classify { .. });
+            world.inbox.iter().find(|(_, request, _)| classify(request)).map(|(worker, ..)| *worker)
+        };
+        while has_it(&world).is_none() {
+            assert!(!world.inbox.is_empty(), "nobody hears it");
+            world.answer(0);
+        }
+        let worker = has_it(&world).unwrap();
+        world.kill(worker);
+    }
+    world.run();
+    assert_eq!(world.pool.status().problem, None);
+    assert!(!world.ended.contains_key(&song), "{:?}", world.ended);
+    assert!(!world.clips[&song].contains(&9));
+    world.event(Event::StopListening { song });
+    world.run();
+    assert_eq!(world.recordings(song), [Some(1)]);
+}
+
 /// What a microphone that was switched on under `before` hears with, where `after` is
 /// chosen before its worker has started.
 fn live_models(before: Option<ModelId>, after: ModelId) -> BTreeSet<ModelId> {
@@ -1189,6 +1289,30 @@ fn a_clip_of_what_only_the_browser_decodes_is_cut_from_what_it_made() {
     )));
 }
 
+/// It decodes one file at a time, and may take minutes over each.
+#[test]
+fn a_question_waits_for_the_browser_as_long_as_that_takes() {
+    let mut world = World::new(Machine { browser_decodes: true, ..Machine::default() });
+    world.run();
+    let decoded = || Ok((48_000, vec![5, 6]));
+    for query in 0..2 {
+        world.inspect(query, clip_of_file(5));
+        world.run();
+        world.be_silent(700);
+        assert!(!world.settled.contains_key(&QueryId(query)));
+        world.event(Event::SamplesFor { query: QueryId(query), decoded: decoded() });
+        if query == 0 {
+            world.run();
+            assert_eq!(world.shares(0), [1.0]);
+        }
+    }
+    // Whoever has what the browser made is waited for no longer than anyone.
+    world.inbox.clear();
+    world.be_silent(130);
+    assert_eq!(world.settled.get(&QueryId(1)), Some(&false));
+    assert_eq!(world.of_role(Role::Decoder).len(), 1);
+}
+
 #[test]
 fn a_clip_that_the_song_does_not_have_has_no_answer() {
     let mut world = World::new(Machine::default());
@@ -1245,6 +1369,36 @@ fn a_question_about_another_model_waits_for_the_songs() {
     world.add([1]);
     world.run();
     world.assert_whole(1);
+}
+
+/// The number of its genre means another to any other.
+#[test]
+fn of_a_genre_speaks_only_the_model_whose_genre_it_is() {
+    let explain = |world: &mut World, query: u32, model: u32| {
+        let (query, model) = (QueryId(query), Some(ModelId(model)));
+        world.event(Event::Explain { query, model, class: 3, source: SAMPLES });
+    };
+    // Its model may be on its way.
+    let mut world = World::new(Machine::default());
+    explain(&mut world, 0, 0);
+    world.run();
+    assert_eq!(world.settled, [(QueryId(0), true)].into());
+    // One that the pool has never heard of.
+    explain(&mut world, 1, 5);
+    world.run();
+    // One that is refused when it is read.
+    world.event(Event::SetModel { model: ModelId(666), file: 0 });
+    explain(&mut world, 2, 666);
+    assert!(!world.settled.contains_key(&QueryId(2)));
+    world.run();
+    assert_eq!(world.settled, [(QueryId(0), true), (QueryId(1), false), (QueryId(2), false)].into());
+    assert!(world.shares(1).is_empty() && world.shares(2).is_empty());
+    // One that is there, though another was chosen.
+    world.event(Event::SetModel { model: ModelId(1), file: 0 });
+    world.run();
+    explain(&mut world, 3, 0);
+    world.run();
+    assert_eq!(world.settled.get(&QueryId(3)), Some(&true));
 }
 
 #[test]

@@ -136,13 +136,16 @@ enum Reading {
 enum Errand<P> {
     Transcode { song: SongId, file: P },
     Listen { song: SongId, sample_rate: u32, port: P, stopping: bool },
-    Cut { query: QueryId, file: P, clip: usize, format: ClipFormat },
+    Cut { query: QueryId, file: P, clip: usize, format: ClipFormat, in_browser: bool },
 }
 
 impl<P> Errand<P> {
     /// Silence, in ms, after which a worker that is at it counts as dead.
     fn patience(&self) -> f64 {
         match self {
+            // It has nothing to do until the page brings what `decodeAudioData` made of the
+            // file; the page takes what time that needs, and says when it gives up.
+            Self::Cut { in_browser: true, .. } => f64::INFINITY,
             // It answers at the end of the song; to the last clip of a mix of three hours
             // it is a long way too.
             Self::Transcode { .. } | Self::Cut { .. } => SILENCE_AT_START,
@@ -157,6 +160,12 @@ impl<P> Errand<P> {
             Self::Transcode { song, .. } | Self::Listen { song, .. } => Some(*song),
             Self::Cut { .. } => None,
         }
+    }
+
+    /// Whether all that is left is to hand over what was recorded, for which no other worker
+    /// is needed.
+    fn is_ending(&self) -> bool {
+        matches!(self, Self::Listen { stopping: true, .. })
     }
 
     /// The question for which a clip is being cut.
@@ -193,6 +202,8 @@ pub struct Pool<P> {
     /// Clips that a worker has, in the order of its verdicts to come.
     jobs: BTreeMap<Ticket, (WorkerId, VecDeque<Clip<P>>)>,
     queries: Queries<P>,
+    /// The models whose genres questions are about.
+    genres_of: BTreeMap<QueryId, ModelId>,
     /// What is to be learnt.
     lesson: Option<Assignment<P>>,
     gpu: GpuStatus,
@@ -225,6 +236,7 @@ impl<P: Clone> Pool<P> {
             clips: VecDeque::new(),
             jobs: BTreeMap::new(),
             queries: Queries::default(),
+            genres_of: BTreeMap::new(),
             lesson: None,
             gpu: GpuStatus::Off,
             has_gpu_engine: false,

@@ -56,7 +56,8 @@ pub enum Role {
     Decoder,
     /// Hears a microphone and cuts what it hears into clips.
     Microphone,
-    /// Classifies clips with Flex.
+    /// Classifies clips on the processor: with kernels of its own, or with burn's Flex where
+    /// [`Request::Start`] says so.
     Cpu,
     /// Classifies clips with WebGPU.
     Gpu,
@@ -402,7 +403,7 @@ pub enum EngineProblem {
     /// There is WebGPU, but no adapter.
     #[error("WebGPU offers no adapter")]
     NoAdapter,
-    /// Only a software adapter, which Flex outruns.
+    /// Only a software adapter, which the processor outruns.
     #[error("WebGPU offers only the software adapter {adapter}")]
     Software {
         /// Its description.

@@ -311,7 +311,10 @@ impl Microphone {
         });
         set_timeout(
             move || {
-                self.hang_up();
+                // Where there was no engine any more, another may be listening by now.
+                if self.is(song) {
+                    self.hang_up();
+                }
                 desk.tell(Event::StopListening { song });
             },
             LAST_SAMPLES,
@@ -324,8 +327,10 @@ impl Microphone {
         }
     }
 
-    /// The recording has been made, or there is none.
+    /// The recording has been made, or there is none. Where the engine was given up, nobody has
+    /// hung up yet.
     pub(crate) fn kept(self) {
+        self.hang_up();
         self.state.set(Listening::Off);
     }
 

@@ -23,6 +23,10 @@ use super::{
 /// Rate at which Opus is decoded and counted, in Hz.
 const OPUS_RATE: u32 = 48_000;
 
+/// What WebCodecs calls it, and where its head says how much a decoder shall leave out.
+const OPUS: &str = "opus";
+const PRE_SKIP: std::ops::Range<usize> = 10..12;
+
 /// 20 ms of silence in Opus, of one channel; a bit of the first byte says that it is two.
 const SILENT_OPUS: [u8; 3] = [0xf8, 0xff, 0xfe];
 const STEREO_OPUS: u8 = 0x04;
@@ -48,6 +52,20 @@ pub struct PacketConfig {
     /// Samples a channel of the song after those, where the file says so; what
     /// the decoder gives beyond is padding.
     pub length: Option<u64>,
+}
+
+impl PacketConfig {
+    /// The same for a decoder that goes on in the middle of the song, where it has nothing
+    /// to leave out.
+    pub fn midway(&self) -> Self {
+        let mut config = Self { lead_in: 0, ..self.clone() };
+        if config.codec == OPUS
+            && let Some(pre_skip) = config.description.get_mut(PRE_SKIP)
+        {
+            pre_skip.fill(0);
+        }
+        config
+    }
 }
 
 /// A packet as WebCodecs wants it.
@@ -127,11 +145,14 @@ impl PacketReader {
                         self.gap.hold(packet);
                         continue;
                     }
-                    self.gap.end = packet.pts.checked_add(packet.block_dur());
-                    let duration = packet.block_dur();
+                    let duration = self.clock.duration(&packet);
+                    (self.gap.end, self.gap.lost) = (packet.pts.checked_add(duration), false);
                     return Ok(Some(self.clock.stamp(packet.data, Some(duration))));
                 }
-                Step::Skipped(_) => self.skipped += 1,
+                Step::Skipped(_) => {
+                    self.gap.lost = true;
+                    self.skipped += 1;
+                }
                 // Another song may need another configuration: what comes is not heard.
                 Step::Restart => {
                     self.cut = true;
@@ -145,13 +166,18 @@ impl PacketReader {
         }
     }
 
+    /// Counts a packet that could be read and that the decoder could do nothing with.
+    pub fn count_damage(&mut self) {
+        self.skipped += 1;
+    }
+
     /// Silent packets for what was lost before a packet: an Ogg loses pages without a word.
     fn missing_before(&mut self, packet: &Packet) -> u32 {
         if !self.clock.is_opus {
             return 0;
         }
         let seconds = self.gap.before(packet, &self.demuxer);
-        if seconds > 0.0 {
+        if seconds > 0.0 && !self.gap.lost {
             self.skipped += 1;
         }
         // More channels than two are several streams in a packet.
@@ -182,7 +208,7 @@ pub(super) fn codec_name(demuxer: &Demuxer, replicates: bool) -> String {
     match demuxer.parameters().codec {
         CODEC_ID_AAC if replicates => "he-aac",
         CODEC_ID_AAC => "aac",
-        CODEC_ID_OPUS => "opus",
+        CODEC_ID_OPUS => OPUS,
         known::CODEC_ID_SPEEX => "speex",
         known::CODEC_ID_MUSEPACK => "musepack",
         known::CODEC_ID_AC3 => "ac-3",
@@ -209,7 +235,7 @@ fn opus(demuxer: &Demuxer) -> Option<PacketConfig> {
     let before = lead_in + start.map_or(0, Duration::get);
     let length = demuxer.track().num_frames.and_then(|frames| frames.checked_sub(before));
     Some(PacketConfig {
-        codec: "opus".to_owned(),
+        codec: OPUS.to_owned(),
         sample_rate: OPUS_RATE,
         channels,
         description: head,
@@ -268,6 +294,19 @@ struct Clock {
 }
 
 impl Clock {
+    /// How long a packet is, in the track's own time. Few WebMs say it of theirs, but every
+    /// packet of Opus does.
+    fn duration(&self, packet: &Packet) -> Duration {
+        let declared = packet.block_dur();
+        match self.base {
+            Some(base) if self.is_opus && declared == Duration::ZERO => {
+                let seconds = f64::from(opus_samples(&packet.data)) / f64::from(OPUS_RATE);
+                Duration::from((seconds / f64::from(base)).round() as u64)
+            }
+            _ => declared,
+        }
+    }
+
     fn stamp(&mut self, data: Box<[u8]>, duration: Option<Duration>) -> EncodedPacket {
         let duration = if self.is_opus {
             f64::from(opus_samples(&data)) * 1e6 / f64::from(OPUS_RATE)

@@ -31,9 +31,9 @@ pub struct SongInfo {
     pub album: Option<String>,
     /// Short name of the codec: `mp3`, `flac`, `aac`, ...
     pub codec: String,
-    /// Declared rate, in Hz.
+    /// Rate, in Hz: as delivered where the song is decoded here, as declared elsewhere.
     pub sample_rate: u32,
-    /// Declared channels.
+    /// Channels, likewise.
     pub channels: usize,
     /// Declared length, in seconds, where there is one.
     pub seconds: Option<f64>,
@@ -129,10 +129,10 @@ pub enum SongProblem {
         /// What the system says.
         detail: String,
     },
-    /// The engine failed on it again and again.
+    /// The engine failed on it: again and again where another try might have helped, or once.
     #[error("the engine failed on this song: {detail}")]
     Engine {
-        /// The last failure.
+        /// The last failure, in English.
         detail: String,
     },
 }

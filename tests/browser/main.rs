@@ -32,3 +32,5 @@ mod songs;
 mod sounds;
 mod teach;
 mod views;
+#[path = "../common/webm.rs"]
+mod webm;

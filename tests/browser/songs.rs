@@ -20,6 +20,7 @@ use crate::{
     server::Server,
     shared,
     shell::KEPT,
+    webm,
 };
 
 /// A verdict takes seconds; a machine that also compiles takes longer.
@@ -275,6 +276,47 @@ fn a_damaged_opus_is_heard_to_its_end_and_as_long_as_it_was() {
     let seconds = |song: &Value| song["seconds"].as_f64().unwrap();
     assert!((seconds(whole) - seconds(damaged)).abs() < 0.1, "{} and {}", seconds(whole), seconds(damaged));
     browser.wait_for_text("[data-testid=notices]", "One damaged piece was left out.", LIMIT);
+    browser.assert_content();
+}
+
+/// A WebM has no sums over its packets: what is damaged comes to the browser's decoder, which
+/// fails and is never the same again. Where it was to speak there is silence, and another goes on.
+#[test]
+fn an_opus_whose_packets_are_damaged_is_heard_to_its_end_and_as_long_as_it_was() {
+    let folder = folder("damaged-webm");
+    let whole = folder.join("whole.webm");
+    encode_opus(&songs(&folder)[1], &whole);
+    let bytes = fs::read(&whole).unwrap();
+    let blocks = webm::blocks(&bytes);
+    assert!(blocks.len() > 1400, "{}", blocks.len());
+    let last = blocks.len() - 1;
+    // The first and the last, one in the middle, and most of a second.
+    for (name, damaged) in [("first", 0..1), ("one", 700..701), ("many", 700..740), ("last", last..last + 1)]
+    {
+        let mut bytes = bytes.clone();
+        for block in &blocks[damaged] {
+            // As many frames as the next byte says, and it says none (RFC 6716, 3.2.5).
+            bytes[block.start + 4..block.start + 6].copy_from_slice(&[0xff, 0x00]);
+        }
+        fs::write(folder.join(format!("{name}.webm")), bytes).unwrap();
+    }
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    let damaged = ["first.webm", "one.webm", "many.webm", "last.webm"];
+    let files: Vec<_> = ["whole.webm"].iter().chain(&damaged).map(|name| folder.join(name)).collect();
+    browser.drop_files("[data-testid=drop-zone]", &files.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    browser.wait_until(AT_REST, LIMIT);
+    let results = results(&browser);
+    let whole = result(&results, "whole.webm");
+    let seconds = |song: &Value| song["seconds"].as_f64().unwrap();
+    for name in damaged {
+        let damaged = result(&results, name);
+        assert_eq!(damaged["state"], "done", "{damaged:#}");
+        let missing = seconds(whole) - seconds(damaged);
+        assert!(missing.abs() < 0.05, "{name}: {missing} s are missing");
+    }
+    browser.wait_for_text("[data-testid=notices]", "One damaged piece was left out.", LIMIT);
+    browser.wait_until("document.body.textContent.includes('40 damaged pieces were left out')", LIMIT);
     browser.assert_content();
 }
 

@@ -15,6 +15,8 @@ mod problems;
 #[path = "../common/shared.rs"]
 mod shared;
 mod tags;
+#[path = "../common/webm.rs"]
+mod webm;
 
 use std::io::Cursor;
 

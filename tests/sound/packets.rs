@@ -1,15 +1,18 @@
 //! What is not decoded here comes out as packets for the browser.
 
-use std::io::Cursor;
+use std::{io::Cursor, ops::Range};
 
 use needledrop::sound::{
     clips::SongReader,
     decode::{Opened, open},
-    packets::{EncodedPacket, PacketReader},
+    packets::{EncodedPacket, PacketConfig, PacketReader},
     song::{ClipFormat, SongNotice, SongProblem},
 };
 
-use crate::fixtures::{SECONDS, Signal, encode_with};
+use crate::{
+    fixtures::{SECONDS, Signal, encode_with},
+    webm,
+};
 
 const STEREO: Signal = Signal { sample_rate: 48_000, channels: 2 };
 
@@ -78,6 +81,52 @@ fn what_an_opus_lost_is_silent_and_said() {
         assert!(packets.iter().any(|packet| packet.data[..] == [head, 0xff, 0xfe]));
         assert_eq!(reader.notices(SECONDS), [SongNotice::CorruptPackets { packets: 1 }]);
     }
+}
+
+/// Damages blocks of a WebM, each of which is a packet: they are of a track that there is not.
+fn lose_blocks(file: &mut [u8], lost: Range<usize>) {
+    for block in &webm::blocks(file)[lost] {
+        file[block.start] = 0x82;
+    }
+}
+
+/// Few WebMs say how long their packets are.
+#[test]
+fn what_an_opus_in_a_webm_lost_is_silent_and_said() {
+    for lost in [40..45, 100..101] {
+        let mut file = encode_with("opus", "webm", &["-c:a", "libopus"], STEREO);
+        let whole = read(&mut open_packets(file.clone()));
+        lose_blocks(&mut file, lost.clone());
+        let mut reader = open_packets(file);
+        let packets = read(&mut reader);
+        assert_eq!(packets.len(), whole.len(), "{lost:?}");
+        for (index, (packet, whole)) in packets.iter().zip(&whole).enumerate() {
+            if lost.contains(&index) {
+                assert_eq!(packet.data[..], [0xfc, 0xff, 0xfe], "packet {index}");
+            } else {
+                assert_eq!(packet, whole, "packet {index}");
+            }
+        }
+        let packets = lost.len() as u64;
+        assert_eq!(reader.notices(SECONDS), [SongNotice::CorruptPackets { packets }]);
+    }
+}
+
+/// Where the browser's decoder fails, another goes on behind it.
+#[test]
+fn in_the_middle_of_a_song_no_lead_in_is_left_out() {
+    let mut opus = open_packets(encode_with("opus", "opus", &["-c:a", "libopus"], STEREO));
+    let midway = opus.config().midway();
+    let mut expected = PacketConfig { lead_in: 0, ..opus.config().clone() };
+    assert_eq!(expected.description[10..12], 312_u16.to_le_bytes());
+    expected.description[10..12].fill(0);
+    assert_eq!(midway, expected);
+    opus.count_damage();
+    opus.count_damage();
+    assert_eq!(opus.notices(SECONDS), [SongNotice::CorruptPackets { packets: 2 }]);
+
+    let aac = open_packets(aac_with_extension(22_050, 0x80 | 4 << 3));
+    assert_eq!(aac.config().midway(), *aac.config());
 }
 
 #[test]

@@ -124,7 +124,8 @@ pub enum Event<P> {
     Explain {
         /// Its name.
         query: QueryId,
-        /// As for [`Self::Inspect`].
+        /// The model whose genre it is; the one for songs to come, if `None`. To any other
+        /// the genre's number means nothing, so if that is not there, there is no answer.
         model: Option<ModelId>,
         /// The genre, by its position in the card.
         class: usize,

@@ -19,6 +19,9 @@ impl<P: Clone> Pool<P> {
             let problem = SongProblem::Engine { detail: problem.to_string() };
             return self.tell(Update::Unanswered { query, problem });
         }
+        if let (Question::Explain { .. }, Some(model)) = (&question, model) {
+            self.genres_of.insert(query, model);
+        }
         self.queries.ask(query, model, question, source);
     }
 
@@ -28,6 +31,7 @@ impl<P: Clone> Pool<P> {
         for worker in errands.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.end_errand(worker);
         }
+        self.genres_of.remove(&query);
         self.queries.drop(query)
     }
 
@@ -56,8 +60,10 @@ impl<P: Clone> Pool<P> {
                 }
             }
             Reply::NeedsBrowser { info, .. } => {
-                if let Some(Errand::Cut { file, .. }) = self.errands.get(&worker) {
-                    self.tell(Update::QueryNeedsBrowser { query, file: file.clone(), info: info.clone() });
+                if let Some(Errand::Cut { file, in_browser, .. }) = self.errands.get_mut(&worker) {
+                    *in_browser = true;
+                    let file = file.clone();
+                    self.tell(Update::QueryNeedsBrowser { query, file, info: info.clone() });
                 }
             }
             Reply::End { .. } => {
@@ -115,6 +121,7 @@ impl<P: Clone> Pool<P> {
         if self.problem.is_some() {
             return;
         }
+        self.turn_away_genres();
         let (models, current) = (&self.models, self.model());
         let known = |model: &ModelId| models.get(model).is_some_and(|model| model.card.is_some());
         self.queries.settle(|wish| wish.filter(known).or(current.filter(known)));
@@ -123,7 +130,23 @@ impl<P: Clone> Pool<P> {
         }
         let Some(ToCut { query, model, file, clip }) = self.queries.next_to_cut() else { return };
         if let Some(format) = self.models.get(&model).and_then(Model::format) {
-            self.run_errand(Role::Decoder, Errand::Cut { query, file, clip, format });
+            let errand = Errand::Cut { query, file, clip, format, in_browser: false };
+            self.run_errand(Role::Decoder, errand);
+        }
+    }
+
+    /// Leaves questions about genres unanswered whose model is not there. Before there is any,
+    /// theirs may be on its way.
+    fn turn_away_genres(&mut self) {
+        let open = self.queries.ids();
+        self.genres_of.retain(|query, _| open.contains(query));
+        if self.model().is_none_or(|current| self.card(current).is_none()) {
+            return;
+        }
+        let gone = self.genres_of.iter().filter(|(_, model)| self.card(**model).is_none());
+        for query in gone.map(|(query, _)| *query).collect::<Vec<_>>() {
+            let detail = "the genre is one of a model that is not there".to_owned();
+            self.leave_unanswered(query, SongProblem::Engine { detail });
         }
     }
 }

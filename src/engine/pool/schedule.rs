@@ -41,7 +41,7 @@ impl<P: Clone> Pool<P> {
                         requests.push((*id, request, port.clone(), true));
                     }
                 }
-                Errand::Cut { query, file, clip, format } => {
+                Errand::Cut { query, file, clip, format, .. } => {
                     // Its worker has no other song.
                     let song = SongId(query.0);
                     let request = Request::Open { song, format: *format, first_clip: *clip };

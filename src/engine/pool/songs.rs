@@ -130,13 +130,11 @@ impl<P: Clone> Pool<P> {
 
     /// Gives the decoder that cuts the clip of a question what the browser made of its file.
     pub(super) fn open_samples_for(&mut self, query: QueryId, decoded: Result<(u32, Vec<P>), SongProblem>) {
-        let Some((&worker, Errand::Cut { clip, format, .. })) =
-            self.errands.iter().find(|(_, errand)| errand.query() == Some(query))
-        else {
-            return;
-        };
+        let errand = self.errands.iter_mut().find(|(_, errand)| errand.query() == Some(query));
+        let Some((&worker, Errand::Cut { clip, format, in_browser, .. })) = errand else { return };
         match decoded {
             Ok((sample_rate, channels)) => {
+                *in_browser = false;
                 let (song, format, first_clip) = (SongId(query.0), *format, *clip);
                 let request = Request::OpenSamples { song, format, sample_rate, first_clip };
                 self.send(worker, request, channels, true);
@@ -148,7 +146,10 @@ impl<P: Clone> Pool<P> {
     pub(super) fn stop_listening(&mut self, song: SongId) {
         let errand = self.errands.iter_mut().find(|(_, errand)| errand.song() == Some(song));
         let Some((&worker, Errand::Listen { stopping, .. })) = errand else { return };
-        *stopping = true;
+        if std::mem::replace(stopping, true) {
+            // It was told so when the engine was given up.
+            return;
+        }
         match self.workers.get(&worker).map(|worker| &worker.phase) {
             Some(Phase::Busy) => self.send(worker, Request::StopListening { song }, vec![], false),
             // It never began to listen.

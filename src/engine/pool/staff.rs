@@ -179,31 +179,47 @@ impl<P: Clone> Pool<P> {
         true
     }
 
-    /// There is no engine any more.
+    /// There is no engine any more. What a microphone has heard until now is kept all the same.
     pub(super) fn give_up(&mut self, problem: EngineProblem) {
         self.problem = Some(problem);
+        let is_busy = |id: &WorkerId| self.workers.get(id).is_some_and(|worker| worker.phase == Phase::Busy);
+        let listening = self.errands.iter().filter_map(|(id, errand)| match errand {
+            Errand::Listen { song, .. } if is_busy(id) => Some(*song),
+            Errand::Listen { .. } | Errand::Transcode { .. } | Errand::Cut { .. } => None,
+        });
+        for song in listening.collect::<Vec<_>>() {
+            self.stop_listening(song);
+        }
         for worker in self.workers.keys().copied().collect::<Vec<_>>() {
-            self.terminate(worker);
+            if !self.errands.get(&worker).is_some_and(Errand::is_ending) {
+                self.terminate(worker);
+            }
         }
     }
 
-    /// Where there is no engine, whatever waits for one is told so.
+    /// Where there is no engine, whatever waits for one is told so. A recording that is being
+    /// handed over does not.
     pub(super) fn turn_away(&mut self) {
         let Some(detail) = self.problem.as_ref().map(ToString::to_string) else { return };
-        for song in self.songs.keys().copied().collect::<Vec<_>>() {
+        let ending = self.errands.values().filter(|errand| errand.is_ending());
+        let ending: Vec<_> = ending.filter_map(Errand::song).collect();
+        let waiting = self.songs.keys().copied().filter(|song| !ending.contains(song));
+        for song in waiting.collect::<Vec<_>>() {
             self.fail(song, SongProblem::Engine { detail: detail.clone() });
         }
         for query in self.queries.ids() {
             self.leave_unanswered(query, SongProblem::Engine { detail: detail.clone() });
         }
-        for worker in self.errands.keys().copied().collect::<Vec<_>>() {
+        let waiting = self.errands.iter().filter(|(_, errand)| !errand.is_ending());
+        for worker in waiting.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.fail_errand(worker, SongProblem::Engine { detail: detail.clone() });
         }
         self.not_learnt(LessonProblem::Engine { detail });
     }
 
-    /// Puts a worker's clips back in front of the others, the oldest first. Its
-    /// questions have no answer: whoever asked may ask again.
+    /// Puts a worker's clips back in front of the others, the oldest first. One that was given
+    /// out too often costs its song; of what is live the clip alone. The worker's questions
+    /// have no answer: whoever asked may ask again.
     pub(super) fn take_back(&mut self, worker: WorkerId, blame: bool, detail: &str) {
         for query in self.queries.bereaved(worker) {
             self.leave_unanswered(query, SongProblem::Engine { detail: detail.to_owned() });
@@ -216,7 +232,7 @@ impl<P: Clone> Pool<P> {
                 clip.attempts += u32::from(blame);
                 if clip.attempts < MAX_ATTEMPTS {
                     self.clips.push_front(clip);
-                } else {
+                } else if !clip.live {
                     self.fail(clip.song, SongProblem::Engine { detail: detail.to_owned() });
                 }
             }

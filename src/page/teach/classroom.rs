@@ -13,7 +13,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::File;
 
 use super::outcome;
-use crate::engine::pool::{Event, Update as News};
+use crate::engine::pool::{EngineStatus, Event, Update as News};
 use crate::engine::protocol::{ModelId, SongId, SongProblem};
 use crate::page::desk::{Desk, OWN_MODEL};
 use crate::page::words::{self, t};
@@ -312,11 +312,16 @@ impl Classroom {
     }
 
     /// Takes what the microphone heard, if it listened for a class; gives it back
-    /// if not.
+    /// if not, or if there is no engine any more that could study it.
     pub(crate) fn take_recording(self, desk: Desk, file: File) -> Option<File> {
         let class = self.recording.get_untracked();
         self.recording.set(None);
-        let Some(class) = class.filter(|class| self.class(*class).is_some()) else { return Some(file) };
+        let is_given_up =
+            |status: &Option<EngineStatus>| status.as_ref().is_some_and(|status| status.problem.is_some());
+        let class = class.filter(|class| self.class(*class).is_some());
+        let Some(class) = class.filter(|_| !desk.engine.with_untracked(is_given_up)) else {
+            return Some(file);
+        };
         let number = self.with(|held| {
             held.recordings += 1;
             held.recordings
