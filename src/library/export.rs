@@ -101,13 +101,14 @@ struct Song<'a> {
     /// `unheard`, `done`, `failed` or `cancelled`.
     state: &'static str,
     model: Option<&'a str>,
-    /// The most probable genre.
+    /// The most probable genre; `null` where it is not music.
     genre: Option<&'a str>,
     /// Why that is not the verdict, where it is not: `not_sure`, `not_music`.
     doubt: Option<&'static str>,
     /// Genres in the model's order.
     genres: &'a [String],
-    /// Mean probability of each over the clips that sounded.
+    /// Probability of each over the song, as the model combines its clips (`combine` in its
+    /// card); refused ones have no say, unless they are most.
     probabilities: &'a [f32],
     clips: Vec<Clip>,
     /// Mean of the clips' embeddings.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::classify::verdict::{ClipVerdict, Doubt, SongVerdict};
 use crate::engine::protocol::{SongInfo, SongNotice, SongProblem};
+use crate::order::order;
 
 /// By what a file is known again: browsers tell no path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,15 +70,26 @@ pub enum Ending {
     Cancelled,
 }
 
-/// Probabilities in 255ths, rounded; none for silence.
+/// Probabilities in 255ths that sum to 255; none for silence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shares(Vec<u8>);
 
 impl Shares {
-    /// The nearest that 255ths come to `probabilities`.
+    /// Each of `probabilities` in 255ths, up or down, so that their sum stays: by largest
+    /// remainder. Rounded each for itself, many improbable genres would come to nothing, and
+    /// what they have to the most probable one.
     pub fn of(probabilities: &[f32]) -> Self {
-        // The cast takes NaN for 0 and keeps within a byte.
-        Self(probabilities.iter().map(|probability| (probability * 255.0).round() as u8).collect())
+        let scaled: Vec<f32> = probabilities.iter().map(|probability| probability * 255.0).collect();
+        // The cast takes NaN for 0, keeps within a byte, and rounds down.
+        let mut shares: Vec<u8> = scaled.iter().map(|share| *share as u8).collect();
+        let given: usize = shares.iter().copied().map(usize::from).sum();
+        let left = (scaled.iter().sum::<f32>().round() as usize).saturating_sub(given);
+        let remainder = |index: usize| scaled[index] - f32::from(shares[index]);
+        let largest = order(shares.len(), &|a, b| remainder(b).total_cmp(&remainder(a)));
+        for index in largest.into_iter().take(left) {
+            shares[index] = shares[index].saturating_add(1);
+        }
+        Self(shares)
     }
 
     /// What [`into_bytes`](Self::into_bytes) gave.
@@ -235,6 +247,8 @@ pub(super) mod tests {
 
     /// A song of two genres, of which the first has `share`, by one model.
     pub(in crate::library) fn record(name: &str, share: f32, embedding: &[f32]) -> Record {
+    use proptest::prelude::*;
+
         let clip = |clip: usize, probabilities: &[f32]| KeptClip {
             clip,
             start: clip as f64 * 3.0,
@@ -387,13 +401,15 @@ pub(super) mod tests {
         }
     }
 
-    #[test]
-    fn shares_are_probabilities_within_half_a_step() {
-        let probabilities = [0.700_1, 0.2, 0.099_9, 0.0];
+    /// Of `probabilities`, which need not sum to 1 yet.
+    fn are_within_a_step(probabilities: &[f32]) {
+        let sum: f32 = probabilities.iter().sum();
+        let probabilities: Vec<f32> = probabilities.iter().map(|probability| probability / sum).collect();
         let kept = Shares::of(&probabilities).probabilities();
-        assert!((kept.iter().sum::<f32>() - 1.0).abs() < 1e-6);
-        for (kept, given) in kept.iter().zip(probabilities) {
-            assert!((kept - given).abs() < 1.0 / 255.0, "{kept} for {given}");
+        assert_eq!(kept.len(), probabilities.len());
+        assert!((kept.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        for (kept, given) in kept.iter().zip(&probabilities) {
+            assert!((kept - given).abs() < 1.01 / 255.0, "{kept} for {given}");
         }
         assert_eq!(Shares::of(&[]).probabilities(), [0.0; 0]);
         assert_eq!(Shares::of(&[f32::NAN]).probabilities(), [0.0; 0]);
@@ -401,10 +417,25 @@ pub(super) mod tests {
 
     #[test]
     fn embeddings_are_averaged_over_what_sounded() {
+    }
+
+    #[test]
+    fn shares_are_probabilities_within_a_step() {
+        are_within_a_step(&[0.700_1, 0.2, 0.099_9, 0.0]);
+        // Each of the nine is less than half a step, and so is each of these 600.
+        are_within_a_step(&[&[0.984_25], &[0.001_75; 9][..]].concat());
+        are_within_a_step(&[1.0; 600]);
         let mut sum = EmbeddingSum::default();
         assert_eq!(sum.mean(), [0.0; 0]);
         for embedding in [&[1.0, 2.0][..], &[], &[3.0, 4.0], &[9.0], &[f32::NAN, 0.0]] {
             sum.add(embedding);
+    proptest! {
+        #[test]
+        fn whatever_the_shares(probabilities in proptest::collection::vec(1e-3_f32..1.0, 1..600)) {
+            are_within_a_step(&probabilities);
+        }
+    }
+
         }
         assert_eq!(sum.mean(), [2.0, 3.0]);
     }

@@ -49,7 +49,8 @@ pub struct Shared {
     pub seconds: f32,
     /// The model's genres.
     pub genres: Vec<String>,
-    /// Mean probability of each genre over the song; empty for silence.
+    /// Probability of each genre over the song, as the model combined its clips; empty for
+    /// silence.
     pub probabilities: Vec<f32>,
     /// Whether none of them is probable enough to be the verdict.
     pub not_sure: bool,
