@@ -81,21 +81,46 @@ add_views() {
   cp "$target/wasm-bindgen/${TRUNK_PROFILE:-release}/$views" .
 }
 
-# Styles without comments and indents, under names that are of what is left: a browser keeps
-# what it has of a name.
-slim_styles() {
+# One style of all, in the order of index.html, without comments and indents: nothing is seen
+# before the last of them is there, and what is alike in them is compressed together.
+join_styles() {
+  local name style link
+  { grep -o 'href="\./[^"]*\.css"' index.html || true; } | sed 's|^href="\./||; s|"$||' >styles
+  [ -s styles ] || fail "index.html names no styles"
+  # No text in them looks like a comment. No file has the letter that would end a record.
+  while read -r name; do cat "$name"; done <styles | awk 'BEGIN { RS = "\001" }
+    { gsub("/[*]([^*]|[*]+[^*/])*[*]+/", ""); gsub("\n[ \n]+", "\n"); printf "%s", $0 }' >joined
+  while read -r name; do rm "$name"; done <styles
+  style=style-$(sha256 <joined | cut -c "1-$DIGITS").css
+  mv joined "$style"
+  rm styles
+  link="<link rel=\"stylesheet\" href=\"./$style\" integrity=\"$(integrity "$style")\">"
+  # In the place of the first; the others go.
+  awk -v link="$link" '{
+    line = ""
+    while (match($0, /<link [^>]*href="\.\/[^"]*\.css"[^>]*>/)) {
+      line = line substr($0, 1, RSTART - 1) link
+      $0 = substr($0, RSTART + RLENGTH)
+      link = ""
+    }
+    print line $0
+  }' index.html >index.html.new
+  mv index.html.new index.html
+}
+
+# What starts the page, without comments and indents, under a name that is of what is left: a
+# browser keeps what it has of a name.
+slim_boot() {
   local file new
-  for file in *.css; do
-    # No text in them looks like a comment. No file has the letter that would end a record.
-    awk 'BEGIN { RS = "\001" } { gsub("/[*]([^*]|[*]+[^*/])*[*]+/", ""); gsub("\n[ \n]+", "\n"); printf "%s", $0 }' \
-      "$file" >slim
-    new=${file%-*}-$(sha256 <slim | cut -c "1-$DIGITS").css
-    mv slim "$new"
-    [ "$new" = "$file" ] || rm "$file"
-    sed "s|\(href=\"./\)$file\" integrity=\"[^\"]*\"|\1$new\" integrity=\"$(integrity "$new")\"|" index.html >index.html.new
-    mv index.html.new index.html
-    grep -q "$new\" integrity=\"sha256-" index.html || fail "index.html does not name the style $new"
-  done
+  file=$(echo boot-*.js)
+  # Comments have lines of their own, and no text goes over several.
+  sed -e '/^ *\/\*\*.*\*\/ *$/d' -e '/^ *\/\*\*/,/\*\/ *$/d' -e '/^ *\/\//d' -e 's/^ *//' "$file" >slim
+  new=boot-$(sha256 <slim | cut -c "1-$DIGITS").js
+  mv slim "$new"
+  [ "$new" = "$file" ] || rm "$file"
+  sed "s|\"./$file\" integrity=\"[^\"]*\"|\"./$new\" integrity=\"$(integrity "$new")\"|" index.html >index.html.new
+  mv index.html.new index.html
+  grep -q "\"./$new\" integrity=\"sha256-" index.html || fail "index.html does not name $new"
 }
 
 # English is compiled into the page; what boot.js says stands in index.html.
@@ -179,7 +204,8 @@ write_service_worker() {
 version_page
 version_engine
 add_views
-slim_styles
+join_styles
+slim_boot
 version_language
 add_boot_sentences
 version_data

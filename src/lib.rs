@@ -21,6 +21,7 @@
 pub mod classify;
 pub mod dataset;
 pub mod engine;
+mod letters;
 #[cfg(feature = "page")]
 pub mod library;
 pub mod network;

@@ -8,6 +8,7 @@
 use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast;
 
+use crate::letters::lowercase;
 use crate::report::palette::Rgb;
 pub(crate) use crate::report::palette::{COUNT, css, genre, ink};
 
@@ -30,7 +31,7 @@ pub(crate) fn chip(genre: usize) -> String {
 /// Two letters for the genre at `index`: its first two, or its number where
 /// another genre begins alike.
 pub(crate) fn letters(genres: &[String], index: usize) -> String {
-    let start = |name: &str| name.chars().take(2).collect::<String>().to_lowercase();
+    let start = |name: &str| lowercase(&name.chars().take(2).collect::<String>());
     let Some(own) = genres.get(index).map(|name| start(name)) else { return String::new() };
     let taken = genres.iter().enumerate().any(|(other, name)| other != index && start(name) == own);
     if taken || own.is_empty() { (index + 1).to_string() } else { super::words::capitalised(&own) }

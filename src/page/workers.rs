@@ -43,7 +43,8 @@ impl EngineAddress {
 /// Bytes of a download, by a tag that the build writes; a compressed answer's
 /// `Content-Length` would not tell.
 pub(crate) fn announced_bytes(tag: &str) -> Option<f64> {
-    browser::meta(tag)?.parse().ok().filter(|&bytes: &f64| bytes > 0.0)
+    // Whole numbers: to read any other takes a table of ten kilobytes.
+    browser::meta(tag)?.parse::<u32>().ok().filter(|bytes| *bytes > 0).map(f64::from)
 }
 
 /// Loads and compiles the engine.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::letters::lowercase;
 use crate::network::problem::ModelProblem;
 
 /// Classes and what they were taught by.
@@ -101,7 +102,7 @@ impl Lesson {
             if name.trim().is_empty() {
                 return Err(LessonProblem::Unnamed { class });
             }
-            if !names.insert(name.trim().to_lowercase()) {
+            if !names.insert(lowercase(name.trim())) {
                 return Err(LessonProblem::Doubled { name: name.trim().to_owned() });
             }
         }

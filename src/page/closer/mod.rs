@@ -267,11 +267,11 @@ pub(crate) fn SongView() -> impl IntoView {
     });
     move || match id.get().and_then(|id| desk.song(id)) {
         Some(song) => {
-            let number = |name| {
-                let number: Option<f64> = router.parameters.with_untracked(|all| all.get(name)?.parse().ok());
-                number.filter(|number| number.is_finite() && *number >= 0.0)
+            let positive = |name| {
+                let number = router.parameters.with_untracked(|all| all.get(name).and_then(number));
+                number.filter(|number| *number >= 0.0)
             };
-            let (at, zoom) = (number("at"), number("zoom").unwrap_or(1.0));
+            let (at, zoom) = (positive("at"), positive("zoom").unwrap_or(1.0));
             view! { <Large song at zoom /> }.into_any()
         }
         // It may be among those that are still being read.
@@ -439,6 +439,13 @@ fn tenths(number: f64) -> String {
     }
 }
 
+/// A number in the address, as the browser reads it: our own reader of numbers would be ten
+/// kilobytes more.
+fn number(text: &str) -> Option<f64> {
+    let number = js_sys::Number::parse_float(text);
+    number.is_finite().then_some(number)
+}
+
 /// Writes where the playhead rests, and how large the song is, into the address; and follows
 /// a link to another place of the song.
 fn remember(closer: Closer) {
@@ -450,7 +457,7 @@ fn remember(closer: Closer) {
     Effect::new(move |before: Option<()>| {
         let at = router.parameters.with(|all| all.get("at").filter(|_| is_own(all)).map(str::to_owned));
         let is_new = at != written.get_value();
-        let second = at.as_ref().and_then(|at| at.parse().ok()).filter(|second: &f64| second.is_finite());
+        let second = at.as_deref().and_then(number);
         written.set_value(at);
         // What was there first has been followed.
         if let Some(second) = second.filter(|_| is_new && before.is_some()) {

@@ -27,6 +27,7 @@ use super::views::{Parameters, Router};
 use super::words::{self, sentence, t};
 use crate::classify::verdict::Doubt;
 use crate::engine::protocol::SongId;
+use crate::letters::lowercase;
 use alike::Alike;
 pub(super) use order::counted;
 use order::{Line, Query, arrange};
@@ -108,7 +109,7 @@ impl Shelf {
         let named = lines.into_iter().filter_map(|line| line.genre).map(|(name, _)| name);
         let mut spelt = BTreeMap::new();
         for name in query.genre.clone().into_iter().chain(named) {
-            spelt.entry(name.to_lowercase()).or_insert(name);
+            spelt.entry(lowercase(&name)).or_insert(name);
         }
         let genres: BTreeSet<String> = spelt.into_values().collect();
         if self.count.get_untracked() != songs.len() {

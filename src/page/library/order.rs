@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 
+use crate::letters::lowercase;
 use crate::order::order;
 use crate::page::views::Parameters;
 
@@ -101,7 +102,7 @@ impl Line {
     fn is_wanted(&self, query: &Query) -> bool {
         // One model's may be in capitals.
         let of_genre = |wanted: &String| {
-            self.genre.as_ref().is_some_and(|(genre, _)| genre.to_lowercase() == wanted.to_lowercase())
+            self.genre.as_ref().is_some_and(|(genre, _)| lowercase(genre) == lowercase(wanted))
         };
         query.genre.as_ref().is_none_or(of_genre)
             && query.state.as_ref().is_none_or(|wanted| self.state == wanted)
@@ -113,7 +114,7 @@ impl Line {
 /// accents of file names as characters of their own.
 fn folded(text: &str) -> String {
     let is_mark = |letter: &char| ('\u{300}'..='\u{36f}').contains(letter);
-    decomposed(&text.to_lowercase()).chars().filter(|letter| !is_mark(letter)).collect()
+    decomposed(&lowercase(text)).chars().filter(|letter| !is_mark(letter)).collect()
 }
 
 #[cfg(target_arch = "wasm32")]

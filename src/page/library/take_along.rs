@@ -89,7 +89,7 @@ pub(super) fn Export(
         view! {
             <button
                 class="quiet-button"
-                data-testid=format!("export-{}", kind.name().to_lowercase())
+                data-testid=format!("export-{}", kind.name().to_ascii_lowercase())
                 on:click=move |_| spawn_local(export(shelf.desk, shelf.shown.get_untracked(), kind))
             >
                 {kind.name()}

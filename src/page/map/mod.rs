@@ -16,6 +16,7 @@ use super::data::with_data;
 use super::views::{Router, View};
 use super::words::{sentence, t};
 use crate::classify::map::ClipMap;
+use crate::letters::lowercase;
 use cloud::{Cloud, Look};
 use genres::{GenreTable, Legend};
 use songs::{Marks, SongList};
@@ -43,8 +44,8 @@ fn shown(map: Arc<ClipMap>) -> AnyView {
     let asked = {
         let genres = genres.clone();
         move || {
-            let asked = router.parameters.with(|all| all.get("genre").map(str::to_lowercase))?;
-            genres.iter().position(|name| name.to_lowercase() == asked)
+            let asked = router.parameters.with(|all| all.get("genre").map(lowercase))?;
+            genres.iter().position(|name| lowercase(name) == asked)
         }
     };
     // So may a link that is followed here.

@@ -4,6 +4,7 @@
 use leptos::prelude::*;
 
 use super::classroom::{Learnt, Stage};
+use crate::letters::lowercase;
 use crate::page::desk::Desk;
 use crate::page::save;
 use crate::page::words::{self, sentence, t};
@@ -158,11 +159,18 @@ fn Confusion(
     }
 }
 
-/// Class names as a file's name: what no file system minds.
+/// Class names as a file's name: what no file system minds, and nobody takes for another.
 fn file_name(classes: &[String]) -> String {
+    // Rather than what is a letter, of which Unicode's tables are kilobytes.
+    let is_minded = |letter: char| {
+        letter.is_ascii() && !letter.is_ascii_alphanumeric()
+            || letter.is_control()
+            || letter.is_whitespace()
+            || ('\u{2000}'..='\u{206f}').contains(&letter)
+    };
     let joined = classes.join("-");
-    let letters = joined.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' });
-    letters.take(60).collect::<String>().to_lowercase()
+    let letters = joined.chars().map(|letter| if is_minded(letter) { '-' } else { letter });
+    lowercase(&letters.take(60).collect::<String>())
 }
 
 #[cfg(test)]
@@ -172,5 +180,6 @@ mod tests {
     #[test]
     fn a_file_is_named_by_its_classes() {
         assert_eq!(file_name(&["Flöte".into(), "a/b".into()]), "flöte-a-b");
+        assert_eq!(file_name(&["b\u{202e}gnp.a\u{85}".into(), "“笛” 2".into()]), "b-gnp-a---笛--2");
     }
 }

@@ -54,8 +54,10 @@ impl Tongue {
     async fn load(language: &Language) -> Result<Self, DownloadProblem> {
         let folder = browser::meta("needledrop-language").unwrap_or_else(|| "language/".into());
         let file = download::bytes(&format!("{folder}{}.json", language.code), |_| {}).await?;
-        let templates = serde_json::from_slice(&Uint8Array::new(&file).to_vec());
-        let templates = templates.map_err(|error| DownloadProblem::Unusable(error.to_string()))?;
+        let unusable = |problem: &dyn std::fmt::Display| DownloadProblem::Unusable(problem.to_string());
+        // As a text, of which the page has a reader already, and not as bytes.
+        let json = String::from_utf8(Uint8Array::new(&file).to_vec()).map_err(|error| unusable(&error))?;
+        let templates = serde_json::from_str(&json).map_err(|error| unusable(&error))?;
         Ok(Self { templates, plurals: PluralRules::of(language) })
     }
 

@@ -22,6 +22,7 @@ use super::store::StoreProblem;
 use crate::classify::verdict::Doubt;
 use crate::engine::pool::{Choice, EngineStatus, GpuStatus};
 use crate::engine::protocol::{EngineProblem, ModelProblem, Role, SongInfo, SongNotice, SongProblem};
+use crate::letters::{lowercase, uppercase};
 use crate::network::card::{CARD_VERSION, Combine, ModelCard, Rejection, RejectionScore, Score};
 
 /// The page's name, the same in every language.
@@ -106,7 +107,7 @@ pub(crate) fn duration(milliseconds: f64) -> String {
 /// A genre as a heading. One that the language has no word for is shown as its
 /// model calls it.
 pub(crate) fn genre(name: &str) -> String {
-    language::say(&format!("genre.{}", name.to_lowercase()), &[]).unwrap_or_else(|| capitalised(name))
+    language::say(&format!("genre.{}", lowercase(name)), &[]).unwrap_or_else(|| capitalised(name))
 }
 
 /// The genre at `index`, as a heading; nothing where there is none.
@@ -116,8 +117,8 @@ pub(crate) fn genre_at(genres: &[String], index: usize) -> String {
 
 /// A word with a capital: `polka` becomes `Polka`.
 pub(crate) fn capitalised(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    let first = word.chars().next().map_or(0, char::len_utf8);
+    uppercase(&word[..first]) + &word[first..]
 }
 
 /// The line under a song's title: artist, album, length, codec.
