@@ -185,6 +185,10 @@ pub struct Record {
     /// When it was heard, in milliseconds since 1970.
     #[serde(default)]
     pub heard: f64,
+    /// Whether there may be no other copy of its file than the store's, as of what the
+    /// microphone heard; `None` in older records, which did not say.
+    #[serde(default)]
+    pub recorded: Option<bool>,
 }
 
 impl Record {
@@ -243,12 +247,12 @@ impl EmbeddingSum {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// A song of two genres, of which the first has `share`, by one model.
     pub(in crate::library) fn record(name: &str, share: f32, embedding: &[f32]) -> Record {
-    use proptest::prelude::*;
-
         let clip = |clip: usize, probabilities: &[f32]| KeptClip {
             clip,
             start: clip as f64 * 3.0,
@@ -328,7 +332,8 @@ pub(super) mod tests {
                 {"clip": 1, "start": 3.0, "end": 6.0, "shares": "", "refused": false}
             ],
             "embedding": [0.5, -1.25],
-            "heard": 1700000000123.0
+            "heard": 1700000000123.0,
+            "recorded": true
         }"#;
         let damaged = SongProblem::Damaged { detail: "no frame".into() };
         let clip = |clip: usize, shares: &[u8], refused| {
@@ -365,6 +370,7 @@ pub(super) mod tests {
             clips: vec![clip(0, &[255, 0], true), clip(1, &[], false)],
             embedding: vec![0.5, -1.25],
             heard: 1_700_000_000_123.0,
+            recorded: Some(true),
         };
         assert_eq!(serde_json::from_str::<Record>(kept).unwrap(), expected);
 
@@ -411,12 +417,6 @@ pub(super) mod tests {
         for (kept, given) in kept.iter().zip(&probabilities) {
             assert!((kept - given).abs() < 1.01 / 255.0, "{kept} for {given}");
         }
-        assert_eq!(Shares::of(&[]).probabilities(), [0.0; 0]);
-        assert_eq!(Shares::of(&[f32::NAN]).probabilities(), [0.0; 0]);
-    }
-
-    #[test]
-    fn embeddings_are_averaged_over_what_sounded() {
     }
 
     #[test]
@@ -425,10 +425,10 @@ pub(super) mod tests {
         // Each of the nine is less than half a step, and so is each of these 600.
         are_within_a_step(&[&[0.984_25], &[0.001_75; 9][..]].concat());
         are_within_a_step(&[1.0; 600]);
-        let mut sum = EmbeddingSum::default();
-        assert_eq!(sum.mean(), [0.0; 0]);
-        for embedding in [&[1.0, 2.0][..], &[], &[3.0, 4.0], &[9.0], &[f32::NAN, 0.0]] {
-            sum.add(embedding);
+        assert_eq!(Shares::of(&[]).probabilities(), [0.0; 0]);
+        assert_eq!(Shares::of(&[f32::NAN]).probabilities(), [0.0; 0]);
+    }
+
     proptest! {
         #[test]
         fn whatever_the_shares(probabilities in proptest::collection::vec(1e-3_f32..1.0, 1..600)) {
@@ -436,6 +436,12 @@ pub(super) mod tests {
         }
     }
 
+    #[test]
+    fn embeddings_are_averaged_over_what_sounded() {
+        let mut sum = EmbeddingSum::default();
+        assert_eq!(sum.mean(), [0.0; 0]);
+        for embedding in [&[1.0, 2.0][..], &[], &[3.0, 4.0], &[9.0], &[f32::NAN, 0.0]] {
+            sum.add(embedding);
         }
         assert_eq!(sum.mean(), [2.0, 3.0]);
     }

@@ -11,8 +11,8 @@ use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    DataTransfer, DragEvent, Element, File, FileList, FileSystemDirectoryEntry, FileSystemDirectoryReader,
-    FileSystemEntry, FileSystemFileEntry, HtmlInputElement,
+    DataTransfer, DataTransferItem, DragEvent, Element, File, FileList, FileSystemDirectoryEntry,
+    FileSystemDirectoryReader, FileSystemEntry, FileSystemFileEntry, HtmlInputElement,
 };
 
 use super::desk::Desk;
@@ -187,7 +187,7 @@ fn take(dropped: &DataTransfer, place: Place, desk: Desk) {
             continue;
         }
         match item.webkit_get_as_entry() {
-            Ok(Some(entry)) => entries.push((entry, browser::call(&item, "getAsFileSystemHandle", &[]).ok())),
+            Ok(Some(entry)) => entries.push((entry, handle_of(&item))),
             _ => {
                 if let Ok(Some(file)) = item.get_as_file() {
                     basket.put(file);
@@ -218,6 +218,13 @@ fn take(dropped: &DataTransfer, place: Place, desk: Desk) {
             spawn_local(hold(desk, handle, files));
         }
     });
+}
+
+/// The handle that is promised of it, where the browser has any. It is listened for from now
+/// on: where nobody waits for it, its failing is nobody's loss.
+fn handle_of(item: &DataTransferItem) -> Option<JsFuture> {
+    let promise = browser::call(item, "getAsFileSystemHandle", &[]).ok()?;
+    Some(JsFuture::from(Promise::resolve(&promise)))
 }
 
 /// Puts every file below `folder` in the basket, folder by folder, in the order
@@ -251,8 +258,8 @@ async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket, goes_on: im
 /// Has the keeper hold on to the handles of files, by which a later visit can have
 /// them again. `promised` is the handle of what was dropped, where the browser gives
 /// it.
-async fn hold(desk: Desk, promised: JsValue, files: Vec<(File, Vec<String>)>) {
-    let Ok(dropped) = JsFuture::from(Promise::resolve(&promised)).await else { return };
+async fn hold(desk: Desk, promised: JsFuture, files: Vec<(File, Vec<String>)>) {
+    let Ok(dropped) = promised.await else { return };
     for (file, path) in files {
         if let Some(handle) = within(dropped.clone(), &path).await.filter(JsValue::is_object) {
             desk.keeper.hold(&file, handle);

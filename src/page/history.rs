@@ -150,7 +150,7 @@ fn Strip(
     /// What was heard.
     history: RwSignal<History>,
 ) -> impl IntoView {
-    let Redraw(redraw) = expect_context::<Redraw>();
+    let Redraw(redraw, _) = expect_context::<Redraw>();
     let router = expect_context::<Router>();
     let canvas = NodeRef::<Canvas>::new();
     let draw = move || {

@@ -88,6 +88,10 @@ struct Known {
     origin: Origin,
     /// There may be no other copy than the page's: the store was to forget its own.
     forgotten: bool,
+    /// What an earlier visit knew of whether there is another copy than the store's.
+    recorded: Option<bool>,
+    /// It is to be kept, and is not yet.
+    pending: bool,
 }
 
 /// Where a file is from.
@@ -162,6 +166,7 @@ pub(crate) fn record_of(song: &Song) -> Record {
         clips,
         embedding,
         heard: song.heard_at,
+        recorded: None,
     }
 }
 
@@ -227,29 +232,42 @@ impl Keeper {
     fn listen_to_other_pages(self, desk: Desk, store: &Store) {
         let (store, forgotten) = (store.clone(), forgotten());
         let ear = EventListener::new(&window(), "storage", move |event| {
-            if browser::property(event, "key").as_string().as_ref() != Some(&forgotten) {
-                return;
+            let told = |name| browser::property(event, name).as_string();
+            if told("key").as_ref() == Some(&forgotten) {
+                self.keeps_sound.set(is_sound_to_be_kept());
+                spawn_local(self.look_for_forgotten(desk, store.clone(), told("newValue")));
             }
-            self.keeps_sound.set(is_sound_to_be_kept());
-            let store = store.clone();
-            spawn_local(async move {
-                // What was never kept is not missing.
-                let is_kept = matches!(self.state.get_untracked(), Keeping::Kept | Keeping::NoRoomForSound);
-                for song in self.all(desk) {
-                    let key = song.file.text();
-                    if store.sound(&key).await.is_none() {
-                        self.lose_sound(desk, &song);
-                    }
-                    let is_on_list = self.song(song.id).is_none();
-                    if is_kept && !is_on_list && !self.would_lose(&song.file) && !store.has(&key).await {
-                        desk.let_go(song.id);
-                        self.with(|shelf| shelf.files.remove(&key));
-                        self.kept.update(|kept| kept.retain(|other| other.id != song.id));
-                    }
-                }
-            });
         });
         ear.forget();
+    }
+
+    /// Lets go of what the store has no more: of all songs, or of those whose codes stand in
+    /// what was `told` after the time.
+    async fn look_for_forgotten(self, desk: Desk, store: Store, told: Option<String>) {
+        while self.state.get_untracked() == Keeping::Opening {
+            browser::next_turn().await;
+        }
+        // What was never kept is not missing.
+        let is_kept = matches!(self.state.get_untracked(), Keeping::Kept | Keeping::NoRoomForSound);
+        let told = told.unwrap_or_default();
+        let (_, codes) = told.split_once(' ').unwrap_or_default();
+        for song in self.all(desk) {
+            if !codes.is_empty() && !codes.contains(&song.file.code()) {
+                continue;
+            }
+            let key = song.file.text();
+            // What is still on its way there is not forgotten.
+            if store.sound(&key).await.is_none() && !self.knows(&key, |file| file.pending) {
+                self.lose_sound(desk, &song);
+            }
+            let is_away = || self.song(song.id).is_some() && !self.would_lose(&song.file);
+            // It may be put on the list while the store is asked.
+            if is_kept && is_away() && !store.has(&key).await && is_away() {
+                desk.let_go(song.id);
+                self.with(|shelf| shelf.files.remove(&key));
+                self.kept.update(|kept| kept.retain(|other| other.id != song.id));
+            }
+        }
     }
 
     /// The songs on the list, and those of earlier visits.
@@ -281,6 +299,9 @@ impl Keeper {
         };
         for record in records {
             if !is_forgotten(&record) && !is_here(&record.file) {
+                if record.recorded.is_some() {
+                    self.with(|shelf| shelf.file(record.file.text()).recorded = record.recorded);
+                }
                 songs.push(Song::kept(desk.new_song(), record));
             }
         }
@@ -358,6 +379,11 @@ impl Keeper {
                         }
                     }
                     Err(problem) => {
+                        for change in &changes {
+                            if let Change::Sound(key, _) = change {
+                                self.is_not_kept(key);
+                            }
+                        }
                         // A song that has no room shall not take records with it.
                         let had_heavy = !changes.iter().all(Change::is_light);
                         let mut light: Vec<_> = changes.into_iter().filter(Change::is_light).collect();
@@ -388,17 +414,26 @@ impl Keeper {
 
     /// Changes have been made in the store.
     fn are_made(self, changes: &[Change]) {
+        let (mut all, mut codes) = (false, String::new());
         for change in changes {
             match change {
-                // Unless it has been forgotten again since.
-                Change::Sound(key, _) if self.keeps_sound.get_untracked() => {
-                    self.with(|shelf| shelf.file(key.clone()).forgotten = false);
-                }
-                Change::ForgetAllBut(_) | Change::ForgetSounds => {
-                    browser::remember(&forgotten(), &(browser::today() as u64).to_string());
-                }
-                _ => {}
+                Change::Sound(key, _) => self.with(|shelf| {
+                    let is_kept = self.keeps_sound.get_untracked();
+                    let file = shelf.file(key.clone());
+                    file.pending = false;
+                    // Unless it has been forgotten again since.
+                    file.forgotten &= !is_kept;
+                }),
+                Change::ForgetAllBut(_) | Change::ForgetSounds => all = true,
+                Change::Forget(file) => codes = codes + " " + &file.code(),
+                Change::Record(_) | Change::Handle(..) => {}
             }
+        }
+        if all {
+            codes.clear();
+        }
+        if all || !codes.is_empty() {
+            browser::remember(&forgotten(), &((browser::today() as u64).to_string() + &codes));
         }
     }
 
@@ -442,13 +477,18 @@ impl Keeper {
             known.expected = true;
             known.handle.clone()
         });
-        self.change(Change::Record(record_of(song).into()));
+        self.write_down(song);
         if let Some(handle) = handle {
             self.change(Change::Handle(key.clone(), handle));
         }
         if self.wants_sound(&key) {
             spawn_local(self.keep_sound(key, file.clone()));
         }
+    }
+
+    fn write_down(self, song: &Song) {
+        let recorded = Some(self.is_recording(&song.file));
+        self.change(Change::Record(Record { recorded, ..record_of(song) }.into()));
     }
 
     /// Whether the file itself is kept: where the person wants songs to be, or where it was
@@ -482,9 +522,9 @@ impl Keeper {
     }
 
     /// Whether there may be no other copy of that: the microphone heard it in this visit, or
-    /// it came out of the store and nobody has brought it since.
+    /// in an earlier one, or it came out of the store, and nobody has brought it since.
     pub(crate) fn is_recording(self, file: &FileKey) -> bool {
-        self.knows(&file.text(), |file| file.origin != Origin::Elsewhere)
+        self.knows(&file.text(), |file| file.recorded == Some(true) || file.origin != Origin::Elsewhere)
     }
 
     /// Somebody has brought that file: it lies elsewhere too.
@@ -492,6 +532,7 @@ impl Keeper {
         let key = key_of(file).text();
         self.with(|shelf| {
             let known = shelf.file(key);
+            known.recorded = Some(false);
             if known.origin == Origin::Store {
                 (known.origin, known.forgotten) = (Origin::Elsewhere, false);
             }
@@ -499,11 +540,12 @@ impl Keeper {
     }
 
     async fn keep_sound(self, key: String, file: File) {
+        self.with(|shelf| shelf.file(key.clone()).pending = true);
         let storage = browser::property(&window().navigator(), "storage");
         let estimate = browser::call_async(&storage, "estimate", &[]).await;
         // The person may have decided otherwise meanwhile.
-        if !self.wants_sound(&key) || !self.knows(&key, |_| true) {
-            return;
+        if !self.wants_sound(&key) || !self.knows(&key, |file| file.pending) {
+            return self.is_not_kept(&key);
         }
         // Over plain http, and in Safari before 17, nobody says how much room there is.
         let is_full = estimate.is_ok_and(|estimate| {
@@ -511,15 +553,25 @@ impl Keeper {
             number("quota") - number("usage") - file.size() < ROOM_LEFT
         });
         if is_full {
+            self.is_not_kept(&key);
             self.set_state(self.without_room_for_sound());
         } else {
             self.change(Change::Sound(key, file));
         }
     }
 
+    /// The sound of that key does not come into the store.
+    fn is_not_kept(self, key: &str) {
+        self.with(|shelf| {
+            if let Some(file) = shelf.files.get_mut(key) {
+                file.pending = false;
+            }
+        });
+    }
+
     /// Keeps a song that has ended.
     pub(crate) fn keep(self, song: &Song) {
-        self.change(Change::Record(record_of(song).into()));
+        self.write_down(song);
         self.ask_for_persistence();
     }
 
@@ -528,7 +580,7 @@ impl Keeper {
         let key = song.file.text();
         self.with(|shelf| shelf.files.remove(&key));
         drop(self.take_back(&song.file));
-        self.change(Change::Forget(key));
+        self.change(Change::Forget(song.file.clone()));
     }
 
     /// Takes songs that are no longer on the list, the later one of those of the
@@ -595,6 +647,7 @@ impl Keeper {
         let expected = self.with(|shelf| {
             let known = shelf.file(key.clone());
             known.handle = Some(handle.clone());
+            known.recorded = Some(false);
             known.expected
         });
         if expected {
@@ -613,8 +666,9 @@ impl Keeper {
             if handle.is_none() {
                 self.with(|shelf| {
                     let known = shelf.file(key);
-                    // What the microphone heard in this visit stays its own.
-                    if known.origin == Origin::Elsewhere {
+                    // What the microphone heard in this visit stays its own, and of what somebody
+                    // had brought there is another copy.
+                    if known.origin == Origin::Elsewhere && known.recorded != Some(false) {
                         known.origin = Origin::Store;
                     }
                 });

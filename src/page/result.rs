@@ -65,7 +65,7 @@ fn Sent(
     /// The result.
     shared: Shared,
 ) -> impl IntoView {
-    let Redraw(redraw) = expect_context::<Redraw>();
+    let Redraw(redraw, _) = expect_context::<Redraw>();
     let clips = clips_of(&shared);
     let verdict = SongVerdict::Genre { probabilities: shared.probabilities };
     let ranking = verdict.ranking();

@@ -384,9 +384,7 @@ fn SongActions(
     let remove = {
         let song = song.clone();
         move |event: MouseEvent| {
-            if desk.keeper.is_recording(&song.file)
-                && !browser::is_sure(&t!("library.remove_surely", count = 1_u32))
-            {
+            if desk.keeper.is_recording(&song.file) && !browser::is_sure(&words::remove_surely(1, true)) {
                 return;
             }
             let card = event_target::<Element>(&event).closest("li").ok().flatten();

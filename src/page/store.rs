@@ -13,6 +13,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::Closure;
@@ -24,7 +25,7 @@ use web_sys::{
 };
 
 use super::browser;
-use crate::library::record::{Ending, Record};
+use crate::library::record::{Ending, FileKey, Record};
 use crate::order::order;
 
 /// Version of the stores below.
@@ -72,8 +73,8 @@ pub(crate) enum Change {
     Handle(String, JsValue),
     /// The file of that key itself.
     Sound(String, File),
-    /// Everything under that key goes.
-    Forget(String),
+    /// Everything under the key of that file goes.
+    Forget(Arc<FileKey>),
     /// Everything goes but what is under these keys, also what other pages have put there.
     ForgetAllBut(Vec<String>),
     /// Every file goes; records and handles stay.
@@ -275,11 +276,13 @@ fn make(transaction: &IdbTransaction, change: &Change, heard: &mut Vec<String>) 
         }
         Change::Handle(key, handle) => put(HANDLES, handle, key),
         Change::Sound(key, file) => put(SOUNDS, file, key),
-        Change::Forget(key) => {
-            heard.retain(|heard| heard != key);
+        Change::Forget(file) => {
+            let key = file.text();
+            heard.retain(|heard| *heard != key);
+            let key = key.into();
             [RECORDS, HANDLES, SOUNDS]
                 .into_iter()
-                .try_for_each(|store| transaction.object_store(store)?.delete(&key.into()).map(drop))
+                .try_for_each(|store| transaction.object_store(store)?.delete(&key).map(drop))
         }
         Change::ForgetAllBut(keys) => {
             heard.retain(|key| keys.contains(key));

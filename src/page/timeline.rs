@@ -22,6 +22,9 @@ use super::{browser, canvas, colors};
 /// Narrowest stretch of one genre that has its letters in it, in CSS pixels.
 const ROOM_FOR_LETTERS: f64 = 20.0;
 
+/// Pictures on paper, at most: one takes up to half a megabyte.
+const MOST_PRINTED: u32 = 300;
+
 /// Pixels from one stripe to the next where it is not music.
 const STRIPE: f64 = 6.0;
 
@@ -34,20 +37,27 @@ pub(crate) struct Stretch {
     pub(crate) length: Memo<f64>,
 }
 
-/// Told when every picture has to be drawn anew: another width, other colours.
+/// Told when every picture has to be drawn anew, another width, other colours; and whether
+/// they are to be there wherever they are, because the page is being printed.
 #[derive(Clone, Copy)]
-pub(crate) struct Redraw(pub(crate) Trigger);
+pub(crate) struct Redraw(pub(crate) Trigger, pub(crate) RwSignal<bool>);
 
 impl Redraw {
     /// Listens to the window for as long as the page lives.
     pub(crate) fn listen() -> Self {
-        let redraw = Trigger::new();
+        let (redraw, printing) = (Trigger::new(), RwSignal::new(false));
         EventListener::new(&window(), "resize", move |_| redraw.notify()).forget();
+        EventListener::new(&window(), "beforeprint", move |_| {
+            let pictures = document().query_selector_all("canvas.spectrogram");
+            printing.set(pictures.is_ok_and(|pictures| pictures.length() <= MOST_PRINTED));
+        })
+        .forget();
+        EventListener::new(&window(), "afterprint", move |_| printing.set(false)).forget();
         colors::on_scheme_change(move || {
             colors::hand_to_stylesheet();
             redraw.notify();
         });
-        Self(redraw)
+        Self(redraw, printing)
     }
 
     /// Has the effect that calls this run again when it is time.
@@ -63,7 +73,7 @@ pub(crate) fn Picture(
     stretch: Stretch,
 ) -> impl IntoView {
     let Stretch { song, length } = stretch;
-    let Redraw(redraw) = expect_context::<Redraw>();
+    let Redraw(redraw, printing) = expect_context::<Redraw>();
     let spectrogram = NodeRef::<Canvas>::new();
     let band = NodeRef::<Canvas>::new();
     let near = near_screen(spectrogram);
@@ -74,7 +84,8 @@ pub(crate) fn Picture(
         redraw.track();
         let length = length.get();
         let (Some(spectrogram), Some(band)) = (spectrogram.get(), band.get()) else { return };
-        if !near.get() {
+        // The spectrogram is as wide as what of it was drawn.
+        if !(near.get() || printing.get() && band.client_width() > 0) {
             // What was drawn of a song takes more room than what is known of it. While another
             // view hides it, it has no width, and is soon seen again.
             for canvas in [spectrogram, band] {

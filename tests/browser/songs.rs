@@ -555,6 +555,13 @@ fn two_hundred_files_at_once_are_all_heard() {
     let results = results(&browser);
     let expected = heard(&[song]);
     results.iter().for_each(|song| assert_same_verdicts(song, &expected[0]));
+    // Pictures far from the screen are let go of, but not on paper.
+    let all_drawn = "[...document.querySelectorAll('canvas.spectrogram')].every(({ width }) => width > 1)";
+    assert_eq!(browser.eval(all_drawn), false);
+    browser.eval("void dispatchEvent(new Event('beforeprint'))");
+    browser.wait_until(all_drawn, LIMIT);
+    browser.eval("void dispatchEvent(new Event('afterprint'))");
+    browser.wait_until(&format!("!{all_drawn}"), LIMIT);
     browser.assert_content();
 }
 

@@ -46,7 +46,7 @@ pub(super) fn Overview(
     closer: Closer,
 ) -> impl IntoView {
     let Closer { song, length, lens, at, .. } = closer;
-    let Redraw(redraw) = expect_context::<Redraw>();
+    let Redraw(redraw, _) = expect_context::<Redraw>();
     let strip = NodeRef::<Div>::new();
     let canvas = NodeRef::<Canvas>::new();
     Effect::new(move |_| {
@@ -121,7 +121,7 @@ pub(super) fn Stage(
     mute: Memo<bool>,
 ) -> impl IntoView {
     let Closer { song, length, lens, at, .. } = closer;
-    let Redraw(redraw) = expect_context::<Redraw>();
+    let Redraw(redraw, _) = expect_context::<Redraw>();
     let slider = NodeRef::<Div>::new();
     let spectrogram = NodeRef::<Canvas>::new();
     let layers = NodeRef::<Canvas>::new();

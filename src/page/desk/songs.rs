@@ -319,6 +319,7 @@ impl Desk {
     pub(crate) fn offer_file(self, song: &Song, file: &File) {
         let offered = keeper::key_of(file);
         if offered.name == song.file.name && offered.size == song.file.size {
+            self.keeper.is_brought(file);
             self.hear_kept(song, file);
         } else {
             self.note(t!("library.other_file", offered = &offered.name, wanted = &song.file.name));

@@ -258,9 +258,14 @@ fn Empty(
 #[component]
 fn KeepingNote() -> impl IntoView {
     let desk = expect_context::<Desk>();
-    move || {
-        words::keeping(&desk.keeper.state.get())
-            .map(|problem| view! { <p class="problem" role="status" data-testid="not-kept">{problem}</p> })
+    // It stands before there is something to say, or nobody would be told.
+    view! {
+        <div role="status">
+            {move || {
+                words::keeping(&desk.keeper.state.get())
+                    .map(|problem| view! { <p class="problem" data-testid="not-kept">{problem}</p> })
+            }}
+        </div>
     }
 }
 
@@ -389,8 +394,8 @@ fn Selection(
     };
     let remove = move |_| {
         let songs = shelf.selection();
-        let question = t!("library.remove_surely", count = songs.len());
-        if !browser::is_sure(&question) {
+        let is_recorded = songs.iter().any(|song| desk.keeper.is_recording(&song.file));
+        if !browser::is_sure(&words::remove_surely(songs.len(), is_recorded)) {
             return;
         }
         none();
@@ -435,8 +440,11 @@ fn Housekeeping(
         desk.songs.track();
         desk.keeper.kept.track();
         let is_heard = |state: &SongState| matches!(state, SongState::Queued | SongState::Busy);
-        all_songs(desk).iter().filter(|song| !song.state.with(is_heard)).count()
+        let mut songs = all_songs(desk);
+        songs.retain(|song| !song.state.with(is_heard));
+        songs
     };
+    let has_recordings = move || going().iter().any(|song| desk.keeper.is_recording(&song.file));
     let clear = move |_| {
         sure.set(false);
         shelf.selected.set(HashSet::new());
@@ -477,8 +485,9 @@ fn Housekeeping(
                 </button>
                 <Show when=move || sure.get()>
                     <button class="button secondary" data-testid="forget-all-surely" on:click=clear>
-                        {move || t!("library.forget_surely", count = going())}
+                        {move || t!("library.forget_surely", count = going().len())}
                     </button>
+                    {move || has_recordings().then(|| view! { <p>{sentence("library.no_copy")}</p> })}
                 </Show>
             </div>
         </footer>

@@ -227,6 +227,12 @@ pub(crate) fn summary(Counts { heard, left, failed, stopped }: Counts) -> String
     parts.join(", ")
 }
 
+/// The question before songs are removed, of which some may have no other copy.
+pub(crate) fn remove_surely(count: usize, is_recorded: bool) -> String {
+    let question = t!("library.remove_surely", count = count);
+    if is_recorded { question + " " + &t!("library.no_copy") } else { question }
+}
+
 /// A recipe with what was changed of it, of which `needledrop train` makes its name.
 pub(crate) fn recipe(name: &str) -> String {
     let said = |part: &str| change_of_recipe(part).unwrap_or_else(|| part.to_owned());
