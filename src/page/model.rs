@@ -217,7 +217,7 @@ fn facts(card: &ModelCard) -> impl IntoView + use<> {
     let facts = [
         (t!("model.trained_on"), said(&card.training.data)),
         (t!("model.split"), words::split(&card.training.split)),
-        (t!("model.recipe"), said(&card.training.recipe)),
+        (t!("model.recipe"), said(&words::recipe(&card.training.recipe))),
         (t!("model.hears"), words::hears(card)),
         (t!("model.combined"), words::combined(card)),
         (t!("model.refuses"), words::refused(card)),

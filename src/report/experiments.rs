@@ -309,6 +309,22 @@ impl Experiments {
         }
         best
     }
+
+    /// The networks that stand in no row of the paper, those of another recipe apart: their
+    /// runs with their places, at least one of each, by name.
+    pub fn others(&self) -> Vec<Vec<(usize, &Run)>> {
+        let mut others: Vec<Vec<(usize, &Run)>> = Vec::new();
+        for (at, run) in self.runs.iter().enumerate().filter(|(_, run)| run.row.is_none()) {
+            let alike = |runs: &&mut Vec<(usize, &Run)>| {
+                runs.iter().all(|(_, other)| other.made_of() == run.made_of())
+            };
+            match others.iter_mut().find(alike) {
+                Some(runs) => runs.push((at, run)),
+                None => others.push(vec![(at, run)]),
+            }
+        }
+        others
+    }
 }
 
 /// The same network on the three [`SPLITS`].
@@ -336,7 +352,8 @@ pub struct Learned {
 }
 
 impl Learned {
-    fn mean(runs: &[&Run], split: &str) -> Option<Self> {
+    /// Of those of `runs` that are on this split; `None` where none of them was judged.
+    pub fn mean(runs: &[&Run], split: &str) -> Option<Self> {
         let on_split = runs.iter().filter(|run| run.split == split);
         let parts: Vec<&Part> = on_split.filter_map(|run| run.parts[2].as_ref()).collect();
         let mean = |value: fn(&Part) -> f64| {
@@ -379,6 +396,13 @@ impl Run {
             scored: call(result.call_of("test")),
             parts: parts.map(|scores| scores.as_ref().map(Part::new)),
         }
+    }
+
+    /// What is the same whatever split and seed: what its network is called, its size, and
+    /// the recipe's name.
+    pub fn made_of(&self) -> (&str, usize, Option<&str>) {
+        let recipe = self.training.as_ref().map(|training| training.recipe.as_str());
+        (&self.model, self.parameters, recipe)
     }
 
     /// Whether it stands beside that row of the paper: its network, its genres, its
@@ -690,6 +714,41 @@ mod tests {
         let lesson = experiments(&runs).lesson();
         assert_eq!((lesson.row, lesson.model.as_str()), (None, "small"));
         assert!(lesson.splits.iter().all(|learned| learned.is_some_and(|learned| learned.runs == 1)));
+    }
+
+    #[test]
+    fn other_networks_stand_together_whatever_split_and_seed() {
+        let own = |model: &str, split, right| RunResult {
+            row: None,
+            name: model.into(),
+            ..result("8", split, 0, right)
+        };
+        let mut changed = own("small", "clips", 9);
+        changed.training.as_mut().unwrap().recipe.name += ", 20 epochs";
+        let mut refitted = own("small", "clips", 9);
+        refitted.split.refitted = true;
+        let runs = [
+            ("a", own("small", "clips", 5)),
+            ("b", own("large", "filtered", 5)),
+            ("c", own("small", "clips", 6)),
+            ("d", own("small", "tracks", 4)),
+            ("e", changed),
+            ("f", refitted),
+            ("g", RunResult { training: None, ..own("small", "clips", 9) }),
+            ("h", RunResult { parameters: 8, ..own("small", "clips", 9) }),
+            ("i", result("8", "clips", 0, 9)),
+        ];
+        let all = experiments(&runs);
+        let others = all.others();
+        let names = |runs: &Vec<(usize, &Run)>| -> String {
+            assert!(runs.iter().all(|(at, run)| &all.runs[*at] == *run));
+            runs.iter().map(|(_, run)| run.name.as_str()).collect()
+        };
+        assert_eq!(others.iter().map(names).collect::<Vec<_>>(), ["acd", "b", "e", "g", "h"]);
+        let small: Vec<&Run> = others[0].iter().map(|(_, run)| *run).collect();
+        let clips = Learned::mean(&small, "clips").unwrap();
+        assert!((clips.of_clips - 0.55).abs() < 1e-9 && clips.runs == 2);
+        assert_eq!(Learned::mean(&small, "filtered"), None);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use needledrop::{classify::map::ClipMap, report::experiments::Experiments};
+use needledrop::{
+    classify::map::ClipMap,
+    report::experiments::{Experiments, Learned, Run, SPLITS},
+};
 use serde_json::json;
 
 use crate::{
@@ -83,6 +86,90 @@ fn a_row_is_looked_at_closely_from_its_address() {
     let wider = browser.eval("document.documentElement.scrollWidth > innerWidth");
     assert_eq!(wider, false, "the page is wider than a phone");
     browser.assert_content();
+}
+
+#[test]
+fn other_networks_have_a_row_each_and_the_mean_of_each_split() {
+    let experiments = Experiments::from_json(&data("experiments.json")).unwrap();
+    let others = experiments.others();
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, "experiments", &Options::default());
+    let rows = "[data-testid=other-network]";
+    assert!(others.len() > 1);
+    assert_eq!(count(&browser, rows), others.len() as u64);
+    // Of each of those that there are it is said what sets it apart.
+    assert_eq!(count(&browser, &format!("{rows} .apart")), others.len() as u64);
+    assert_eq!(count(&browser, "[data-testid=experiments-others] table > caption"), 1);
+    assert_eq!(
+        count(&browser, "[data-testid=experiments-others] thead th[scope=col]"),
+        2 + SPLITS.len() as u64
+    );
+    for runs in &others {
+        let runs: Vec<&Run> = runs.iter().map(|(_, run)| *run).collect();
+        let row = format!("{rows}[data-model='{}']", runs[0].model);
+        assert_eq!(browser.text(&format!("{row} th[scope=rowgroup]")), runs[0].model);
+        let size = browser.text(&format!("{row} td")).replace(|letter: char| !letter.is_ascii_digit(), "");
+        assert_eq!(size, runs[0].parameters.to_string());
+        let mut cells = 0;
+        for split in SPLITS {
+            let Some(learned) = Learned::mean(&runs, split) else { continue };
+            cells += 1;
+            let cell = browser.text(&format!("{row} td[data-split='{split}']"));
+            assert!(cell.contains(&format!("{:.1}", 100.0 * learned.of_clips)), "{row} {split}: {cell}");
+            let of = match learned.runs {
+                1 => "one training".to_owned(),
+                several => format!("mean of {several}"),
+            };
+            assert!(cell.contains(&of), "{row} {split}: {cell}");
+        }
+        assert_eq!(count(&browser, &format!("{row} a")), cells, "{row}");
+    }
+
+    // A number leads to its first run, where the others of the network can be chosen.
+    let several = others.iter().find(|runs| runs.len() > 2).unwrap();
+    let (_, first) = several[0];
+    let row = format!("{rows}[data-model='{}']", first.model);
+    let number = format!("{row} td[data-split='{}'] a", first.split);
+    assert_eq!(count(&browser, &format!("{row}.chosen, {number}[aria-current]")), 0);
+    browser.click(&number);
+    browser.wait_until(&format!("location.hash === '#experiments?run={}'", first.name), LIMIT);
+    browser.wait_until("document.activeElement.id === 'experiments-closely'", LIMIT);
+    browser.wait_for(&format!("{row}.chosen {}[aria-current=true]", &number[row.len()..]), LIMIT);
+    assert_eq!(browser.text("#experiments-closely"), first.model);
+    let runs = "[data-testid=experiments-closely] .runs a";
+    assert_eq!(count(&browser, runs), several.len() as u64);
+    let (_, second) = several[1];
+    browser.click(&format!("{runs}[href='#experiments?run={}']", second.name));
+    browser.wait_until(&format!("location.hash === '#experiments?run={}'", second.name), LIMIT);
+    browser.wait_for(&format!("{runs}[href$='={}'][aria-current=true]", second.name), LIMIT);
+    assert_eq!(count(&browser, &format!("{runs}[aria-current]")), 1);
+    // So is the row from an address.
+    browser.go(&format!("#experiments?run={}", several[several.len() - 1].1.name));
+    browser.wait_for(&format!("{row}.chosen"), LIMIT);
+    assert_eq!(count(&browser, &format!("{rows}.chosen")), 1);
+    browser.assert_content();
+}
+
+#[test]
+fn what_is_told_of_other_networks_stays_on_a_narrow_phone() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, "experiments", &Options::default());
+    browser.devtools(
+        "Emulation.setDeviceMetricsOverride",
+        json!({ "width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": false }),
+    );
+    browser.wait_until("innerWidth === 320", LIMIT);
+    for end in [0, 10_000] {
+        browser.eval(&format!(
+            "void (document.querySelector('[data-testid=experiments-others] .sideways').scrollLeft = {end})"
+        ));
+        let outside = "[...document.querySelectorAll('.others .stays, .others tbody th')].filter((told) => {
+            const { left, right, width } = told.getBoundingClientRect();
+            return left < 0 || right > document.documentElement.clientWidth || width < 48;
+          }).map((told) => told.innerText)";
+        assert_eq!(browser.eval(outside), json!([]), "scrolled to {end}");
+    }
+    assert_eq!(browser.eval("document.documentElement.scrollWidth <= innerWidth"), true);
 }
 
 #[test]

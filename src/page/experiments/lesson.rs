@@ -68,7 +68,7 @@ pub(super) fn Leakage(
     };
     let which = move || match &row {
         _ if recipe.is_empty() => String::new(),
-        Some(row) => t!("leakage.which", row = row, recipe = &recipe),
+        Some(row) => t!("leakage.which", row = row, recipe = words::recipe(&recipe)),
         None => t!("leakage.which_own", model = &model),
     };
     view! {

@@ -1,8 +1,8 @@
 //! The paper's experiments beside ours.
 //!
 //! In: `experiments.json`, which `needledrop report` writes, and which row or run
-//! the address names. Out: the paper's table with our runs in it, one of them
-//! closely, and what leakage is worth.
+//! the address names. Out: the paper's table with our runs in it, that of our own
+//! networks, a run closely, and what leakage is worth.
 
 mod card;
 mod confusion;
@@ -28,6 +28,15 @@ use table::{Others, PapersTable};
 
 /// The row that is looked at before another is chosen: the network that the page has at hand.
 const FIRST_ROW: &str = "8";
+
+/// Networks of our own, those first that others build on, and what sets each apart.
+const DESIGNS: [(&str, &str); 5] = [
+    ("small", "design.small"),
+    ("ears", "design.ears"),
+    ("ears-phone", "design.ears-phone"),
+    ("recordings", "design.recordings"),
+    ("recordings-long", "design.recordings-long"),
+];
 
 /// What is looked at closely.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,9 +108,7 @@ fn shown(experiments: Arc<Experiments>) -> AnyView {
             Chosen::Row(row, run) => {
                 view! { <RowClosely experiments=experiments.clone() row run /> }.into_any()
             }
-            Chosen::Run(run) => {
-                experiments.runs.get(run).map(|run| view! { <RunClosely run=run.clone() /> }).into_any()
-            }
+            Chosen::Run(run) => view! { <RunClosely experiments=experiments.clone() run /> }.into_any(),
         }
     };
     // Far below the table: whoever chooses a row is led there.
@@ -150,6 +157,11 @@ fn network(row: &str) -> String {
         parts.push(t!("experiments.picture", height = height, width = width));
     }
     parts.join(" · ")
+}
+
+/// What sets a network of our own apart, as the key of a sentence; `None` of an unknown one.
+fn sets_apart(model: &str) -> Option<&'static str> {
+    DESIGNS.iter().find(|(name, _)| *name == model).map(|(_, key)| *key)
 }
 
 /// A run by what sets it apart from others of its row.

@@ -1,7 +1,7 @@
 //! A row of the paper, or a run of ours, closely.
 //!
-//! In: the row and its runs. Out: what the run was and scored, its curves, and
-//! what it took for what.
+//! In: the row or network and its runs. Out: what the run was and scored, its curves,
+//! and what it took for what.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use super::super::words::{self, sentence, t};
 use super::confusion::Confusion;
 use super::curves::Curves;
-use super::{address_of, nats, network, run_name, within};
+use super::{address_of, nats, network, run_name, sets_apart, within};
 use crate::report::experiments::{Experiments, Part, Run};
 
 /// Names of the parts, in order.
@@ -26,32 +26,9 @@ pub(super) fn RowClosely(
     /// Which run of it, where there is one.
     run: Option<usize>,
 ) -> impl IntoView {
-    let of_row = experiments.runs.iter().enumerate();
-    let of_row: Vec<(usize, Run)> = of_row
-        .filter(|(_, other)| other.row.as_deref() == Some(row.as_str()))
-        .map(|(at, run)| (at, run.clone()))
-        .collect();
     let chosen = run.and_then(|at| experiments.runs.get(at).cloned());
     let state = if chosen.is_some() { "shown" } else { "not-run" };
-    let choice = (of_row.len() > 1).then(|| {
-        view! {
-            <ul class="runs" aria-label=sentence("experiments.runs")>
-                {of_row
-                    .into_iter()
-                    .map(|(at, of_row)| {
-                        let address = address_of(&of_row);
-                        view! {
-                            <li>
-                                <a href=address aria-current=(run == Some(at)).then_some("true")>
-                                    {move || run_name(&of_row)}
-                                </a>
-                            </li>
-                        }
-                    })
-                    .collect_view()}
-            </ul>
-        }
-    });
+    let choice = choice(&experiments, run, &|other| other.row.as_deref() == Some(row.as_str()));
     let (heading, what) = {
         let (name, row) = (row.clone(), row.clone());
         (move || t!("experiments.closely", row = &name), move || network(&row))
@@ -69,18 +46,51 @@ pub(super) fn RowClosely(
     }
 }
 
-/// A run of no row.
+/// A run of no row, with the choice among those of its network.
 #[component]
 pub(super) fn RunClosely(
-    /// The run.
-    run: Run,
+    /// All of them.
+    experiments: Arc<Experiments>,
+    /// Which of them.
+    run: usize,
 ) -> impl IntoView {
-    view! {
-        <section class="closely" aria-labelledby="experiments-closely" data-testid="experiments-closely" data-state="shown">
-            <h2 id="experiments-closely">{run.model.clone()}</h2>
-            <RunOf run />
-        </section>
-    }
+    experiments.runs.get(run).cloned().map(|chosen| {
+        let model = chosen.model.clone();
+        let is_alike = |other: &Run| other.row.is_none() && other.made_of() == chosen.made_of();
+        let choice = choice(&experiments, Some(run), &is_alike);
+        let apart = sets_apart(&model).map(|apart| view! { <p class="quiet">{sentence(apart)}</p> });
+        view! {
+            <section class="closely" aria-labelledby="experiments-closely" data-testid="experiments-closely" data-state="shown">
+                <h2 id="experiments-closely">{model}</h2>
+                {apart}
+                {choice}
+                <RunOf run=chosen />
+            </section>
+        }
+    })
+}
+
+/// The choice among the runs of one network, where there are several.
+fn choice(
+    experiments: &Experiments,
+    chosen: Option<usize>,
+    is_of_network: &dyn Fn(&Run) -> bool,
+) -> Option<AnyView> {
+    let runs = experiments.runs.iter().enumerate().filter(|(_, run)| is_of_network(run));
+    let runs: Vec<_> = runs
+        .map(|(at, run)| {
+            let (address, run) = (address_of(run), run.clone());
+            view! {
+                <li>
+                    <a href=address aria-current=(chosen == Some(at)).then_some("true")>
+                        {move || run_name(&run)}
+                    </a>
+                </li>
+            }
+        })
+        .collect();
+    (runs.len() > 1)
+        .then(|| view! { <ul class="runs" aria-label=sentence("experiments.runs")>{runs}</ul> }.into_any())
 }
 
 /// What a run was, and what it scored.

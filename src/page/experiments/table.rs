@@ -1,16 +1,17 @@
-//! The paper's table, our runs in it.
+//! The paper's table, our runs in it, and the table of our own networks.
 //!
 //! In: the experiments. Out: a table of all twelve rows, the paper's numbers above
-//! ours; a row leads to itself closely. Where it is wider than the window it is
-//! moved sideways by itself.
+//! ours, and one of other networks, a row each, by split; what stands in them leads to
+//! itself closely. Where a table is wider than the window it is moved sideways by itself.
 
 use std::sync::Arc;
 
 use leptos::prelude::*;
 
 use super::super::words::{self, sentence, t};
-use super::{Chosen, address_of, nats, network, percent, run_name};
-use crate::report::experiments::{Experiments, Row, Run};
+use super::{Chosen, DESIGNS, address_of, nats, network, percent, sets_apart};
+use crate::order::order;
+use crate::report::experiments::{Experiments, Learned, Row, Run, SPLITS};
 
 /// The table.
 #[component]
@@ -137,7 +138,7 @@ fn RunOfTable(
     }
 }
 
-/// Runs that stand in no row of the paper: other networks.
+/// Networks that stand in no row of the paper, and what they score on each split.
 #[component]
 pub(super) fn Others(
     /// All of them.
@@ -146,35 +147,103 @@ pub(super) fn Others(
     chosen: Memo<Chosen>,
 ) -> impl IntoView {
     let shipped = experiments.shipped.as_ref().map(|run| run.model.clone());
-    let others = experiments.runs.iter().enumerate().filter(|(_, run)| run.row.is_none());
-    let others: Vec<_> = others
-        .map(|(at, run)| {
-            let run = run.clone();
-            let test = run.parts[2].as_ref().map(|part| part.accuracy[0]);
-            view! {
-                <li>
-                    <a
-                        href=address_of(&run)
-                        aria-current=move || chosen.with(|chosen| chosen.run() == Some(at)).then_some("true")
-                    >
-                        {run.model.clone()}
-                    </a>
-                    ", "
-                    {move || run_name(&run)}
-                    {test.map(|share| move || t!("experiments.on_test", share = percent(share)))}
-                </li>
-            }
-        })
-        .collect();
-    (!others.is_empty()).then(|| {
+    let others = experiments.others();
+    let mut splits = SPLITS.map(String::from).to_vec();
+    for (_, run) in others.iter().flatten() {
+        if !splits.contains(&run.split) {
+            splits.push(run.split.clone());
+        }
+    }
+    // Unknown ones last.
+    let place = |at: usize| {
+        let model = others[at].first().map(|(_, run)| run.model.as_str());
+        DESIGNS.iter().position(|(name, _)| Some(*name) == model).unwrap_or(DESIGNS.len())
+    };
+    let rows = order(others.len(), &|one, other| place(one).cmp(&place(other)));
+    let rows: Vec<_> = rows.into_iter().map(|at| other(&others[at], &splits, chosen)).collect();
+    let heads: Vec<_> =
+        splits.into_iter().map(|split| view! { <th scope="col"><code>{split}</code></th> }).collect();
+    (!rows.is_empty()).then(|| {
         view! {
             <section aria-labelledby="experiments-others" data-testid="experiments-others">
                 <h2 id="experiments-others">{sentence("experiments.others")}</h2>
-                <ul class="runs">{others}</ul>
+                <div class="sideways" role="group" tabindex="0" aria-labelledby="experiments-others">
+                    <table class="numbers others">
+                        <caption class="quiet small"><p class="stays">{sentence("experiments.others_note")}</p></caption>
+                        <thead>
+                            <tr>
+                                <th scope="col">{sentence("experiments.network")}</th>
+                                <th scope="col">{sentence("experiments.parameters")}</th>
+                                {heads}
+                            </tr>
+                        </thead>
+                        {rows}
+                    </table>
+                </div>
                 {shipped.map(|model| view! {
                     <p class="quiet small">{move || t!("experiments.pages_own", model = &model)}</p>
                 })}
             </section>
         }
     })
+}
+
+/// The lines of one of them.
+fn other(runs: &[(usize, &Run)], splits: &[String], chosen: Memo<Chosen>) -> Option<AnyView> {
+    let (_, first) = runs.first()?;
+    let model = first.model.clone();
+    // A design's recipe bears its name, and what was changed of it behind that.
+    let name = match &first.training {
+        Some(training) if training.recipe.starts_with(&model) => training.recipe.clone(),
+        Some(training) => [model.as_str(), &training.recipe].join(", "),
+        None => model.clone(),
+    };
+    let all: Vec<&Run> = runs.iter().map(|(_, run)| *run).collect();
+    let cells: Vec<_> = splits.iter().map(|split| on_split(runs, &all, split, &model, chosen)).collect();
+    let is_chosen = is_among(runs.iter().map(|(at, _)| *at).collect(), chosen);
+    let columns = (2 + splits.len()).to_string();
+    let apart = sets_apart(&model).map(|apart| {
+        view! { <tr><td class="apart" colspan=columns><p class="quiet small stays">{sentence(apart)}</p></td></tr> }
+    });
+    let lines = view! {
+        <tbody class:chosen=is_chosen data-testid="other-network" data-model=model>
+            <tr>
+                <th scope="rowgroup">{move || words::recipe(&name)}</th>
+                <td>{words::grouped(first.parameters)}</td>
+                {cells}
+            </tr>
+            {apart}
+        </tbody>
+    };
+    Some(lines.into_any())
+}
+
+/// What one of them scores on a split, which leads to the first of the runs that it is the mean of.
+fn on_split(runs: &[(usize, &Run)], all: &[&Run], split: &str, model: &str, chosen: Memo<Chosen>) -> AnyView {
+    let Some(first) = all.iter().find(|run| run.split == split) else {
+        return view! { <td>"–"</td> }.into_any();
+    };
+    let address = address_of(first);
+    let here = runs.iter().filter(|(_, run)| run.split == split);
+    let is_chosen = is_among(here.map(|(at, _)| *at).collect(), chosen);
+    let learned = Learned::mean(all, split);
+    let share = move || learned.map_or_else(|| "–".to_owned(), |learned| percent(learned.of_clips));
+    let mean = learned.map(|learned| move || t!("experiments.mean_of", runs = learned.runs));
+    let look = {
+        let (model, split) = (model.to_owned(), split.to_owned());
+        move || t!("experiments.look_other", share = share(), model = &model, split = &split)
+    };
+    let split = split.to_owned();
+    view! {
+        <td data-split=split>
+            <a href=address aria-label=look aria-current=move || is_chosen().then_some("true")>{share}</a>
+            <span class="quiet small">{mean}</span>
+        </td>
+    }
+    .into_any()
+}
+
+/// Whether one of these runs is looked at closely.
+fn is_among(runs: Vec<usize>, chosen: Memo<Chosen>) -> impl Fn() -> bool + Send + Sync + 'static {
+    move || chosen.with(|chosen| chosen.run().is_some_and(|run| runs.contains(&run)))
 }

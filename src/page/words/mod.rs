@@ -233,21 +233,83 @@ pub(crate) fn remove_surely(count: usize, is_recorded: bool) -> String {
     if is_recorded { question + " " + &t!("library.no_copy") } else { question }
 }
 
-/// A recipe with what was changed of it, of which `needledrop train` makes its name.
-pub(crate) fn recipe(name: &str) -> String {
-    let said = |part: &str| change_of_recipe(part).unwrap_or_else(|| part.to_owned());
-    name.split(", ").map(said).collect::<Vec<_>>().join(", ")
+/// Parts of a recipe as `needledrop train` writes them, in its name and in a card, and
+/// their sentences. `#` is a number, a second one a name.
+const RECIPE: [(&str, &str); 43] = [
+    ("learning rate #", "recipe.learning_rate"),
+    ("constant", "recipe.constant"),
+    ("cosine", "recipe.cosine"),
+    ("batch #", "recipe.batch"),
+    ("# epochs", "recipe.epochs"),
+    ("at most # epochs", "recipe.most_epochs"),
+    ("patience 0", "recipe.no_patience"),
+    ("patience #", "recipe.patience"),
+    ("l2 0", "recipe.no_l2"),
+    ("l2 of all", "recipe.l2_of_all"),
+    ("l2 of hidden", "recipe.l2_of_hidden"),
+    ("l2 #", "recipe.l2"),
+    ("L2 #", "recipe.l2"),
+    ("L2 # of hidden dense layers", "recipe.l2_hidden"),
+    ("begun with another's weights", "recipe.begun_with"),
+    ("begun with the weights # of #", "recipe.begun_with_these"),
+    ("taught by the weights #", "recipe.taught"),
+    ("weight decay #", "recipe.weight_decay"),
+    ("standardised kernels", "recipe.standardised"),
+    ("mean of weights #", "recipe.averaging"),
+    ("label smoothing #", "recipe.label_smoothing"),
+    ("distillation #", "recipe.distillation"),
+    ("teachers hear clearly", "recipe.clear_teachers"),
+    ("clips from elsewhere in the song", "recipe.elsewhere"),
+    ("mixup #", "recipe.mixup"),
+    ("speed ±#", "recipe.speed"),
+    ("shift ±# bands", "recipe.shift"),
+    ("equaliser ±# dB", "recipe.equaliser"),
+    ("room #", "recipe.room"),
+    ("rooms uneven by # dB", "recipe.uneven"),
+    ("noise #", "recipe.noise"),
+    ("telephone #", "recipe.telephone"),
+    ("codec #", "recipe.codec"),
+    ("all of a phone #", "recipe.phone"),
+    ("# masks", "recipe.masks"),
+    ("a channel blank #", "recipe.blank"),
+    ("the epoch with most clips right", "recipe.by_accuracy"),
+    ("from its #th epoch on the one with most clips right", "recipe.late_by_accuracy"),
+    ("frames are centred", "recipe.centred"),
+    ("clips begin where they began", "recipe.not_moved"),
+    ("and are slowed only", "recipe.slowed"),
+    ("training and validation part together", "recipe.refitted"),
+    ("the last epoch", "recipe.last_epoch"),
+];
+
+/// A recipe by its name, of which what was changed of it is a part, or as a card has it.
+pub(crate) fn recipe(written: &str) -> String {
+    let part = |written: &str| {
+        let part = written.trim_matches([' ', ',', ':', ';', '(', ')']);
+        part_of_recipe(part).map_or_else(|| written.to_owned(), |said| written.replace(part, &said))
+    };
+    written.split_inclusive([',', ':', ';', '(', ')']).map(part).collect()
 }
 
-fn change_of_recipe(change: &str) -> Option<String> {
-    Some(match change.split_once(' ')? {
-        (epochs, "epochs") => t!("recipe.epochs", epochs = epochs),
-        ("patience", epochs) => t!("recipe.patience", epochs = epochs),
-        ("l2", "0") => t!("recipe.no_l2"),
-        ("l2", "of hidden") => t!("recipe.l2_of_hidden"),
-        ("l2", factor) => t!("recipe.l2", factor = factor),
-        ("begun", _) => t!("recipe.begun_with"),
-        _ => return None,
+/// `None` for what is not of [`RECIPE`]: names, and what another program wrote.
+fn part_of_recipe(part: &str) -> Option<String> {
+    RECIPE.iter().find_map(|(written, key)| {
+        let mut pieces = written.split('#');
+        let mut rest = part.strip_prefix(pieces.next()?)?;
+        let mut gaps = Vec::new();
+        for (piece, name) in pieces.zip(["number", "name"]) {
+            let end = if piece.is_empty() { rest.len() } else { rest.find(piece)? };
+            let (gap, after) = rest.split_at(end);
+            let gap = match name {
+                "number" if gap.contains(' ') || !gap.contains(|digit: char| digit.is_ascii_digit()) => {
+                    return None;
+                }
+                "number" => Argument::from(gap.replace('.', &t!("number.decimal"))),
+                _ => Argument::from(gap),
+            };
+            gaps.push((name, gap));
+            rest = after.strip_prefix(piece)?;
+        }
+        rest.is_empty().then(|| say(key, &gaps))
     })
 }
 

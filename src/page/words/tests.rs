@@ -6,6 +6,9 @@ use std::path::Path;
 
 use super::template::tests::gaps;
 use super::*;
+use crate::network::card::CARD_KEY;
+use crate::network::experiment::experiment;
+use crate::training::recipe::{Augmentation, Beyond, Penalised, Recipe, Schedule};
 
 /// The sentences of a language file, and their keys in the order they stand in.
 fn file(language: &str) -> (BTreeMap<String, String>, Vec<String>) {
@@ -207,7 +210,97 @@ fn every_change_of_a_recipe_that_is_shown_has_a_sentence() {
         experiments["runs"].as_array().unwrap().iter().filter_map(|run| run["training"]["recipe"].as_str());
     let changes: BTreeSet<&str> = recipes.flat_map(|recipe| recipe.split(", ").skip(1)).collect();
     assert!(changes.len() > 3, "{changes:?}");
-    for change in changes {
-        assert!(change_of_recipe(change).is_some(), "{change}");
+    // And those that nothing shown has yet.
+    let others = ["learning rate 0.0001", "constant", "cosine", "batch 16", "l2 of all", "patience 0"];
+    for change in changes.into_iter().chain(others) {
+        assert!(part_of_recipe(change).is_some(), "{change}");
     }
+}
+
+#[test]
+fn every_part_of_a_recipe_that_a_card_has_has_a_sentence() {
+    // All that there is, of both ways to penalise, and what the page's own models say.
+    let mut recipe = Recipe::best(&experiment("4R").unwrap());
+    recipe.patience = Some(3);
+    let hidden = Recipe { penalised: Penalised::Hidden, schedule: Schedule::Constant, ..recipe.clone() };
+    recipe.beyond = Beyond {
+        weight_decay: 0.1,
+        standardised: true,
+        averaging: 0.999,
+        label_smoothing: 0.1,
+        distillation: 0.9,
+        clear_teachers: true,
+        by_accuracy: true,
+        augmentation: Some(Augmentation {
+            mixup: 0.3,
+            stretch: 0.15,
+            shift: 3.0,
+            equaliser: 4.0,
+            room: 0.3,
+            colour: 2.0,
+            noise: 0.3,
+            telephone: 0.3,
+            codec: 0.15,
+            phone: 0.1,
+            masks: 1,
+            blank: 0.2,
+        }),
+    };
+    let centred = " (frames are centred: clips begin where they began, and are slowed only)";
+    let shipped = ["ears", "row8"].map(|name| card(name)["training"]["recipe"].as_str().unwrap().to_owned());
+    let cards = [hidden.to_string(), recipe.to_string() + centred].into_iter().chain(shipped);
+    let mut untold = BTreeSet::new();
+    for card in cards {
+        let parts = card.split([',', ':', ';', '(', ')']).map(str::trim).filter(|part| !part.is_empty());
+        untold.extend(parts.filter(|part| part_of_recipe(part).is_none()).map(str::to_owned));
+    }
+    // Names, and weights that follow others.
+    let names = ["1638c584", "Adam", "AdamW", "best", "c94ff334", "ears-phone", "plain"];
+    assert!(untold.iter().eq(names), "{untold:?}");
+}
+
+/// The card of a model that the page brings.
+fn card(name: &str) -> serde_json::Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("www/model/{name}.safetensors"));
+    let file = fs::read(path).unwrap();
+    let (length, rest) = file.split_first_chunk().unwrap();
+    let head = &rest[..u64::from_le_bytes(*length) as usize];
+    let head: serde_json::Value = serde_json::from_slice(head).unwrap();
+    serde_json::from_str(head["__metadata__"][CARD_KEY].as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn a_recipe_is_told_part_by_part() {
+    assert_eq!(recipe("paper, l2 0.0003, 20 epochs"), "paper, L2 0.0003, 20 epochs");
+    assert_eq!(recipe("plain, constant, l2 of all"), "plain, constant rate, L2 on all layers");
+    let written =
+        "best: Adam, 1 masks; the last epoch, begun with the weights fc2d of Experiment 8 (paper, batch 64)";
+    let said = "best: Adam, masks: 1; the last epoch, begun with the weights fc2d of Experiment 8 (paper, batches of 64)";
+    assert_eq!(recipe(written), said);
+    // What is not of ours stays as it is.
+    let another = "Keras 3.15: Adam 3e-4, bfloat16 compute, stopped while still rising";
+    assert_eq!([recipe(another), recipe("")], [another, ""]);
+    assert_eq!(["batch", "2 of 3 epochs", "cosines"].map(part_of_recipe), [None, None, None]);
+}
+
+#[test]
+fn every_sentence_of_a_recipe_has_the_gaps_that_are_written() {
+    let (english, _) = file("en");
+    for (written, key) in RECIPE {
+        let gaps = gaps(&english[key]);
+        assert!(gaps.iter().all(|gap| ["name", "number"].contains(gap)), "{key}: {gaps:?}");
+        assert_eq!(gaps.len(), written.matches('#').count(), "{key}");
+    }
+}
+
+/// Of the page's own network it is said by what design it was trained.
+#[test]
+fn the_pages_own_network_is_of_the_design_that_says_so() {
+    let (english, _) = file("en");
+    let said = |key: &str| english[key].contains("The page’s own network");
+    let designs: Vec<&String> =
+        english.keys().filter(|key| key.starts_with("design.") && said(key)).collect();
+    let card = card("ears");
+    let design = card["training"]["recipe"].as_str().unwrap().split(':').next().unwrap();
+    assert_eq!(designs, [&format!("design.{design}")]);
 }
