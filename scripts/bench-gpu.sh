@@ -2,8 +2,8 @@
 # Times a training step of row 8 (batch 64, Adam) on a GPU beside PyTorch: the same network,
 # the same clips, drawn anew for each step from all that lie on the device as bytes and are
 # coloured there, one after the other on one machine. Prints how many times PyTorch's step
-# ours is, by precision, and what `plain` takes by both: 24 epochs of 125 steps, without what
-# is judged after each.
+# ours is, by precision, and what the steps of `plain` take by both: 24 epochs of 125. What is
+# judged after each epoch is not in that, nor the checkpoints, nor what compiling takes.
 #
 #   scripts/bench-gpu.sh ARCHIVE [DEVICE [FOLDER]]
 #
@@ -11,22 +11,14 @@
 # (default: cuda); PyTorch takes the GPU that it finds, and the processor where it finds none.
 # NEEDLEDROP names a binary that is built already, else one is built with the device's feature.
 # FOLDER takes a Python environment with PyTorch, where the system's Python has none; it is
-# made where absent (default: .cache/torch).
+# made where absent (default: .cache/torch). Where PyTorch cannot be had, ours is not compared.
+# What fails in one precision fails alone, and in the exit status where it is ours.
 set -euo pipefail
 archive=$(realpath -s "${1:?usage: scripts/bench-gpu.sh ARCHIVE [DEVICE [FOLDER]]}")
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
 device=${2:-cuda}
-python=python3
-if ! python3 -c 'import torch, numpy' 2>/dev/null; then
-    folder=${3:-.cache/torch}
-    python=$folder/bin/python
-    if ! "$python" -c 'import torch, numpy' 2>/dev/null; then
-        echo "Installing PyTorch into $folder ..." >&2
-        python3 -m venv "$folder"
-        "$folder/bin/pip" install --quiet torch numpy
-    fi
-fi
+folder=${3:-.cache/torch}
 
 features=()
 case $device in cuda | wgpu) features=(--features "$device") ;; esac
@@ -36,21 +28,21 @@ trap 'rm -rf "$run"' EXIT
 
 date +%F
 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null ||
-    grep -m1 'model name' /proc/cpuinfo | cut -d: -f2
+    grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 || true
 # The first steps may be slower: a second process takes more than the first, and what it takes
 # longer is counted. On a GPU steps are counted in eights. In f32 burn's tuning may take tf32.
 first=${BENCH_FIRST:-16} steps=${BENCH_STEPS:-96}
-# Vulkan has no sums of bfloat16.
-precisions=(float32)
-ours=()
-case $device in cuda | flex) precisions+=(bfloat16) ;; esac
-for precision in "${precisions[@]}"; do
-    options=()
-    [ "$precision" = float32 ] || options=(--bf16)
-    line=$(for count in "$first" $((first + steps)); do
+epochs=24 steps_of_epoch=125
+
+# pace PRECISION: what a step takes us.
+pace() {
+    local options=() count
+    [ "$1" = float32 ] || options=(--bf16)
+    for count in "$first" $((first + steps)); do
         "$needledrop" train "$archive" --row 8 --recipe plain --device "$device" "${options[@]}" --max-steps "$count" \
-            -o "$run/$precision-$count" | { grep -E ' a step$|^Programs ' || true; }
-    done | awk -v first="$first" -v steps="$steps" -v name="needledrop, $precision on $device" '
+            -o "$run/$1-$count" | { grep -E ' a step$|^Programs ' || true; } || break
+    done | awk -v first="$first" -v steps="$steps" -v all=$((epochs * steps_of_epoch)) -v epochs="$epochs" \
+        -v name="needledrop, $1 on $device" '
         / a step$/ { s[++n] = $4; taken = $1 }
         /^Programs / { warm = ", after " $(NF - 1) " s of compiling and tuning" }
         END {
@@ -58,13 +50,41 @@ for precision in "${precisions[@]}"; do
                 print "bench-gpu: an epoch of this archive has fewer than " first + steps " steps, or " name " fails" >"/dev/stderr"
                 exit 1
             }
-            printf "%-40s %7.1f ms a step (%.1f s for the first %d%s)\n", name, 1000 * (s[2] - s[1]) / steps, s[1], first, warm
-        }')
-    echo "$line"
-    ours+=("$precision=$(sed -E 's/.* ([0-9.]+) ms a step.*/\1/' <<<"$line")")
+            step = (s[2] - s[1]) / steps
+            printf "%-40s %7.1f ms a step (%.1f s for the first %d%s)\n", name, 1000 * step, s[1], first, warm
+            printf "  %d epochs: %.0f s, without validation and checkpoints\n", epochs, step * all
+        }'
+}
+
+# Vulkan has no sums of bfloat16.
+precisions=(float32)
+case $device in cuda | flex) precisions+=(bfloat16) ;; esac
+ours=() failed=false
+for precision in "${precisions[@]}"; do
+    if said=$(pace "$precision"); then
+        echo "$said"
+        ours+=("$precision=$(sed -nE 's/.* ([0-9.]+) ms a step.*/\1/p' <<<"$said")")
+    else
+        failed=true
+    fi
 done
 
-"$python" - "$archive" "$first" "$steps" "${ours[@]}" <<'PYTHON'
+has_torch() { "$1" -c 'import torch, numpy' 2>/dev/null; }
+python=python3
+if ! has_torch "$python"; then
+    python=$folder/bin/python
+    if ! has_torch "$python"; then
+        echo "Installing PyTorch into $folder ..." >&2
+        { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet torch numpy; } >&2 || true
+    fi
+fi
+if ! has_torch "$python"; then
+    echo "PyTorch is not here and cannot be installed: not compared"
+    [ "$failed" = false ]
+    exit
+fi
+
+"$python" - "$archive" "$first" "$steps" $((epochs * steps_of_epoch)) "${ours[@]}" <<'PYTHON' || echo "PyTorch failed: not compared" >&2
 import contextlib
 import json
 import struct
@@ -76,8 +96,9 @@ import torch
 from torch import nn
 
 FIRST, STEPS = int(sys.argv[2]), int(sys.argv[3])
-OURS = {name: float(ms) for name, ms in (pair.split("=") for pair in sys.argv[4:])}
-BATCH, EPOCHS, STEPS_OF_EPOCH = 64, 24, 125
+ALL_STEPS = int(sys.argv[4])
+OURS = {name: float(ms) for name, ms in (pair.split("=") for pair in sys.argv[5:])}
+BATCH = 64
 device = "cuda" if torch.cuda.is_available() else "cpu"
 torch.backends.cudnn.benchmark = True
 
@@ -117,18 +138,20 @@ genres = torch.arange(len(pictures), device=device) % 10
 # As many as viridis has.
 colours = torch.rand(256, 3, device=device)
 theirs = {}
-for precision in ("float32", "tf32", "bfloat16") if device == "cuda" else ("float32", "bfloat16"):
+
+
+def bench(precision):
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
     torch.manual_seed(0)
     model = network().to(device)
     assert sum(p.numel() for p in model.parameters()) == 2_125_322, "row 8 has other parameters"
     adam = torch.optim.Adam(model.parameters(), lr=5e-4)
-    half = torch.autocast(device, torch.bfloat16) if precision == "bfloat16" else contextlib.nullcontext()
 
     def step():
         batch = torch.randint(len(pictures), (BATCH,), device=device)
         seen = colours[pictures[batch].int()].permute(0, 3, 1, 2)
         adam.zero_grad(set_to_none=True)
+        half = torch.autocast(device, torch.bfloat16) if precision == "bfloat16" else contextlib.nullcontext()
         with half:
             loss = nn.functional.cross_entropy(model(seen), genres[batch])
         loss.backward()
@@ -145,11 +168,20 @@ for precision in ("float32", "tf32", "bfloat16") if device == "cuda" else ("floa
     took = time.perf_counter() - warm
     name = f"PyTorch {torch.__version__}, {precision} on {device}"
     theirs[precision] = 1000 * took / STEPS
-    print(f"{name:<40} {theirs[precision]:7.1f} ms a step ({warm - begun:.1f} s for the first {FIRST})")
+    print(f"{name:<40} {theirs[precision]:7.1f} ms a step ({warm - begun:.1f} s for the first {FIRST})", flush=True)
+
+
+for precision in ("float32", "tf32", "bfloat16") if device == "cuda" else ("float32", "bfloat16"):
+    try:
+        bench(precision)
+    except RuntimeError as error:
+        print(f"bench-gpu: PyTorch fails in {precision} on {device}: {error}", file=sys.stderr)
 for mine, ms in OURS.items():
-    steps = EPOCHS * STEPS_OF_EPOCH / 1000
-    print(f"needledrop, {mine}: {EPOCHS} epochs {ms * steps:.0f} s")
     for precision, of_torch in theirs.items():
         if mine == precision or {mine, precision} == {"float32", "tf32"}:
-            print(f"  {ms / of_torch:.2f} times PyTorch's step in {precision} ({of_torch * steps:.0f} s)")
+            print(
+                f"needledrop, {mine}: {ms / of_torch:.2f} times PyTorch's step in {precision} "
+                f"(its steps {of_torch * ALL_STEPS / 1000:.0f} s)"
+            )
 PYTHON
+[ "$failed" = false ]

@@ -322,6 +322,51 @@ fn a_training_in_bfloat16_says_so() {
     assert!(kernel.iter().any(|value| half::bf16::from_f32(*value).to_f32() != *value));
 }
 
+/// A GPU is timed where there is no PyTorch, too, and what fails in one precision fails alone.
+#[cfg(target_os = "linux")]
+#[test]
+fn ours_is_timed_without_pytorch() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let program = |name: &str, lines: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("#!/usr/bin/env bash\n{lines}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    };
+    // In the place of Python, so that nothing is installed.
+    program("python3", "exit 1");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    for (fails, code) in [("none", 0), ("--bf16", 1)] {
+        // A second to begin with, and then a hundredth for each step.
+        let needledrop = program(
+            "needledrop",
+            &format!(
+                "case \"$*\" in *{fails}*) exit 1 ;; esac\n\
+                 while [ \"$1\" != --max-steps ]; do shift; done\n\
+                 echo 'Programs of the GPU compiled and tuned in 60.5 s'\n\
+                 awk -v n=\"$2\" 'BEGIN {{ printf \"%d steps in %.3f s: 0.010 s a step\\n\", n, 1 + n / 100 }}'"
+            ),
+        );
+        let output = Command::new("bash")
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bench-gpu.sh"))
+            .args(["clips.safetensors", "cuda"])
+            .arg(folder.path().join("torch"))
+            .env("PATH", &path)
+            .env("NEEDLEDROP", needledrop)
+            .env_remove("BENCH_FIRST")
+            .env_remove("BENCH_STEPS")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout.clone()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}{}", told(&output));
+        assert_eq!(said.matches("10.0 ms a step").count(), 2 - code as usize, "{said}");
+        assert!(said.contains("24 epochs: 30 s") && said.contains("60.5 s of compiling"), "{said}");
+        assert!(said.contains("not compared"), "{said}");
+    }
+}
+
 /// The published lists lie beside the archive, and may name a track that cannot be read.
 #[test]
 fn lists_beside_the_archive_are_the_split_filtered() {

@@ -150,7 +150,14 @@ impl Cnn {
     fn blocks(&self, pictures: Tensor<4>, mut tap: impl FnMut(&Tensor<4>)) -> Tensor<4> {
         let mut maps = pictures;
         for ((conv, pool), dropout) in self.conv.iter().zip(&self.pool).zip(&self.dropout) {
-            maps = dropout.forward(pool.forward(relu(conv.forward(maps))));
+            // Of a pool's cells the largest is so with the bias and after the ReLU, too: both are
+            // for the one that is left, not for all of a map that is written in full.
+            maps = pool.forward(Conv2d { bias: None, ..conv.clone() }.forward(maps));
+            if let Some(bias) = &conv.bias {
+                let [filters] = bias.dims();
+                maps = maps + bias.val().reshape([1, filters, 1, 1]);
+            }
+            maps = dropout.forward(relu(maps));
             tap(&maps);
         }
         maps

@@ -119,6 +119,15 @@ impl DeviceKind {
         }
     }
 
+    /// Whether products in 32 bits may be of factors rounded to tf32, ten bits after the point:
+    /// burn's tuning takes that where it is faster, and has no setting against it.
+    pub fn may_round_to_tf32(self) -> bool {
+        #[cfg(feature = "cuda")]
+        return self == Self::Cuda;
+        #[cfg(not(feature = "cuda"))]
+        false
+    }
+
     /// As [`Self::convolutions`], in training from factors rounded to bfloat16.
     ///
     /// # Errors

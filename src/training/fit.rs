@@ -11,6 +11,7 @@
 
 mod kernels;
 mod look;
+mod optimiser;
 mod shown;
 
 use std::{
@@ -21,7 +22,7 @@ use std::{
 use burn::{
     module::Module,
     nn::loss::CrossEntropyLossConfig,
-    optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer},
+    optim::{GradientsParams, ModuleOptimizer},
     tensor::{Bytes, Device, Tensor, TensorData, activation::log_softmax},
 };
 use rand::{SeedableRng, seq::SliceRandom};
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use self::{
     kernels::{averaged, number, squared_kernels, standardised, used},
     look::Look,
+    optimiser::optimiser_of,
     shown::{Seen, Shown, Sight, Truth, draw_ahead},
 };
 use super::{
@@ -333,22 +335,30 @@ impl Job<'_> {
 
     /// Has a device that compiles and tunes its programs when they are first needed do so:
     /// steps and judgements of batches of each length that an epoch has. Nothing of them is kept.
+    /// Returns how long it took, or nothing where `goes_on`, asked before each of them, said no.
     ///
     /// # Errors
     /// [`TrainingError`], as [`Self::fit`] would.
-    pub fn warm_up(&self, start: &Checkpoint) -> Result<Duration, TrainingError> {
+    pub fn warm_up(
+        &self,
+        start: &Checkpoint,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Duration>, TrainingError> {
         let began = Instant::now();
         let Checkpoint { state: State { recipe, .. }, now, .. } = start;
         let card = now.card();
         let device = self.device.clone().autodiff();
         let mut network = number(card.network.init(&device)?.load(now, &device)?);
-        let mut optimizer = optimiser_of(recipe);
+        let mut optimizer = optimiser_of(recipe, self.device);
         let mut stack = self.stack(&card.network);
         let mut teachers =
             self.teachers.iter().map(|teacher| self.teacher(teacher)).collect::<Result<Vec<_>, _>>()?;
         let eyes = self.eyes(self.teachers, recipe.beyond.clear_teachers)?;
         let mut look = Look::new(&device);
         for batch in of_each_length(self.split.part(Part::Train), recipe.batch_size) {
+            if !goes_on() {
+                return Ok(None);
+            }
             let shown = self.show(batch, eyes.draw(batch, 0), recipe, &mut teachers)?;
             let Step { loss, logits, gradients } = self.step(&network, &mut stack, shown, 0, recipe)?;
             look.add(&loss, logits, self.inputs.genres(batch), batch.len());
@@ -360,8 +370,8 @@ impl Job<'_> {
         look.read(Running::default())?;
         let used = used(&network.valid(), recipe);
         let held_out = of_each_length(self.split.part(Part::Validation), judged_together(recipe));
-        self.judge(&used, &mut stack, held_out, recipe)?;
-        Ok(began.elapsed())
+        self.judge(&used, &mut stack, held_out.take_while(|_| goes_on()), recipe)?;
+        Ok(goes_on().then(|| began.elapsed()))
     }
 
     /// What the network says of a part's clips. `observer` is told how many were
@@ -523,7 +533,7 @@ impl Learner {
             Some(average) => Some(card.network.init(device)?.load(&average, device)?),
             None => (state.recipe.beyond.averaging > 0.0).then(|| network.valid()),
         };
-        let mut optimizer = optimiser_of(&state.recipe);
+        let mut optimizer = optimiser_of(&state.recipe, device);
         if !optimiser.is_empty() {
             optimizer = optimizer
                 .from_bytes(Bytes::from_bytes_vec(optimiser))
@@ -642,14 +652,6 @@ fn give_weights(stack: &mut dyn ConvStack, network: &Cnn) -> Result<(), Training
     });
     stack.set_weights(weights.collect::<Result<_, TrainingError>>()?);
     Ok(())
-}
-
-/// Adam with Keras's ε, or AdamW.
-fn optimiser_of(recipe: &Recipe) -> ModuleOptimizer {
-    match recipe.beyond.weight_decay {
-        0.0 => AdamConfig::new().with_epsilon(1e-7).init(),
-        decay => AdamWConfig::new().with_epsilon(1e-7).with_weight_decay(decay as f32).init(),
-    }
 }
 
 /// How many clips are judged at once: whoever has no room for more in a step has none here.

@@ -9,8 +9,6 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::atomic::Ordering,
-    time::Instant,
 };
 
 use anyhow::{Context, bail};
@@ -209,6 +207,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         start.state.recipe.name,
         arguments.device.name(),
     );
+    if arguments.device.may_round_to_tf32() {
+        println!("In 32 bits factors may be rounded to tf32, where burn's tuning finds that faster");
+    }
     let inputs = Inputs::new(&archive, &clips, &card, &device);
     let augmenter =
         recipe.beyond.augmentation.map(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
@@ -219,17 +220,24 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // A GPU's runtime panics where its memory is full.
     let fit = AssertUnwindSafe(|| {
         if !arguments.device.is_processor() {
-            let took = job.warm_up(&start)?;
+            println!("Compiling and tuning the programs of the GPU, which can take minutes ...");
+            let Some(took) = job.warm_up(&start, &|| !pace.is_interrupted())? else { return Ok(None) };
             println!("Programs of the GPU compiled and tuned in {:.1} s", took.as_secs_f64());
             call.warm_up_seconds = Some(took.as_secs_f64());
         }
         start.state.sessions.push(call);
-        pace.began = Instant::now();
-        job.fit(start, &mut |checkpoint| checkpoint.save(&path), &mut |progress| pace.observe(progress))
+        pace.begin();
+        let save = &mut |checkpoint: &Checkpoint| checkpoint.save(&path);
+        job.fit(start, save, &mut |progress| pace.observe(progress)).map(Some)
     });
     let end = catch_unwind(fit).unwrap_or_else(|panic| Err(TrainingError::Device(panic_message(&*panic))));
     pace.bar.finish_and_clear();
-    let end = end?;
+    let Some(end) = end? else {
+        println!(
+            "Stopped before the first step, which leaves all as it was; the same command takes it up again"
+        );
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
 
     if let (Some(best), Some(weights)) = (end.state.best, &end.best) {
         let weights = weights.to_bytes(Precision::F32)?;
@@ -248,7 +256,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             println!("{step} steps in {epoch_seconds:.3} s: {:.3} s a step", epoch_seconds / step as f64);
         }
         // So that a script does not go on to what this was for.
-        if pace.interrupted.load(Ordering::Relaxed) {
+        if pace.is_interrupted() {
             return Ok(ExitCode::from(INTERRUPTED));
         }
     }

@@ -1,5 +1,7 @@
 //! What holds of a training.
 
+use std::cell::Cell;
+
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
 
 use super::{shown::Drawn, *};
@@ -259,7 +261,7 @@ fn warming_up_changes_nothing() {
         };
         let cold = job.fit(start(), &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
         let start = start();
-        assert!(job.warm_up(&start).unwrap() > Duration::ZERO);
+        assert!(job.warm_up(&start, &|| true).unwrap() > Some(Duration::ZERO));
         let warm = job.fit(start, &mut |_| Ok(()), &mut |_| Control::Continue).unwrap();
         assert_eq!((warm.now, warm.average, warm.best), (cold.now, cold.average, cold.best));
     });
@@ -270,6 +272,33 @@ fn warming_up_changes_nothing() {
     assert_eq!(lengths(330, 64), [64, 64, 10]);
     assert_eq!(lengths(128, 64), [64, 64]);
     assert_eq!(lengths(3, 64), [3]);
+}
+
+/// Whoever wants the training to end need not wait for programs that it will not have.
+#[test]
+fn warming_up_ends_when_it_shall() {
+    with_job(0.0, Kind::Paper, Convolutions::Burn, |job, card, _| {
+        let start = Checkpoint {
+            state: State::new(recipe(1), 9, "test".into()),
+            now: glorot_uniform(card, 9).unwrap(),
+            average: None,
+            best: None,
+            optimiser: Vec::new(),
+        };
+        let warmed_up = |answers: usize| {
+            let asked = Cell::new(0);
+            let goes_on = || asked.replace(asked.get() + 1) < answers;
+            (job.warm_up(&start, &goes_on).unwrap().is_some(), asked.get())
+        };
+        let (is_warm, questions) = warmed_up(usize::MAX);
+        assert!(is_warm && questions > 3, "{questions}");
+        // At the first step, at the second, at the first judgement, after the last.
+        let steps = of_each_length(job.split.part(Part::Train), 8).count();
+        for answers in [0, 1, steps, questions - 1] {
+            let (is_warm, asked) = warmed_up(answers);
+            assert!(!is_warm && (answers + 1..=answers + 2).contains(&asked), "{asked} after {answers}");
+        }
+    });
 }
 
 /// Keras's `l2(0.003)` adds 0.003 · Σ w² of kernels, not of biases, to the loss, and so

@@ -29,7 +29,7 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
 
 /// Has `interrupted` say that the training shall end: by Ctrl-C, by whoever shuts the machine
 /// down, or with the terminal, but for what `nohup` started.
-fn listen_for_the_end(interrupted: Arc<AtomicBool>) -> io::Result<()> {
+fn listen_for_the_end(interrupted: Arc<AtomicBool>, has_begun: Arc<AtomicBool>) -> io::Result<()> {
     let mut ends = vec![SIGINT, SIGTERM];
     if !is_ignored(SIGHUP) {
         ends.push(SIGHUP);
@@ -40,9 +40,12 @@ fn listen_for_the_end(interrupted: Arc<AtomicBool>) -> io::Result<()> {
             if interrupted.swap(true, Ordering::Relaxed) {
                 std::process::exit(INTERRUPTED.into());
             }
-            eprintln!(
-                "\nStopping within a few steps, with a checkpoint; Ctrl-C again stops at once, without one"
-            );
+            let stopping = if has_begun.load(Ordering::Relaxed) {
+                "Stopping within a few steps, with a checkpoint; Ctrl-C again stops at once, without one"
+            } else {
+                "Stopping before the first step; Ctrl-C again stops at once"
+            };
+            eprintln!("\n{stopping}");
         }
     });
     Ok(())
@@ -63,14 +66,15 @@ pub(super) struct Pace {
     epochs: usize,
     has_patience: bool,
     /// When the steps of this call began.
-    pub(super) began: Instant,
+    began: Instant,
     steps_done: usize,
     last_save: Instant,
+    /// When this call shall end, whatever came before its steps.
     deadline: Option<Instant>,
     steps_left: usize,
     last_step: usize,
-    /// Whether somebody wants it to end.
-    pub(super) interrupted: Arc<AtomicBool>,
+    has_begun: Arc<AtomicBool>,
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Pace {
@@ -78,8 +82,9 @@ impl Pace {
         &Arguments { max_minutes, max_steps, .. }: &Arguments,
         start: &State,
     ) -> anyhow::Result<Self> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        listen_for_the_end(Arc::clone(&interrupted)).context("cannot listen for Ctrl-C")?;
+        let [interrupted, has_begun] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        listen_for_the_end(Arc::clone(&interrupted), Arc::clone(&has_begun))
+            .context("cannot listen for Ctrl-C")?;
         let bar = ProgressBar::new(0);
         if let Ok(style) =
             ProgressStyle::with_template("{prefix} {bar:24} {pos:>4}/{len} steps, {eta} left  {msg}")
@@ -106,8 +111,22 @@ impl Pace {
             deadline,
             steps_left,
             last_step: start.step,
+            has_begun,
             interrupted,
         })
+    }
+
+    /// The steps begin now: what a GPU took to get ready is no time of theirs, and left nothing
+    /// that a checkpoint would keep.
+    pub(super) fn begin(&mut self) {
+        self.has_begun.store(true, Ordering::Relaxed);
+        self.began = Instant::now();
+        self.last_save = self.began;
+    }
+
+    /// Whether somebody wants it to end.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     /// How long a step took so far in this call, with what lies between steps.
@@ -152,7 +171,7 @@ impl Pace {
             }
         }
         if self.steps_left == 0
-            || self.interrupted.load(Ordering::Relaxed)
+            || self.is_interrupted()
             || self.deadline.is_some_and(|end| Instant::now() >= end)
         {
             return Control::Stop;
