@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may stop as tests may")]
 
+use std::{fs, path::Path};
+
 use needledrop::{
     network::{
         card::{
@@ -60,6 +62,17 @@ fn a_card_is_read_as_it_was_written() {
         ..card()
     };
     assert_eq!(ModelCard::from_json(&log_mel.to_json().unwrap()), Ok(log_mel));
+}
+
+/// Whoever writes one by hand has docs/training.md alone.
+#[test]
+fn the_card_of_the_documents_is_one() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/training.md");
+    let page = fs::read_to_string(page).unwrap();
+    let mut blocks = page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let card = ModelCard::from_json(blocks.find(|json| json.contains("\"version\"")).unwrap()).unwrap();
+    is_sound(&card);
+    assert_eq!((card.embedding_length, card.temperature, card.rejection), (128, 1.0, None));
 }
 
 #[test]
