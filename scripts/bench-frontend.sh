@@ -7,8 +7,8 @@
 # FOLDER takes the Python environment with librosa; it is made where absent
 # (default: .cache/librosa).
 set -euo pipefail
+python_home=$(realpath -m "${1:-$(dirname "$0")/../.cache/librosa}")
 cd "$(dirname "$0")/.."
-python_home=${1:-.cache/librosa}
 
 if [ ! -x "$python_home/bin/python" ] || ! "$python_home/bin/python" -c 'import librosa' 2>/dev/null; then
     echo "Installing librosa into $python_home ..." >&2

@@ -15,10 +15,10 @@
 # What fails in one precision fails alone, and in the exit status where it is ours.
 set -euo pipefail
 archive=$(realpath -s "${1:?usage: scripts/bench-gpu.sh ARCHIVE [DEVICE [FOLDER]]}")
+folder=$(realpath -m "${3:-$(dirname "$0")/../.cache/torch}")
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
 device=${2:-cuda}
-folder=${3:-.cache/torch}
 
 features=()
 case $device in cuda | wgpu) features=(--features "$device") ;; esac

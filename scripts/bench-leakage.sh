@@ -13,8 +13,8 @@ set -euo pipefail
 archive=$(realpath -s "${1:?usage: scripts/bench-leakage.sh ARCHIVE [FOLDER [OUT]]}")
 out=$(realpath -m "${3:-/dev/null}")
 [ -d "$(dirname "$out")" ] || { echo "there is no folder $(dirname "$out") for $out" >&2; exit 1; }
+python_home=$(realpath -m "${2:-$(dirname "$0")/../.cache/leakage}")
 cd "$(dirname "$0")/.."
-python_home=${2:-.cache/leakage}
 
 if ! "$python_home/bin/python" -c 'import sklearn, safetensors' 2>/dev/null; then
     echo "Installing scikit-learn into $python_home ..." >&2

@@ -8,9 +8,9 @@
 # they are brought where absent (default: .cache/peers). OUT gets the numbers as JSON.
 set -euo pipefail
 out=$(realpath -m "${3:-/dev/null}")
+dist=$(realpath -m "${1:-$(dirname "$0")/../dist}")
+peers=$(realpath -m "${2:-$(dirname "$0")/../.cache/peers}")
 cd "$(dirname "$0")/.."
-dist=${1:-dist}
-peers=${2:-.cache/peers}
 readonly PACKAGES=(onnxruntime-web@1.30.0 @tensorflow/tfjs@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0)
 
 fail() {

@@ -9,8 +9,8 @@
 # there are 30,000 s, 1.3 GB, in a temporary folder. NEEDLEDROP names a release build that
 # is there already.
 set -euo pipefail
+folder=$(realpath -m "${1:-$(dirname "$0")/../../shared/data/audio}")
 cd "$(dirname "$0")/.."
-folder=${1:-../shared/data/audio}
 seconds_wanted=30000
 [ -d "$folder" ] || { echo "$folder is not here; name a folder of genres" >&2; exit 1; }
 [ -x /usr/bin/time ] || { echo "/usr/bin/time is not here, which knows peak memory; install the package time" >&2; exit 1; }

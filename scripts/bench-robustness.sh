@@ -61,7 +61,7 @@ for way in "${ways[@]}"; do
   verdicts "$program" "$model" "$work/$way" >"$work/$way.json"
 done
 python3 - "$model" "$work" "$splits/train_filtered.txt" "$out" "${ways[@]}" <<'PYTHON'
-import datetime, hashlib, json, pathlib, struct, sys
+import datetime, hashlib, json, pathlib, re, struct, sys
 
 model, work, trained, out, *ways = sys.argv[1:]
 data = pathlib.Path(model).read_bytes()
@@ -80,8 +80,8 @@ def read(way):
 
 
 def track(line):
-    """A list's name without folders and ending: a track's number is none."""
-    name = pathlib.PurePosixPath(line.strip()).name
+    """A list's name without clip, folders and ending: a track's number is none."""
+    name = pathlib.PurePosixPath(re.sub(r"#\d+$", "", line.strip())).name
     stem, _, ending = name.rpartition(".")
     return stem if stem and not ending.isdigit() else name
 

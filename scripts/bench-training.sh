@@ -15,9 +15,9 @@
 set -euo pipefail
 shopt -s inherit_errexit
 archive=$(realpath -s "${1:?usage: scripts/bench-training.sh ARCHIVE [FOLDER]}")
+python_home=$(realpath -m "${2:-$(dirname "$0")/../.cache/keras}")
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
-python_home=${2:-.cache/keras}
 
 if [ ! -x "$python_home/bin/python" ] || ! "$python_home/bin/python" -c 'import keras' 2>/dev/null; then
     echo "Installing Keras into $python_home ..." >&2

@@ -12,7 +12,7 @@ right just as often as it says: in the mean and in the twentieth part that is wo
 
 import argparse, array, datetime, json, math, random, struct
 
-BINS, DRAWS, VALIDATION = 15, 2000, 197
+BINS, LEAST, DRAWS, VALIDATION = 15, 10, 2000, 197
 
 
 def tensors(path, *names):
@@ -68,7 +68,7 @@ def verdicts(run, biased):
 def debiased_error(said):
     """As `debiased_calibration_error` in src/training/evaluate.rs."""
     said, error = sorted(said, key=lambda one: one[0]), 0
-    bins = min(BINS, len(said))
+    bins = min(max(len(said) // LEAST, 1), BINS)
     for bin in range(bins):
         part = said[bin * len(said) // bins : (bin + 1) * len(said) // bins]
         right = sum(one[1] for one in part) / len(part)

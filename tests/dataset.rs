@@ -681,7 +681,7 @@ const SEED_1: [&str; 5] = ["g0.00006", "g0.00015", "g0.00016", "g1.00011", "g1.0
 fn lists_may_have_folders_extensions_and_windows_ends_of_line() {
     let archive = archive(&[2, 2], true);
     let clips = archive.clips(3.0);
-    let lists = ["genre 0/g0.00000.wav\r\n\r\ng1.00000", "C:\\x\\g0.00001.au", "g1.00001\n"];
+    let lists = ["\u{feff}genre 0/g0.00000.wav\r\n\r\ng1.00000", "C:\\x\\g0.00001.au", "g1.00001\n"];
     let split = Split::by_names(&archive, &clips, "mine", lists).unwrap();
     assert_eq!((split.name.as_str(), split.seed), ("mine", None));
     assert_eq!(

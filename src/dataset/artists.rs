@@ -38,8 +38,12 @@ impl Artists {
             let artists: BTreeSet<String> = artists.map(str::to_owned).collect();
             (!artists.is_empty()).then(|| (track.to_owned(), artists))
         };
-        let of: BTreeMap<String, BTreeSet<String>> =
-            text.lines().filter(|line| !line.starts_with('#')).filter_map(entry).collect();
+        let of: BTreeMap<String, BTreeSet<String>> = text
+            .trim_start_matches('\u{feff}')
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(entry)
+            .collect();
         let mut by_name = BTreeMap::<String, Option<BTreeSet<String>>>::new();
         for (track, artists) in &of {
             by_name

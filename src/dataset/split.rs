@@ -320,9 +320,10 @@ impl Split {
     }
 }
 
-/// The lines of a list that name something.
+/// The lines of a list that name something. Some editors begin a file with a mark that is seen
+/// nowhere.
 fn names(list: &str) -> impl Iterator<Item = &str> {
-    list.lines().map(str::trim).filter(|line| !line.is_empty())
+    list.trim_start_matches('\u{feff}').lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
 /// Sizes of training and of each held-out part: 80/10/10, and never none held

@@ -144,13 +144,17 @@ pub struct Estimate {
 
 impl Estimate {
     /// The mean of several trainings' scores on one test part, as far as it would lie
-    /// elsewhere with other tracks or other seeds: half the mean width of the
-    /// intervals, which all stand for the same tracks and do not shrink by their
-    /// number, and Student's interval of the mean over the seeds, as the sides of a
-    /// right angle.
+    /// elsewhere with other tracks or other seeds: how far the ends of the intervals lie
+    /// from the values in the mean, since they all stand for the same tracks and do not
+    /// shrink by their number, and Student's interval of the mean over the seeds, as the
+    /// sides of a right angle. An end on the wrong side of its value, as of a calibration
+    /// error's, counts as on it.
     ///
     /// One estimate alone stays as it is; none is not a number.
     pub fn mean(estimates: &[Self]) -> Self {
+        if let [one] = estimates {
+            return *one;
+        }
         let number = estimates.len() as f64;
         let mean = |of: fn(&Self) -> f64| estimates.iter().map(of).sum::<f64>() / number;
         let value = mean(|estimate| estimate.value);
@@ -159,8 +163,8 @@ impl Estimate {
             0 | 1 => 0.0,
             several => students_t(several - 1) * (squares / (number - 1.0) / number).sqrt(),
         };
-        let below = (value - mean(|estimate| estimate.low)).hypot(of_seeds);
-        let above = (mean(|estimate| estimate.high) - value).hypot(of_seeds);
+        let below = (value - mean(|estimate| estimate.low)).max(0.0).hypot(of_seeds);
+        let above = (mean(|estimate| estimate.high) - value).max(0.0).hypot(of_seeds);
         Self { value, low: (value - below).max(0.0), high: (value + above).min(1.0) }
     }
 }

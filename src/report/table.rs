@@ -191,8 +191,9 @@ fn over_seeds(results: &[RunResult]) -> String {
         );
         if is_new && first.genres == GENRES {
             let cells = (0..GENRES.len()).map(|genre| {
-                let each = tests.iter().filter_map(|scores| scores.genres.get(genre)?.tracks);
-                percent(&Estimate::mean(&each.collect::<Vec<_>>()))
+                let each: Vec<_> =
+                    tests.iter().filter_map(|scores| scores.genres.get(genre)?.tracks).collect();
+                if each.is_empty() { "–".to_owned() } else { percent(&Estimate::mean(&each)) }
             });
             let _ = writeln!(genres, "| {model} | {} |", cells.collect::<Vec<_>>().join(" | "));
         }

@@ -12,7 +12,8 @@
 //! - *Precision, recall, F1*: per genre, over clips (C. J. van Rijsbergen,
 //!   "Information Retrieval", 1979, ch. 7). F1 = 2 TP / (2 TP + FP + FN).
 //! - *Calibration error* (ECE): answers sorted by the probability of what they
-//!   say, cut into 15 bins of equal mass, differing by at most one answer; the
+//!   say, cut into 15 bins of equal mass, differing by at most one answer, or into
+//!   fewer, so that each has ten at least: of a bin of one answer nothing can be said. The
 //!   mean over answers of |share that is right − mean probability| of their bin
 //!   (C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017; bins
 //!   of equal mass: K. Nguyen and B. O'Connor, "Posterior calibration and
@@ -29,7 +30,7 @@
 //! - *Intervals*: 95 %, percentile bootstrap over tracks, because clips of one
 //!   track are not independent. An interval of the ECE inherits its bias, so that
 //!   it can lie above the value. Of the tracks of a genre, few and each right or
-//!   wrong, Wilson's.
+//!   wrong, Wilson's; and wherever all are right, or none, of which a bootstrap knows no error.
 
 use std::f64::consts::{PI, SQRT_2};
 
@@ -41,8 +42,10 @@ use crate::{
     report::result::{Estimate, GenreScore, Scores},
 };
 
-/// Bins of the calibration error.
+/// Bins of the calibration error, at most.
 const BINS: usize = 15;
+/// Answers that a bin has, at least, where there are so many.
+const LEAST_ANSWERS: usize = 10;
 /// Draws of tracks that an interval is taken from.
 const DRAWS: usize = 1000;
 /// A probability below counts as this one, as Keras has it: a song's is computed in f32, and
@@ -151,13 +154,19 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64, rule: Rule) -> Opt
     let share = |count: usize, of: usize| count as f64 / of as f64;
     let unsure = songs.iter().filter(|song| matches!(song, SongVerdict::NotSure { .. })).count();
     let estimate = |value: f64, at: usize| interval(value, drawn.iter().map(|numbers| numbers[at]).collect());
+    // Of all right and of all wrong every draw says the same.
+    let of_right = |value: f64, at: usize| match value {
+        0.0 => wilson(0, tracks.len() as u32),
+        1.0 => wilson(tracks.len() as u32, tracks.len() as u32),
+        value => estimate(value, at),
+    };
     Some(Scores {
         clips: answers.len(),
         tracks: tracks.len(),
         loss: cross_entropy + penalty,
         penalty,
-        accuracy: estimate(accuracy(&all), 0),
-        track_accuracy: estimate(accuracy(&verdicts), 1),
+        accuracy: of_right(accuracy(&all), 0),
+        track_accuracy: of_right(accuracy(&verdicts), 1),
         track_loss: Some(track_losses.sum::<f64>() / tracks.len() as f64),
         genres: genre_scores(&confusion, of_genres.collect()),
         confusion,
@@ -228,11 +237,11 @@ struct Bin {
     confidence: f64,
 }
 
-/// [`BINS`] bins of equal mass, or one an answer where there are fewer.
+/// [`BINS`] bins of equal mass, or fewer of [`LEAST_ANSWERS`] each.
 fn bins(trials: &[Trial]) -> Vec<Bin> {
     let mut sorted = trials.to_vec();
     sorted.sort_by(|a, b| a.confidence.total_cmp(&b.confidence));
-    let count = BINS.min(sorted.len());
+    let count = (sorted.len() / LEAST_ANSWERS).clamp(1, BINS);
     (0..count)
         .map(|bin| {
             let trials = &sorted[bin * sorted.len() / count..(bin + 1) * sorted.len() / count];
@@ -348,8 +357,8 @@ mod tests {
         near(one.tracks.unwrap().high, 1.0);
         // By the mean of its clips, the first track is right to 0.6.
         near(scores.track_loss.unwrap(), -(0.6_f64.ln() + 0.3_f64.ln() + 0.9_f64.ln()) / 3.0);
-        // A bin to an answer: |right − confidence| of each.
-        near(scores.ece.value, (0.2 + 0.6 + 0.7 + 0.1) / 4.0);
+        // One bin of all four: |right − confidence|.
+        near(scores.ece.value, 0.75 - 0.5);
         assert!(scores.accuracy.low < 0.5 && scores.accuracy.high > 0.5, "{:?}", scores.accuracy);
     }
 
@@ -380,14 +389,45 @@ mod tests {
 
     #[test]
     fn bins_have_equal_mass() {
-        // Fifteen bins of two: one right, one wrong, both sure to 0.7.
-        let trials: Vec<Trial> = (0..30).map(|at| trial(0.7, at % 2 == 0)).collect();
+        // Fifteen bins of ten: half right, half wrong, all sure to 0.7.
+        let trials: Vec<Trial> = (0..150).map(|at| trial(0.7, at % 2 == 0)).collect();
         near(calibration_error(&trials), 0.2);
-        // 31 answers: one bin has three.
+        // 151 answers: one bin has eleven.
         let sizes: Vec<f64> =
             bins(&[trials, vec![trial(0.9, true)]].concat()).iter().map(|bin| bin.answers).collect();
         assert_eq!(sizes.len(), 15);
-        assert_eq!((sizes.iter().sum::<f64>(), sizes.iter().filter(|size| **size == 3.0).count()), (31.0, 1));
+        assert_eq!(
+            (sizes.iter().sum::<f64>(), sizes.iter().filter(|size| **size == 11.0).count()),
+            (151.0, 1)
+        );
+    }
+
+    /// As of a few songs of one's own: a bin for each would find an error of 0.42 here.
+    #[test]
+    fn few_answers_that_are_as_sure_as_right_have_little_error() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut mean = 0.0;
+        for _ in 0..200 {
+            let trials: Vec<Trial> = (0..15).map(|_| trial(0.7, rng.random_bool(0.7))).collect();
+            mean += debiased_calibration_error(&trials) / 200.0;
+        }
+        assert!(mean < 0.08, "{mean}");
+    }
+
+    #[test]
+    fn of_few_tracks_that_are_all_right_one_might_be_wrong() {
+        let right: Vec<Answer> = (0..3).map(|track| answer(&[0.9, 0.1], 0, track)).collect();
+        let wrong: Vec<Answer> = (0..3).map(|track| answer(&[0.1, 0.9], 0, track)).collect();
+        for (answers, value, low, high) in [(right, 1.0, 0.438_5, 1.0), (wrong, 0.0, 0.0, 0.561_5)] {
+            let scores = score(&answers, 2, 0.0, Rule::default()).unwrap();
+            for estimate in [scores.accuracy, scores.track_accuracy] {
+                assert_eq!(estimate.value, value);
+                assert!(
+                    (estimate.low - low).abs() < 1e-4 && (estimate.high - high).abs() < 1e-4,
+                    "{estimate:?}"
+                );
+            }
+        }
     }
 
     #[test]

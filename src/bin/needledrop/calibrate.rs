@@ -253,6 +253,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let part = split.part(Part::Validation);
     let progress = bar(Part::Validation, part.len());
     let predictions = predict(&job, &weights, Part::Validation, &progress)?;
+    if !predictions.logits.iter().chain(&predictions.embedding).all(|value| value.is_finite()) {
+        bail!("the network's answers on {} are not finite", Part::Validation.name());
+    }
     // Of silence the page asks no network.
     let music: Vec<Observation> = observations(&card, &archive, &clips, part, &predictions)
         .zip(part)
