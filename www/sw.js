@@ -87,7 +87,9 @@ async function install() {
 /** Forgets the other versions, unless one is on its way in, or a second tab may
  *  still show one that was and start its workers again. */
 async function tidy() {
-  const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const windows = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  // Those of the whole origin, which may have other sites.
+  const pages = windows.filter(({ url }) => url.startsWith(self.registration.scope));
   if (self.registration.installing || self.registration.waiting || pages.length > 1) return;
   const others = (await ours()).filter((name) => name !== CACHE);
   await Promise.all(others.map((name) => caches.delete(name)));

@@ -359,6 +359,16 @@ impl Player {
         }
     }
 
+    /// Held, maybe by the system while the page is hidden and no frame moves the playhead.
+    fn paused(self) {
+        if self.state.get_untracked() == Playing::Sounding
+            && let Some(at) = self.with_audio(|audio| audio.current_time())
+        {
+            self.at.set(at);
+        }
+        self.held();
+    }
+
     fn held(self) {
         if self.state.get_untracked() == Playing::Sounding {
             self.state.set(Playing::Paused);
@@ -401,7 +411,7 @@ impl Deck {
         let on = |name: &'static str, act: fn(Player)| EventListener::new(&audio, name, move |_| act(player));
         let ears = vec![
             on("playing", Player::sounds),
-            on("pause", Player::held),
+            on("pause", Player::paused),
             // What is taken off the deck while it sounds is not told to pause.
             on("emptied", Player::held),
             on("ended", Player::ended),

@@ -533,6 +533,9 @@ pub(crate) fn PlayButton(
     title: Memo<String>,
     /// Whether there is nothing to play.
     mute: Memo<bool>,
+    /// What it does, where that is not to play the song from its beginning.
+    #[prop(optional)]
+    press: Option<Callback<()>>,
 ) -> impl IntoView {
     let desk = expect_context::<Desk>();
     let player = desk.player;
@@ -563,7 +566,10 @@ pub(crate) fn PlayButton(
             data-testid="play"
             disabled=move || mute.get()
             aria-label=label
-            on:click=move |_| player.toggle(desk, id)
+            on:click=move |_| match press {
+                Some(press) => press.run(()),
+                None => player.toggle(desk, id),
+            }
         >
             <span aria-hidden="true"></span>
         </button>

@@ -145,6 +145,30 @@ fn zoom_and_loop_follow_keys_and_stand_in_the_address() {
 }
 
 #[test]
+fn a_link_says_where_the_sound_begins_and_how_large_the_song_is_shown() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = closer(&server, &Options::default());
+    browser.go("#listen");
+    browser.wait_for("[data-testid=song]", LIMIT);
+    let code = code(&browser);
+    browser.go(&format!("#song?song={code}&at=6&zoom=2"));
+    wait_for_second(&browser, 6);
+    let is_twice = "document.querySelector('[data-testid=zoom]').innerText.startsWith('2')";
+    browser.wait_until(is_twice, LIMIT);
+    // Six seconds are the least that is shown.
+    browser.wait_for("[data-testid=zoom-in][aria-disabled=true]", LIMIT);
+    browser.click("[data-testid=closer] [data-testid=play]");
+    browser.wait_for("[data-testid=closer] [data-testid=play].sounding", LIMIT);
+    assert_eq!(browser.eval(&format!("{SEEK}.getAttribute('aria-valuenow') >= 6")), true);
+    browser.click("[data-testid=closer] [data-testid=play]");
+    browser.press('0');
+    browser.wait_until(&format!("!{is_twice}"), LIMIT);
+    browser.go(&format!("#song?song={code}&at=3&zoom=2"));
+    wait_for_second(&browser, 3);
+    browser.wait_until(is_twice, LIMIT);
+}
+
+#[test]
 fn a_link_to_a_song_finds_it_in_a_later_visit() {
     let server = Server::start(&build::folder(), "/");
     let browser = Browser::launch(&Options::default());

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::super::words::{self, sentence, t};
+use super::lens::most_zoom;
 use super::{Closer, ZOOM_STEP};
 
 /// Zooms in and out.
@@ -28,6 +29,7 @@ pub(super) fn ZoomControls(
                 class="button secondary"
                 data-testid="zoom-in"
                 aria-label=sentence("closer.zoom_in")
+                aria-disabled=move || (zoom.get() >= most_zoom(closer.length.get())).to_string()
                 on:click=move |_| closer.zoom(ZOOM_STEP, None)
             >
                 <span aria-hidden="true">"+"</span>

@@ -21,8 +21,12 @@ impl Lens {
     /// The whole song.
     pub(super) const WHOLE: Self = Self { zoom: 1.0, start: 0.0 };
 
-    /// The stretch at `zoom` with `second` in it.
+    /// The stretch at `zoom` with `second` in it. Where the length is not known yet (0), that
+    /// is held against it later.
     pub(super) fn at(zoom: f64, second: f64, length: f64) -> Self {
+        if length <= 0.0 && zoom > 1.0 {
+            return Self { zoom, start: second };
+        }
         Self::WHOLE.zoomed(zoom, second, length).showing(second, length)
     }
 
@@ -98,7 +102,7 @@ impl Lens {
     }
 }
 
-fn most_zoom(length: f64) -> f64 {
+pub(super) fn most_zoom(length: f64) -> f64 {
     (length / LEAST_SECONDS).max(1.0)
 }
 

@@ -249,7 +249,7 @@ impl Closer {
 /// a field, the space bar on a button.
 fn belongs_to(target: &Element, key: &str) -> bool {
     match target.tag_name().as_str() {
-        "SELECT" | "INPUT" | "TEXTAREA" => true,
+        "SELECT" | "INPUT" | "TEXTAREA" => key != "Escape",
         "BUTTON" | "SUMMARY" | "A" => key == " ",
         _ => false,
     }
@@ -388,7 +388,7 @@ fn Large(
         >
             <BackButton />
             <header class="song-head">
-                <PlayButton id title=closer.title mute />
+                <PlayButton id title=closer.title mute press=Callback::new(move |()| closer.toggle()) />
                 <div class="song-names">
                     <h1 id="closer-title" dir="auto">{closer.title}</h1>
                     <p class="quiet" dir="auto">{move || info.with(|info| words::song_facts(info, seconds.get()))}</p>
@@ -455,13 +455,20 @@ fn remember(closer: Closer) {
     };
     let written = StoredValue::new(None::<String>);
     Effect::new(move |before: Option<()>| {
-        let at = router.parameters.with(|all| all.get("at").filter(|_| is_own(all)).map(str::to_owned));
+        let named =
+            |name| router.parameters.with(|all| all.get(name).filter(|_| is_own(all)).map(str::to_owned));
+        let (at, zoom) = (named("at"), named("zoom"));
         let is_new = at != written.get_value();
         let second = at.as_deref().and_then(number);
         written.set_value(at);
         // What was there first has been followed.
         if let Some(second) = second.filter(|_| is_new && before.is_some()) {
-            untrack(|| closer.seek(second, closer.sounding()));
+            untrack(|| {
+                closer.seek(second, closer.sounding());
+                if let Some(zoom) = zoom.as_deref().and_then(number) {
+                    closer.lens.set(Lens::at(zoom, second, closer.length.get()));
+                }
+            });
         }
     });
     let waiting = StoredValue::new(None::<TimeoutHandle>);
@@ -475,10 +482,12 @@ fn remember(closer: Closer) {
         let player = closer.desk.player;
         let sounds = player.song.get() == Some(closer.id) && player.state.get() == Playing::Sounding;
         let at = if sounds { closer.at.get_untracked() } else { closer.at.get() };
-        let zoom = closer.lens.get().zoom(closer.length.get());
+        let length = closer.length.get();
+        let zoom = closer.lens.get().zoom(length);
         stop_waiting();
-        // What a link opened stands in the address already.
-        if before.is_none() {
+        // What a link opened stands in the address already, and of a song that is not here yet
+        // nothing else is known.
+        if before.is_none() || length <= 0.0 {
             return;
         }
         let write = move || {

@@ -326,10 +326,17 @@ fn subject(desk: Desk, parameters: &Parameters, wants_papers: bool) -> Option<Su
     let clip = song.as_ref().map_or(0, |song| {
         let named = number(parameters, "clip").unwrap_or(0);
         // The last one, where the song has been heard and has not as many.
-        let clips = if song.is_active() { 0 } else { song.hearing.with(|hearing| hearing.clips) };
+        let clips = if song.is_active() { 0 } else { clips_of(song) };
         clips.checked_sub(1).map_or(named, |last| named.min(last))
     });
     Some(Subject { song: song.map(|song| song.id), clip, model, frame: number(parameters, "frame") })
+}
+
+/// Clips of a song up to the last that was heard: of one that was stopped, some before it may
+/// not have been. Tracks that.
+fn clips_of(song: &Song) -> usize {
+    song.hearing.track();
+    song.track.with_value(|track| track.clips().last().map_or(0, |last| last.verdict.clip + 1))
 }
 
 /// The filter that the address names, or the one that fires most.
@@ -424,7 +431,7 @@ fn ClipChoice(
     };
     let clips = Memo::new(move |_| {
         chosen.track();
-        way.song().map_or(0, |song| song.hearing.with(|hearing| hearing.clips))
+        way.song().map_or(0, |song| clips_of(&song))
     });
     let choose = move |event: ev::Event| {
         let select: HtmlSelectElement = event_target(&event);
@@ -438,7 +445,10 @@ fn ClipChoice(
     let place = move || {
         let number = clip.get();
         let time = way.song().and_then(|song| {
-            song.track.with_value(|track| track.clips().get(number).map(|clip| words::clock(clip.start)))
+            song.track.with_value(|track| {
+                let clip = track.clips().iter().find(|clip| clip.verdict.clip == number)?;
+                Some(words::clock(clip.start))
+            })
         });
         t!(
             "inside.clip",

@@ -8,7 +8,7 @@ use web_sys::{HtmlInputElement, MouseEvent, PointerEvent};
 use super::draw::{self, MOSAIC_COLUMNS};
 use super::plot::{Look, Plot, layer, plots, read};
 use super::step::Step;
-use super::{State, Way, loading, tell};
+use super::{State, Subject, Way, loading, tell};
 use crate::engine::protocol::StageKind;
 use crate::page::engine_status::downloads;
 use crate::page::model::papers_download;
@@ -84,17 +84,18 @@ pub(super) fn Panel(
     }
 }
 
+/// Whether the question waits until songs of another model have been heard.
+fn waits_for_songs(way: Way) -> bool {
+    let waits = |subject: &Subject| way.desk.hears_before(subject.model);
+    way.state.with(|state| *state == State::Busy)
+        && way.subject.with(|subject| subject.as_ref().is_some_and(waits))
+}
+
 /// What is said before there are values.
 fn waiting(way: Way) -> String {
     way.state.with(|state| match state {
         State::Loading => loading(way.desk),
-        State::Busy
-            if way.subject.with(|subject| {
-                subject.as_ref().is_some_and(|subject| way.desk.hears_before(subject.model))
-            }) =>
-        {
-            t!("engine.after_songs")
-        }
+        State::Busy if waits_for_songs(way) => t!("engine.after_songs"),
         State::Busy => t!("inside.busy"),
         State::Shown | State::Failed(_) => String::new(),
     })
@@ -112,6 +113,7 @@ fn Trouble(
             _ => None,
         })
     };
+    let is_behind = move || way.shown.with(Option::is_some) && waits_for_songs(way);
     let silent = move || way.shown.with(|shown| shown.as_ref().is_some_and(|shown| !shown.is_sounding()));
     let retry = move |_| {
         way.try_again();
@@ -126,6 +128,8 @@ fn Trouble(
             downloads(way.desk),
             way.router.wants_papers_model().then(|| papers_download(way.desk)),
         ))}
+        // What is seen meanwhile is another clip.
+        {move || is_behind().then(|| view! { <p class="quiet">{sentence("engine.after_songs")}</p> })}
         {move || silent().then(|| view! { <p class="quiet">{sentence("inside.silence")}</p> })}
     }
 }
@@ -188,8 +192,14 @@ fn Figure(
                 height="1"
                 role="img"
                 aria-label=label
+                on:pointerdown=point
                 on:pointermove=point
-                on:pointerleave=move |_| pointed.set(None)
+                // A finger leaves as soon as it is lifted, and what it tapped is to be read.
+                on:pointerleave=move |event| {
+                    if event.pointer_type() != "touch" {
+                        pointed.set(None);
+                    }
+                }
             ></canvas>
             <div class="inside-along tabular" aria-hidden="true">
                 {move || axes.with(|axes| {

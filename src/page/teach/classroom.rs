@@ -16,6 +16,7 @@ use super::outcome;
 use crate::engine::pool::{EngineStatus, Event, Update as News};
 use crate::engine::protocol::{ModelId, SongId, SongProblem};
 use crate::page::desk::{Desk, OWN_MODEL};
+use crate::page::microphone::Listening;
 use crate::page::words::{self, t};
 use crate::page::{browser, colors};
 use crate::teaching::{
@@ -183,7 +184,7 @@ impl Classroom {
     // Classes.
 
     /// Names the classes, where nobody has named or filled any.
-    pub(crate) fn propose(self, names: &[&str]) {
+    pub(crate) fn propose(self, desk: Desk, names: &[&str]) {
         let proposed = self.with(|held| held.proposed.clone());
         let untouched = self.classes.with_untracked(|classes| {
             classes.iter().all(|class| {
@@ -193,12 +194,17 @@ impl Classroom {
         });
         // The same link again undoes nothing.
         let is_new = proposed.iter().ne(names);
-        if !untouched || !is_new || names.len() < 2 || self.recording.with_untracked(Option::is_some) {
+        let records = self.recording.with_untracked(Option::is_some)
+            && !desk.microphone.state.with_untracked(Listening::is_over);
+        if !untouched || !is_new || names.len() < 2 || records {
             return;
         }
         self.with(|held| held.proposed = names.iter().map(|name| (*name).to_owned()).collect());
         self.classes.set(Vec::new());
         names.iter().take(MOST_CLASSES).for_each(|name| self.put_up_class((*name).to_owned()));
+        // What was said of those before is of the past.
+        self.recording.set(None);
+        self.changed(desk);
     }
 
     /// One more class, without a name.

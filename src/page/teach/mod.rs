@@ -31,7 +31,7 @@ pub(crate) fn TeachView() -> impl IntoView {
     // `#teach?classes=clapping,snapping` opens it with the classes named.
     Effect::new(move || {
         if let Some(names) = router.parameters.get().get("classes") {
-            untrack(|| classroom.propose(&names.split(',').map(str::trim).collect::<Vec<_>>()));
+            untrack(|| classroom.propose(desk, &names.split(',').map(str::trim).collect::<Vec<_>>()));
         }
     });
     let state = move || match classroom.stage.get() {

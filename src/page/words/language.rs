@@ -149,7 +149,12 @@ fn best(tags: impl IntoIterator<Item = String>) -> &'static Language {
 /// # Errors
 /// Why its file could not be had; then the language in use stays.
 pub(crate) async fn choose(language: &'static Language) -> Result<(), DownloadProblem> {
-    speak(language).await?;
+    let spoken = speak(language).await;
+    // Another has been chosen meanwhile: whatever became of this one is of no interest.
+    if WANTED.get() != language {
+        return Ok(());
+    }
+    spoken?;
     if let Some(storage) = storage() {
         // Where nothing may be kept, the choice holds for this visit.
         let _ = storage.set_item(KEPT_AS, language.code);
