@@ -110,7 +110,7 @@ report = {
 split = card.get("training", {}).get("split", "")
 print(f"{card['name']}, split {split or 'not said'}: ", end="")
 if split in ("filtered", "lists") and pathlib.Path(trained).exists():
-    names = lambda path: {track(line) for line in open(path) if line.strip()}
+    names = lambda path: {track(line) for line in open(path, encoding="utf-8-sig") if line.strip()}
     learned = len(names(trained) & as_is.keys())
     validation = pathlib.Path(trained).with_name("valid_filtered.txt")
     chosen = len(names(validation) & as_is.keys()) if validation.exists() else None

@@ -31,7 +31,10 @@ for part in train valid test; do
   # By the file's name without folder and ending, as songs are named in MUSIC.
   awk -v left="$work/${part}_filtered.txt" -v name_of_list="$list" -v counts="$work/taken" '
     NR == FNR { without[$0]; next }
-    { name = $0; sub(/[[:space:]]*$/, "", name); sub(/#[0-9]+$/, "", name); sub(/.*\//, "", name) }
+    { name = $0 }
+    # A mark that some editors begin a file with.
+    FNR == 1 { sub(/^\357\273\277/, "", name) }
+    { sub(/[[:space:]]*$/, "", name); sub(/#[0-9]+$/, "", name); sub(/.*\//, "", name) }
     name !~ /\.[0-9]+$/ { sub(/\.[^.]*$/, "", name) }
     name in without { taken++; next }
     { print >> left }

@@ -131,7 +131,7 @@ impl Parts {
 
 /// A number, and where it would lie in 95 of 100 draws of tracks like these: the
 /// percentile bootstrap over tracks (B. Efron and R. Tibshirani, "An Introduction
-/// to the Bootstrap", 1993, ch. 13).
+/// to the Bootstrap", 1993, ch. 13), or Wilson's interval where they are few or all alike.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// As measured.
@@ -160,7 +160,7 @@ impl Estimate {
         let value = mean(|estimate| estimate.value);
         let squares: f64 = estimates.iter().map(|estimate| (estimate.value - value).powi(2)).sum();
         let of_seeds = match estimates.len() {
-            0 | 1 => 0.0,
+            0 => 0.0,
             several => students_t(several - 1) * (squares / (number - 1.0) / number).sqrt(),
         };
         let below = (value - mean(|estimate| estimate.low)).max(0.0).hypot(of_seeds);
@@ -208,9 +208,9 @@ pub struct Scores {
     pub genres: Vec<GenreScore>,
     /// Clips by `[truth][said]`.
     pub confusion: Vec<Vec<u32>>,
-    /// Expected calibration error over clips, 15 bins of equal mass.
+    /// Expected calibration error over clips, at most 15 bins of equal mass.
     pub ece: Estimate,
-    /// Debiased expected calibration error over tracks, 15 bins of equal mass;
+    /// Debiased expected calibration error over tracks, at most 15 bins of equal mass;
     /// can be a little below 0.
     pub track_ece_debiased: f64,
     /// Share of clips refused as not music; 0 where the card refuses none.

@@ -154,7 +154,8 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64, rule: Rule) -> Opt
     let share = |count: usize, of: usize| count as f64 / of as f64;
     let unsure = songs.iter().filter(|song| matches!(song, SongVerdict::NotSure { .. })).count();
     let estimate = |value: f64, at: usize| interval(value, drawn.iter().map(|numbers| numbers[at]).collect());
-    // Of all right and of all wrong every draw says the same.
+    // Of all right and of all wrong every draw says the same. Clips of a track are no trials of
+    // their own: tracks are counted.
     let of_right = |value: f64, at: usize| match value {
         0.0 => wilson(0, tracks.len() as u32),
         1.0 => wilson(tracks.len() as u32, tracks.len() as u32),
@@ -241,7 +242,7 @@ struct Bin {
 fn bins(trials: &[Trial]) -> Vec<Bin> {
     let mut sorted = trials.to_vec();
     sorted.sort_by(|a, b| a.confidence.total_cmp(&b.confidence));
-    let count = (sorted.len() / LEAST_ANSWERS).clamp(1, BINS);
+    let count = (sorted.len() / LEAST_ANSWERS).clamp(1, BINS).min(sorted.len());
     (0..count)
         .map(|bin| {
             let trials = &sorted[bin * sorted.len() / count..(bin + 1) * sorted.len() / count];

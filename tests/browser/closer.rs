@@ -163,8 +163,14 @@ fn a_link_says_where_the_sound_begins_and_how_large_the_song_is_shown() {
     browser.click("[data-testid=closer] [data-testid=play]");
     browser.press('0');
     browser.wait_until(&format!("!{is_twice}"), LIMIT);
-    browser.go(&format!("#song?song={code}&at=3&zoom=2"));
+    let link = format!("#song?song={code}&at=3&zoom=2");
+    browser.go(&link);
     wait_for_second(&browser, 3);
+    browser.wait_until(is_twice, LIMIT);
+    // Once more to the same place.
+    browser.press('0');
+    browser.wait_until("location.hash.endsWith('at=3&zoom=1')", LIMIT);
+    browser.go(&link);
     browser.wait_until(is_twice, LIMIT);
 }
 

@@ -151,7 +151,9 @@ impl Closer {
     /// Moves the playhead, and the stretch with it.
     fn seek(self, second: f64, play: bool) {
         let length = self.length.get_untracked();
-        let second = second.clamp(0.0, length.max(0.0));
+        let second = second.max(0.0);
+        // How long a song is that is not here yet shows later.
+        let second = if length > 0.0 { second.min(length) } else { second };
         self.mark.set(second);
         self.desk.player.seek(self.desk, self.id, second, play);
         self.lens.update(|lens| *lens = lens.showing(second, length));
@@ -453,23 +455,22 @@ fn remember(closer: Closer) {
     let is_own = move |parameters: &Parameters| {
         closer.song.with_value(|song| parameters.get("song") == Some(&*song.code))
     };
-    let written = StoredValue::new(None::<String>);
+    let written = StoredValue::new(String::new());
     Effect::new(move |before: Option<()>| {
-        let named =
-            |name| router.parameters.with(|all| all.get(name).filter(|_| is_own(all)).map(str::to_owned));
-        let (at, zoom) = (named("at"), named("zoom"));
-        let is_new = at != written.get_value();
-        let second = at.as_deref().and_then(number);
-        written.set_value(at);
+        let named = |all: &Parameters| ["at", "zoom"].map(|name| all.get(name).unwrap_or_default()).join(" ");
+        let place = router.parameters.with(|all| if is_own(all) { named(all) } else { String::new() });
+        let is_new = place != written.get_value();
+        let (at, zoom) = place.split_once(' ').unwrap_or_default();
         // What was there first has been followed.
-        if let Some(second) = second.filter(|_| is_new && before.is_some()) {
+        if let Some(second) = number(at).filter(|_| is_new && before.is_some()) {
             untrack(|| {
                 closer.seek(second, closer.sounding());
-                if let Some(zoom) = zoom.as_deref().and_then(number) {
+                if let Some(zoom) = number(zoom) {
                     closer.lens.set(Lens::at(zoom, second, closer.length.get()));
                 }
             });
         }
+        written.set_value(place);
     });
     let waiting = StoredValue::new(None::<TimeoutHandle>);
     let stop_waiting = move || {
@@ -493,8 +494,9 @@ fn remember(closer: Closer) {
         let write = move || {
             let parameters = router.parameters.get_untracked();
             if is_own(&parameters) {
-                written.set_value(Some(tenths(at)));
-                router.replace(parameters.with("at", tenths(at)).with("zoom", tenths(zoom)));
+                let [at, zoom] = [at, zoom].map(tenths);
+                written.set_value([&*at, &*zoom].join(" "));
+                router.replace(parameters.with("at", at).with("zoom", zoom));
             }
         };
         waiting.set_value(set_timeout_with_handle(write, REST).ok());

@@ -148,21 +148,16 @@ pub(super) fn Others(
 ) -> impl IntoView {
     let shipped = experiments.shipped.as_ref().map(|run| run.model.clone());
     let others = experiments.others();
-    let mut splits = SPLITS.map(String::from).to_vec();
-    for (_, run) in others.iter().flatten() {
-        if !splits.contains(&run.split) {
-            splits.push(run.split.clone());
-        }
-    }
     // Unknown ones last.
     let place = |at: usize| {
         let model = others[at].first().map(|(_, run)| run.model.as_str());
         DESIGNS.iter().position(|(name, _)| Some(*name) == model).unwrap_or(DESIGNS.len())
     };
     let rows = order(others.len(), &|one, other| place(one).cmp(&place(other)));
-    let rows: Vec<_> = rows.into_iter().map(|at| other(&others[at], &splits, chosen)).collect();
+    let rows: Vec<_> = rows.into_iter().map(|at| other(&others[at], chosen)).collect();
+    // What was judged by other splits is to be had in the closer look.
     let heads: Vec<_> =
-        splits.into_iter().map(|split| view! { <th scope="col"><code>{split}</code></th> }).collect();
+        SPLITS.iter().map(|split| view! { <th scope="col"><code>{*split}</code></th> }).collect();
     (!rows.is_empty()).then(|| {
         view! {
             <section aria-labelledby="experiments-others" data-testid="experiments-others">
@@ -189,7 +184,7 @@ pub(super) fn Others(
 }
 
 /// The lines of one of them.
-fn other(runs: &[(usize, &Run)], splits: &[String], chosen: Memo<Chosen>) -> Option<AnyView> {
+fn other(runs: &[(usize, &Run)], chosen: Memo<Chosen>) -> Option<AnyView> {
     let (_, first) = runs.first()?;
     let model = first.model.clone();
     // A design's recipe bears its name, and what was changed of it behind that.
@@ -199,9 +194,9 @@ fn other(runs: &[(usize, &Run)], splits: &[String], chosen: Memo<Chosen>) -> Opt
         None => model.clone(),
     };
     let all: Vec<&Run> = runs.iter().map(|(_, run)| *run).collect();
-    let cells: Vec<_> = splits.iter().map(|split| on_split(runs, &all, split, &model, chosen)).collect();
+    let cells: Vec<_> = SPLITS.iter().map(|split| on_split(runs, &all, split, &model, chosen)).collect();
     let is_chosen = is_among(runs.iter().map(|(at, _)| *at).collect(), chosen);
-    let columns = (2 + splits.len()).to_string();
+    let columns = (2 + SPLITS.len()).to_string();
     let apart = sets_apart(&model).map(|apart| {
         view! { <tr><td class="apart" colspan=columns><p class="quiet small stays">{sentence(apart)}</p></td></tr> }
     });
@@ -219,7 +214,13 @@ fn other(runs: &[(usize, &Run)], splits: &[String], chosen: Memo<Chosen>) -> Opt
 }
 
 /// What one of them scores on a split, which leads to the first of the runs that it is the mean of.
-fn on_split(runs: &[(usize, &Run)], all: &[&Run], split: &str, model: &str, chosen: Memo<Chosen>) -> AnyView {
+fn on_split(
+    runs: &[(usize, &Run)],
+    all: &[&Run],
+    split: &'static str,
+    model: &str,
+    chosen: Memo<Chosen>,
+) -> AnyView {
     let Some(first) = all.iter().find(|run| run.split == split) else {
         return view! { <td>"–"</td> }.into_any();
     };
@@ -230,10 +231,9 @@ fn on_split(runs: &[(usize, &Run)], all: &[&Run], split: &str, model: &str, chos
     let share = move || learned.map_or_else(|| "–".to_owned(), |learned| percent(learned.of_clips));
     let mean = learned.map(|learned| move || t!("experiments.mean_of", runs = learned.runs));
     let look = {
-        let (model, split) = (model.to_owned(), split.to_owned());
-        move || t!("experiments.look_other", share = share(), model = &model, split = &split)
+        let model = model.to_owned();
+        move || t!("experiments.look_other", share = share(), model = &model, split = split)
     };
-    let split = split.to_owned();
     view! {
         <td data-split=split>
             <a href=address aria-label=look aria-current=move || is_chosen().then_some("true")>{share}</a>

@@ -445,6 +445,7 @@ fn ClipChoice(
     let place = move || {
         let number = clip.get();
         let time = way.song().and_then(|song| {
+            song.hearing.track();
             song.track.with_value(|track| {
                 let clip = track.clips().iter().find(|clip| clip.verdict.clip == number)?;
                 Some(words::clock(clip.start))

@@ -194,6 +194,8 @@ fn Figure(
                 aria-label=label
                 on:pointerdown=point
                 on:pointermove=point
+                // The browser has taken it for scrolling.
+                on:pointercancel=move |_| pointed.set(None)
                 // A finger leaves as soon as it is lifted, and what it tapped is to be read.
                 on:pointerleave=move |event| {
                     if event.pointer_type() != "touch" {
