@@ -19,10 +19,7 @@ folder=$(realpath -m "${3:-$(dirname "$0")/../.cache/torch}")
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
 device=${2:-cuda}
-
-features=()
-case $device in cuda | wgpu) features=(--features "$device") ;; esac
-needledrop=$(needledrop_program "${features[@]}")
+needledrop=$(needledrop_on "$device")
 run=$(mktemp -d)
 trap 'rm -rf "$run"' EXIT
 

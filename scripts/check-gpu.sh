@@ -16,9 +16,7 @@ archive=$(realpath -s "${1:?usage: scripts/check-gpu.sh ARCHIVE [DEVICE]}")
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
 device=${2:-cuda}
-features=()
-case $device in cuda | wgpu) features=(--features "$device") ;; esac
-needledrop=$(needledrop_program "${features[@]}")
+needledrop=$(needledrop_on "$device")
 run=$(mktemp -d)
 trap 'rm -rf "$run"' EXIT
 

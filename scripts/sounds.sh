@@ -54,6 +54,14 @@ needledrop_program() {
   realpath -e "$NEEDLEDROP"
 }
 
+# needledrop_on DEVICE: the same, of a build that knows the device of `--device`.
+needledrop_on() {
+  case $1 in
+    cuda | wgpu | ndarray) needledrop_program --features "$1" ;;
+    *) needledrop_program ;;
+  esac
+}
+
 # Endings of what is taken for sound, as in src/dataset/folders.rs.
 readonly SOUNDS='aac|aif|aifc|aiff|alac|au|caf|flac|m4a|mka|mkv|mp2|mp3|mp4|mpga|oga|ogg|opus|snd|wav|wave|weba|webm'
 

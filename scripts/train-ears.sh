@@ -35,9 +35,7 @@ for at in "${!options[@]}"; do
 done
 cd "$(dirname "$0")/.."
 source scripts/sounds.sh
-features=()
-case $device in cuda | wgpu | ndarray) features=(--features "$device") ;; esac
-program=$(needledrop_program "${features[@]}")
+program=$(needledrop_on "$device")
 case $split in
   filtered | lists) ;;
   *) options+=(--split-seed "$seed") ;;
