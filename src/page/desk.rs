@@ -102,8 +102,7 @@ struct Held {
     /// What happened before there was an engine.
     early: Vec<Event<JsValue>>,
     files: HashMap<SongId, File>,
-    /// Files of models, with their digests once these are known.
-    model_files: HashMap<ModelId, (ArrayBuffer, Option<String>)>,
+    model_files: HashMap<ModelId, ModelFile>,
     /// What was chosen when the paper's network was asked for.
     papers_instead_of: Option<ModelId>,
     /// Songs with news for the next frame.
@@ -121,6 +120,23 @@ struct Held {
     next_song: u32,
     next_model: u32,
     next_query: u32,
+}
+
+/// The file of a model.
+struct ModelFile {
+    weights: ModelWeights,
+    /// Its digest; `None` until it is known, and where the browser computes none.
+    digest: Option<String>,
+    /// Whether its digest was computed, or tried to.
+    digested: bool,
+}
+
+/// Where a model's weights are.
+#[derive(Clone)]
+enum ModelWeights {
+    Here(ArrayBuffer),
+    /// In the store of this browser, from an earlier visit.
+    Kept(File),
 }
 
 impl Desk {
@@ -273,8 +289,12 @@ impl Desk {
 
     /// Whether there is an engine and a model for it.
     pub(crate) fn can_hear(self) -> bool {
-        self.engine_download.get_untracked() == Download::Here
-            && self.models.with_untracked(|models| !models.is_empty())
+        self.engine_download.get_untracked() == Download::Here && self.has_model()
+    }
+
+    /// Whether there is a model that the engine has been given, or will be once it is there.
+    fn has_model(self) -> bool {
+        self.with(|held| held.model_files.values().any(|file| matches!(file.weights, ModelWeights::Here(_))))
     }
 
     /// Whether a question about a model waits for songs of another to be heard, as the pool has
@@ -293,9 +313,8 @@ impl Desk {
         self.reload_what_failed();
         let failed = |download: &Download| matches!(download, Download::Failed(_));
         while !self.can_hear() {
-            let has_model = self.models.with_untracked(|models| !models.is_empty());
             if self.engine_download.with_untracked(failed)
-                || (!has_model && self.model_download.with_untracked(failed))
+                || (!self.has_model() && self.model_download.with_untracked(failed))
             {
                 return false;
             }
@@ -443,10 +462,10 @@ impl Desk {
     }
 
     /// Whether leaving the page now would lose what cannot be had again by itself: work,
-    /// weights of one's own.
+    /// weights of one's own that are not kept.
     pub(crate) fn would_lose(self) -> bool {
-        self.would_lose_work()
-            || self.models.with_untracked(|models| models.iter().any(|model| model.id.0 > PAPERS_MODEL.0))
+        let is_lost = |model: &Model| model.is_brought() && !self.keeps_model(model.id);
+        self.would_lose_work() || self.models.with_untracked(|models| models.iter().any(is_lost))
     }
 
     /// Whether it would lose what lies in no file: a song that is being heard, a recording,

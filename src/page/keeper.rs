@@ -3,9 +3,10 @@
 //! In: songs as they come and as they end. Out: [`Change`]s for the
 //! [`store`](super::store), one after the other, and at the start of a visit the
 //! songs of earlier ones. What cannot be kept is said once and stays on the
-//! page.
+//! page. Models of one's own are kept beside them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use gloo::events::EventListener;
 use leptos::prelude::*;
@@ -21,6 +22,7 @@ use super::track::{HeardClip, Track};
 use crate::classify::verdict::SongVerdict;
 use crate::engine::protocol::SongId;
 use crate::library::record::{Ending, FileKey, KeptClip, Record, Shares};
+use crate::network::card::ModelCard;
 use crate::order::order;
 
 /// Where it is kept that songs themselves are to be kept.
@@ -52,6 +54,8 @@ pub(crate) struct Keeper {
     pub(crate) state: RwSignal<Keeping>,
     /// Whether songs themselves are kept too.
     pub(crate) keeps_sound: RwSignal<bool>,
+    /// Keys of the models of one's own that are kept.
+    pub(crate) models: RwSignal<Vec<String>>,
     shelf: StoredValue<Shelf, LocalStorage>,
 }
 
@@ -177,6 +181,7 @@ impl Keeper {
             kept: RwSignal::default(),
             state: RwSignal::default(),
             keeps_sound: RwSignal::new(is_sound_to_be_kept()),
+            models: RwSignal::default(),
             shelf: StoredValue::new_local(Shelf::default()),
         }
     }
@@ -203,6 +208,10 @@ impl Keeper {
         // Songs are shown from the first portion on, and their files asked for.
         self.with(|shelf| shelf.store = Some(store.clone()));
         self.listen_to_other_pages(desk, &store);
+        // Whatever fails here, records tell of it.
+        let models = store.models().await.unwrap_or_default();
+        self.models.set(models.iter().map(|model| model.key.clone()).collect());
+        desk.bring_models(models);
         let mut after: Option<String> = None;
         loop {
             match store.records(after.as_deref()).await {
@@ -426,6 +435,8 @@ impl Keeper {
                 }),
                 Change::ForgetAllBut(_) | Change::ForgetSounds => all = true,
                 Change::Forget(file) => codes = codes + " " + &file.code(),
+                Change::Model(key, ..) => self.models.update(|models| models.push(key.clone())),
+                Change::ForgetModel(key) => self.models.update(|models| models.retain(|other| other != key)),
                 Change::Record(_) | Change::Handle(..) => {}
             }
         }
@@ -636,6 +647,21 @@ impl Keeper {
             self.with(|shelf| shelf.lost = false);
             self.state.set(Keeping::Kept);
         }
+    }
+
+    // The models.
+
+    /// Keeps a model of one's own, unless it is kept already.
+    pub(crate) fn keep_model(self, key: String, file: File, card: Arc<ModelCard>) {
+        if !self.models.with_untracked(|models| models.contains(&key)) {
+            self.change(Change::Model(key, file, card));
+            self.ask_for_persistence();
+        }
+    }
+
+    /// Keeps it no longer than this page.
+    pub(crate) fn forget_model(self, key: String) {
+        self.change(Change::ForgetModel(key));
     }
 
     // The files.

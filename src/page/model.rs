@@ -1,7 +1,7 @@
 //! The models of a visit: which one is used, and what it says of itself.
 //!
-//! In: weights files, the page's own and those a person brings. Out: a choice
-//! among them, and the card of the chosen one in words.
+//! In: weights files, the page's own and those a person brings or brought in an earlier
+//! visit. Out: a choice among them, and the card of the chosen one in words.
 
 use std::sync::Arc;
 
@@ -11,8 +11,10 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{File, HtmlInputElement, HtmlSelectElement};
 
-use super::desk::{Desk, Download, OWN_MODEL};
+use super::desk::{Desk, Download, OWN_MODEL, PAPERS_MODEL};
 use super::engine_status::DownloadLine;
+use super::keeper::Keeping;
+use super::store::StoreProblem;
 use super::words::{self, sentence, t};
 use super::{browser, colors, focus};
 use crate::engine::protocol::ModelId;
@@ -25,6 +27,8 @@ const MOST_BYTES: f64 = 256e6;
 /// How far a model is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ModelState {
+    /// It was brought in an earlier visit, and nobody has chosen it in this one.
+    Kept(Arc<ModelCard>),
     /// The engine has it and has not said yet what it thinks of it.
     Loading,
     /// It can be used.
@@ -47,18 +51,35 @@ impl Model {
         Self { id, state: ModelState::Loading, file_name: file_name.to_owned() }
     }
 
+    /// A model of an earlier visit.
+    pub(crate) fn kept(id: ModelId, file_name: String, card: ModelCard) -> Self {
+        Self { id, state: ModelState::Kept(card.into()), file_name }
+    }
+
     /// What it says of itself, once it can be used.
     pub(crate) fn card(&self) -> Option<&Arc<ModelCard>> {
         match &self.state {
-            ModelState::Loading => None,
+            ModelState::Kept(_) | ModelState::Loading => None,
             ModelState::Ready(card) => Some(card),
         }
     }
 
     /// What people call it.
     pub(crate) fn label(&self) -> &str {
-        let name = self.card().map_or("", |card| &card.name);
-        if name.is_empty() { &self.file_name } else { name }
+        match &self.state {
+            ModelState::Kept(card) | ModelState::Ready(card) if !card.name.is_empty() => &card.name,
+            _ => &self.file_name,
+        }
+    }
+
+    /// What its file is called.
+    pub(crate) fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
+    /// Whether it is among those that can be chosen because somebody brought it.
+    pub(crate) fn is_brought(&self) -> bool {
+        self.id.0 > PAPERS_MODEL.0
     }
 }
 
@@ -147,6 +168,7 @@ pub(crate) fn ModelPanel() -> impl IntoView {
                     card.get().map(|card| view! { <Card card is_own /> })
                 }}
             </div>
+            <Kept />
             <PapersModel />
             <p class="quiet small">{sentence("model.own")}</p>
             <label class="button secondary">
@@ -160,6 +182,43 @@ pub(crate) fn ModelPanel() -> impl IntoView {
                 {sentence("model.choose")}
             </label>
         </section>
+    }
+}
+
+/// Whether a model that somebody brought is there at the next visit, too, and how to have that
+/// otherwise.
+#[component]
+fn Kept() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let chosen = desk.chosen_model;
+    let is_brought = move || {
+        desk.models.with(|models| {
+            models
+                .iter()
+                .any(|model| model.id == chosen.get() && model.is_brought() && model.card().is_some())
+        })
+    };
+    let is_brought = Memo::new(move |_| is_brought());
+    let is_kept = move || desk.keeps_model(chosen.get());
+    let can_keep = move || desk.keeper.state.get() != Keeping::Refused(StoreProblem::Absent);
+    view! {
+        <Show when=move || is_brought.get()>
+            <p class="quiet small" data-testid="model-kept">
+                {move || if is_kept() { t!("model.kept") } else { t!("model.not_kept") }}
+            </p>
+            <Show when=can_keep>
+                <button
+                    class="quiet-button"
+                    data-testid="keep-model"
+                    on:click=move |_| {
+                        let model = chosen.get_untracked();
+                        if untrack(is_kept) { desk.forget_model(model) } else { desk.keep_model(model) }
+                    }
+                >
+                    {move || if is_kept() { t!("model.keep_not") } else { t!("model.keep") }}
+                </button>
+            </Show>
+        </Show>
     }
 }
 

@@ -1,8 +1,8 @@
 //! What outlives the visit, in this browser's IndexedDB.
 //!
 //! In: records of songs, handles on their files, and, where a person wants it,
-//! the files themselves, each under its file's key. Out: the same, in portions,
-//! so that reading a thousand does not hold the page up.
+//! the files themselves, each under its file's key; and models of one's own. Out: the same,
+//! records in portions, so that reading a thousand does not hold the page up.
 //!
 //! Browsers on phones close the connections of pages that have long been in the
 //! background, and say so only when one is used again: then another is opened.
@@ -26,10 +26,11 @@ use web_sys::{
 
 use super::browser;
 use crate::library::record::{Ending, FileKey, Record};
+use crate::network::card::ModelCard;
 use crate::order::order;
 
 /// Version of the stores below.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// JSON texts of [`Record`].
 const RECORDS: &str = "records";
@@ -39,6 +40,11 @@ const HANDLES: &str = "handles";
 
 /// `File`s.
 const SOUNDS: &str = "sounds";
+
+/// Models of one's own, each under the [key](crate::library::record::HeardBy::key) by which
+/// records name it: an array of its file, which is not read for that, and the JSON text of its
+/// card.
+const MODELS: &str = "models";
 
 /// Records read at once: some milliseconds' work.
 const PORTION: u32 = 12;
@@ -79,13 +85,27 @@ pub(crate) enum Change {
     ForgetAllBut(Vec<String>),
     /// Every file goes; records and handles stay.
     ForgetSounds,
+    /// A model of that key.
+    Model(String, File, Arc<ModelCard>),
+    /// The model of that key goes.
+    ForgetModel(String),
 }
 
 impl Change {
     /// Whether it takes next to no room and can be kept by every browser.
     pub(crate) fn is_light(&self) -> bool {
-        !matches!(self, Self::Sound(..) | Self::Handle(..))
+        !matches!(self, Self::Sound(..) | Self::Handle(..) | Self::Model(..))
     }
+}
+
+/// A model that is kept.
+pub(crate) struct KeptModel {
+    /// By what records name it.
+    pub(crate) key: String,
+    /// Its weights file.
+    pub(crate) file: File,
+    /// What it says of itself.
+    pub(crate) card: ModelCard,
 }
 
 /// The store, open.
@@ -129,7 +149,7 @@ impl Store {
     /// [`StoreProblem`].
     pub(crate) async fn change(&self, changes: &[Change]) -> Result<(), StoreProblem> {
         self.attempt(async |database| {
-            let stores = Array::of3(&RECORDS.into(), &HANDLES.into(), &SOUNDS.into());
+            let stores = Array::of4(&RECORDS.into(), &HANDLES.into(), &SOUNDS.into(), &MODELS.into());
             let transaction =
                 database.transaction_with_str_sequence_and_mode(&stores, IdbTransactionMode::Readwrite)?;
             let end = end_of(&transaction);
@@ -178,6 +198,32 @@ impl Store {
         let (keys, texts) = self.attempt(read).await?;
         let record = |text: JsValue| serde_json::from_str(&text.as_string()?).ok();
         Ok((texts.iter().filter_map(record).collect(), keys.pop().as_string()))
+    }
+
+    /// The models, in the order in which they came. What cannot be read is left out, and left
+    /// where it is, as with records.
+    ///
+    /// # Errors
+    /// [`StoreProblem`].
+    pub(crate) async fn models(&self) -> Result<Vec<KeptModel>, StoreProblem> {
+        let read = async |database: IdbDatabase| {
+            let store = store(&database, MODELS)?;
+            let (keys, models) = (answer(&store.get_all_keys()?), answer(&store.get_all()?));
+            Ok::<_, JsValue>((keys.await?.unchecked_into::<Array>(), models.await?.unchecked_into::<Array>()))
+        };
+        let (keys, models) = self.attempt(read).await?;
+        let mut models: Vec<_> = keys
+            .iter()
+            .zip(models.iter())
+            .filter_map(|(key, model)| {
+                let model: Array = model.dyn_into().ok()?;
+                let card = serde_json::from_str(&model.get(1).as_string()?).ok()?;
+                Some(Some(KeptModel { key: key.as_string()?, file: model.get(0).dyn_into().ok()?, card }))
+            })
+            .collect();
+        let came = |place: usize| models[place].as_ref().map_or(0.0, |model| model.file.last_modified());
+        let order = order(models.len(), &|a, b| came(a).total_cmp(&came(b)));
+        Ok(order.into_iter().filter_map(|place| models[place].take()).collect())
     }
 
     /// Whether there is a record under that key.
@@ -232,7 +278,7 @@ async fn connect() -> Result<IdbDatabase, StoreProblem> {
 fn create_stores(request: &IdbOpenDbRequest) {
     let Ok(database) = request.result() else { return };
     let database: IdbDatabase = database.unchecked_into();
-    for name in [RECORDS, HANDLES, SOUNDS] {
+    for name in [RECORDS, HANDLES, SOUNDS, MODELS] {
         // One that is there already stays.
         let _ = database.create_object_store(name);
     }
@@ -293,6 +339,12 @@ fn make(transaction: &IdbTransaction, change: &Change, heard: &mut Vec<String>) 
             })
         }
         Change::ForgetSounds => transaction.object_store(SOUNDS)?.clear().map(drop),
+        Change::Model(key, file, card) => {
+            // As a record.
+            let card = serde_json::to_string(card.as_ref()).unwrap_or_default();
+            put(MODELS, &Array::of2(file, &card.into()), key)
+        }
+        Change::ForgetModel(key) => transaction.object_store(MODELS)?.delete(&key.as_str().into()).map(drop),
     }
 }
 

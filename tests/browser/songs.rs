@@ -761,6 +761,68 @@ fn weights_of_ones_own_become_a_model_and_bad_ones_are_refused() {
     assert_same_verdicts(&results(&browser)[0], &heard_by(Some(&mine), &[song])[0]);
 }
 
+/// Until somebody wants it otherwise: to be chosen at the next visit, and not listed twice.
+#[test]
+fn weights_of_ones_own_are_there_at_the_next_visit() {
+    let [mine, broken] = weights_of_ones_own("kept-weights");
+    let mut server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.wait_until("document.querySelector('[data-testid=engine]').dataset.state === 'cpu'", LIMIT);
+    browser.wait_until(KEPT, LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&broken]);
+    browser.wait_for_text("[data-testid=notes]", "broken.safetensors", LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&mine]);
+    browser.wait_until(&format!("{CHOSEN} === '{PAPERS_NAME}'"), LIMIT);
+    browser.wait_for_text("[data-testid=model-kept]", "keeps it", LIMIT);
+    let song = excerpt("kept-weights", "5");
+    browser.drop_files("[data-testid=drop-zone]", &[&song]);
+    browser.wait_until(AT_REST, LIMIT);
+
+    // The page's own is the one at first; the other needs no server.
+    server.stop();
+    let visit = |number: u32| {
+        browser.open(&format!("{}?visit={number}", server.url()));
+        browser.wait_until("document.querySelector('[data-testid=engine]')?.dataset.state === 'cpu'", LIMIT);
+        browser.wait_until("document.querySelector('[data-testid=model-choice]')?.value === '0'", LIMIT);
+    };
+    let names = "[...document.querySelectorAll('[data-testid=model-choice] option')]\
+                 .map((model) => model.textContent.trim()).join()";
+    let choose_it = "(() => { const choice = document.querySelector('[data-testid=model-choice]'); \
+         choice.selectedIndex = 1; choice.dispatchEvent(new Event('change', { bubbles: true })); })()";
+    visit(2);
+    browser.wait_until(&format!("{names} === 'Ears,{PAPERS_NAME}'"), LIMIT);
+    assert_eq!(browser.eval("document.querySelector('[data-testid=model-kept]')"), Value::Null);
+    browser.eval(choose_it);
+    browser.wait_for_text("[data-testid=model-kept]", "keeps it", LIMIT);
+    let heard_again = excerpt("kept-weights-again", "8");
+    browser.drop_files("[data-testid=drop-zone]", &[&heard_again]);
+    browser.wait_until(AT_REST, LIMIT);
+    assert_same_verdicts(&results(&browser)[0], &heard_by(Some(&mine), &[heard_again])[0]);
+    browser.drop_files("[data-testid=drop-zone]", &[&mine]);
+    browser.wait_for_text("[data-testid=model-kept]", "keeps it", LIMIT);
+    assert_eq!(browser.eval(names), format!("Ears,{PAPERS_NAME}"));
+
+    // Nor is it lost where it is not chosen again.
+    visit(3);
+    browser.wait_until(&format!("{names} === 'Ears,{PAPERS_NAME}'"), LIMIT);
+    browser.eval(choose_it);
+    browser.wait_for_text("[data-testid=model-kept]", "keeps it", LIMIT);
+    browser.click("[data-testid=keep-model]");
+    browser.wait_for_text("[data-testid=model-kept]", "gone when", LIMIT);
+    browser.click("[data-testid=keep-model]");
+    browser.wait_for_text("[data-testid=model-kept]", "keeps it", LIMIT);
+    browser.click("[data-testid=keep-model]");
+    browser.wait_for_text("[data-testid=model-kept]", "gone when", LIMIT);
+    browser.assert_content();
+    visit(4);
+    // Songs of earlier visits are listed after the models.
+    browser.go("#library");
+    browser.wait_for("[data-testid=row]", LIMIT);
+    browser.go("#listen");
+    browser.wait_until(&format!("{names} !== ''"), LIMIT);
+    assert_eq!(browser.eval(names), "Ears");
+}
+
 #[test]
 fn after_refused_weights_page_and_engine_go_on_with_the_same_model() {
     let [mine, broken] = weights_of_ones_own("refused");
