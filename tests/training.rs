@@ -195,6 +195,31 @@ fn a_training_whose_time_is_over_leaves_a_checkpoint() {
     assert_eq!(place(), (1, 0));
 }
 
+/// Once, whatever it is stopped and goes on; and of one that learns, never.
+#[test]
+fn a_network_whose_relus_died_is_told_of() {
+    let (folder, archive) = prepared(&[30, 30]);
+    let output = folder.path().join("died");
+    let words = "train --row 7 --recipe paper --device cpu --batch-size 2 --epochs 4 --patience 0";
+    let said = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+        String::from_utf8_lossy(&output.stdout).matches("--learning-rate keeps them alive").count()
+    };
+    let too_fast = ["--learning-rate", "0.03"];
+    assert_eq!(said(needledrop(words, &archive, &output).args(too_fast).args(["--max-steps", "50"])), 1);
+    let checkpoint = Checkpoint::load(&output.join("checkpoint.safetensors")).unwrap();
+    assert_eq!(checkpoint.state.epoch, 2);
+    assert_eq!(said(needledrop(words, &archive, &output).args(too_fast).arg("--resume")), 0);
+    let learns = words.replace("--row 7", "--row 1");
+    assert_eq!(
+        said(
+            needledrop(&learns, &archive, &folder.path().join("learns")).args(["--learning-rate", "0.0005"])
+        ),
+        0
+    );
+}
+
 #[test]
 fn what_cannot_be_trained_on_is_refused_with_the_reason() {
     let (folder, small) = prepared(&[11, 11]);

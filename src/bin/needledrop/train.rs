@@ -5,6 +5,7 @@ mod others;
 mod pace;
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, TryLockError},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -14,7 +15,11 @@ use std::{
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use needledrop::{
-    dataset::{archive::MelArchive, choice::SplitChoice},
+    dataset::{
+        archive::{Clip, MelArchive},
+        choice::SplitChoice,
+        split::Part,
+    },
     network::{
         card::{CARD_VERSION, Combine, Input, ModelCard, Training},
         experiment::{experiment, experiments},
@@ -216,7 +221,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let teachers = others.into_teachers();
     let job =
         Job { inputs: &inputs, split: &split, device: &device, convolutions, augmenter, teachers: &teachers };
-    let mut pace = Pace::new(arguments, &start.state)?;
+    let mut pace = Pace::new(arguments, &start.state, of_one_genre(&clips, split.part(Part::Validation)))?;
     // A GPU's runtime panics where its memory is full.
     let fit = AssertUnwindSafe(|| {
         if !arguments.device.is_processor() {
@@ -261,6 +266,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The share of a part's clips that are of the genre that most of them are of.
+fn of_one_genre(clips: &[Clip], part: &[usize]) -> f64 {
+    let mut of_genres = BTreeMap::<usize, usize>::new();
+    for &clip in part {
+        *of_genres.entry(clips[clip].genre).or_default() += 1;
+    }
+    let most = of_genres.into_values().max().unwrap_or_default();
+    most as f64 / part.len().max(1) as f64
 }
 
 /// The checkpoint that a training goes on from, if that is the training that is `wanted`.

@@ -26,6 +26,8 @@ use super::{Arguments, INTERRUPTED};
 
 /// How often a checkpoint is kept within an epoch.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
+/// After so many epochs in which a network was no better than one answer for all, somebody should look.
+const LOST: usize = 2;
 
 /// Has `interrupted` say that the training shall end: by Ctrl-C, by whoever shuts the machine
 /// down, or with the terminal, but for what `nohup` started.
@@ -59,12 +61,22 @@ fn is_ignored(signal: i32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }
 
+/// Whether the network was no better than one answer for all.
+fn is_lost(epoch: &Epoch, of_one_genre: f64) -> bool {
+    of_one_genre < 1.0 && epoch.validation_accuracy <= of_one_genre
+}
+
 /// Shows how it goes, and says when to save and when to stop.
 pub(super) struct Pace {
     /// The steps of an epoch.
     pub(super) bar: ProgressBar,
     epochs: usize,
     has_patience: bool,
+    /// The share of validation clips that who says one genre of all of them has right, at most;
+    /// 1 where nothing else is there to be said.
+    of_one_genre: f64,
+    /// Epochs until now in which the network had no more.
+    lost: usize,
     /// When the steps of this call began.
     began: Instant,
     steps_done: usize,
@@ -81,6 +93,7 @@ impl Pace {
     pub(super) fn new(
         &Arguments { max_minutes, max_steps, .. }: &Arguments,
         start: &State,
+        of_one_genre: f64,
     ) -> anyhow::Result<Self> {
         let [interrupted, has_begun] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         listen_for_the_end(Arc::clone(&interrupted), Arc::clone(&has_begun))
@@ -105,6 +118,8 @@ impl Pace {
             bar,
             epochs: start.recipe.epochs,
             has_patience: start.recipe.patience.is_some(),
+            of_one_genre,
+            lost: start.history.iter().rev().take_while(|epoch| is_lost(epoch, of_one_genre)).count(),
             began: Instant::now(),
             steps_done: 0,
             last_save: Instant::now(),
@@ -158,6 +173,7 @@ impl Pace {
             Progress::Epoch { epoch, result } => {
                 let Epoch { train_loss, train_accuracy, validation_loss, validation_accuracy, seconds } =
                     result;
+                self.lost = if is_lost(result, self.of_one_genre) { self.lost + 1 } else { 0 };
                 self.bar.suspend(|| {
                     println!(
                         "Epoch {:>3}/{}  training loss {train_loss:.3}, accuracy {:.1} %  validation loss \
@@ -167,6 +183,15 @@ impl Pace {
                         100.0 * train_accuracy,
                         100.0 * validation_accuracy,
                     );
+                    if self.lost == LOST {
+                        println!(
+                            "For {LOST} epochs the network had no more validation clips right than who says one genre \
+                             of all of them ({:.1} %). It may find its way yet; but where all ReLUs of a layer \
+                             give 0 for whatever comes, it never will: a smaller --learning-rate keeps them alive, \
+                             and another --seed may",
+                            100.0 * self.of_one_genre,
+                        );
+                    }
                 });
             }
         }
