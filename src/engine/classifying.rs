@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use burn::tensor::Device;
-use js_sys::{ArrayBuffer, Float32Array, Uint8Array};
+use js_sys::{Float32Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
 #[cfg(feature = "gpu")]
@@ -16,7 +16,7 @@ use super::device;
 use super::{
     protocol::{EngineProblem, ModelId, Patch, Reply, Request, Role, Ticket},
     serve::{Message, now, post},
-    teaching,
+    teaching, weights_file,
 };
 use crate::{
     classify::{
@@ -131,10 +131,8 @@ impl Classifying {
         if let Some(loaded) = self.models.get(&model) {
             return Ok(self.loaded(model, loaded));
         }
-        let file = file.and_then(|file| file.dyn_into::<ArrayBuffer>().ok());
-        let file = file.ok_or(Refusal::File(ModelProblem::NotWhole))?;
-        let weights = Weights::from_bytes(&Uint8Array::new(&file).to_vec())
-            .map_err(|error| Refusal::File(error.into()))?;
+        let file = weights_file::read(file.unwrap_or_default()).map_err(Refusal::File)?;
+        let weights = Weights::from_bytes(&file).map_err(|error| Refusal::File(error.into()))?;
         let mut classifier = match &self.device {
             Some(device) => Classifier::new(&weights, device),
             None => Classifier::on_processor(&weights),

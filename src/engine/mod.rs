@@ -36,3 +36,5 @@ mod microphone;
 pub mod serve;
 #[cfg(all(feature = "engine", target_arch = "wasm32"))]
 mod teaching;
+#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+mod weights_file;

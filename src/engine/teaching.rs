@@ -3,12 +3,13 @@
 //! In: clips to study, and lessons. Out: what the convolutions make of the clips,
 //! and models.
 
-use js_sys::{ArrayBuffer, Float32Array, Uint8Array};
+use js_sys::{Float32Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::{
     protocol::{Reply, Ticket},
     serve::{now, post},
+    weights_file,
 };
 use crate::{
     classify::classifier::Classifier,
@@ -65,11 +66,10 @@ fn learnt(
 ) -> Result<(Vec<u8>, Option<HeldOut>), LessonProblem> {
     let refused = |problem: ModelProblem| LessonProblem::Model { problem };
     let mut attachments = attachments.into_iter();
-    let file = attachments.next().and_then(|file| file.dyn_into::<ArrayBuffer>().ok());
-    let file = file.ok_or_else(|| refused(ModelProblem::NotWhole))?;
+    let file = weights_file::read(attachments.next().unwrap_or_default()).map_err(refused)?;
     let features = attachments.next().and_then(|features| features.dyn_into::<Float32Array>().ok());
     let features = features.map_or_else(Vec::new, |features| features.to_vec());
-    let weights = Weights::from_bytes(&Uint8Array::new(&file).to_vec());
+    let weights = Weights::from_bytes(&file);
     let weights = weights.map_err(|error| refused(error.into()))?;
     let taught = teach(&weights, lesson, &features, |done, all| {
         if done % EPOCHS_A_WORD == 0 {

@@ -29,15 +29,20 @@ impl FileKey {
         format!("{} {} {}", self.size, self.modified, self.name)
     }
 
-    /// What links call it: 64 bits of [`text`](Self::text) by FNV-1a (G. Fowler, L.
-    /// C. Noll, K.-P. Vo, D. Eastlake, "The FNV Non-Cryptographic Hash Algorithm"),
+    /// What links call it: 64 bits of [`text`](Self::text) by [FNV-1a](fnv),
     /// the same in every browser that has the file.
     pub fn code(&self) -> String {
-        let hash = self.text().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        format!("{hash:016x}")
+        format!("{:016x}", fnv(FNV_START, self.text().as_bytes()))
     }
+}
+
+/// What [`fnv`] begins with.
+pub const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// The hash of what came before, and of some bytes more, by FNV-1a of 64 bits (G. Fowler, L. C.
+/// Noll, K.-P. Vo, D. Eastlake, "The FNV Non-Cryptographic Hash Algorithm").
+pub fn fnv(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The model that heard a song.

@@ -21,9 +21,9 @@ use web_sys::File;
 use super::browser;
 use super::decode;
 use super::download::{self, DownloadProblem};
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Keeping};
 use super::microphone::{Listening, Microphone};
-use super::model::Model;
+use super::model::{self, Model, ModelState};
 use super::player::Player;
 use super::song::{Song, SongState};
 use super::teach::classroom::Classroom;
@@ -124,19 +124,10 @@ struct Held {
 
 /// The file of a model.
 struct ModelFile {
-    weights: ModelWeights,
-    /// Its digest; `None` until it is known, and where the browser computes none.
+    /// As the engine takes it: an `ArrayBuffer`, or a `File` of this browser's store.
+    weights: JsValue,
+    /// Its digest, once it is known.
     digest: Option<String>,
-    /// Whether its digest was computed, or tried to.
-    digested: bool,
-}
-
-/// Where a model's weights are.
-#[derive(Clone)]
-enum ModelWeights {
-    Here(ArrayBuffer),
-    /// In the store of this browser, from an earlier visit.
-    Kept(File),
 }
 
 impl Desk {
@@ -230,7 +221,7 @@ impl Desk {
     async fn load_model(self) {
         let Some(file) = Self::shipped("needledrop-model", self.model_download).await else { return };
         self.models.update(|models| models.insert(0, Model::loading(OWN_MODEL, &t!("model.pages_own"))));
-        self.hold_model(OWN_MODEL, &file);
+        self.hold_model(OWN_MODEL, &file, None);
         let chosen = self.chosen_model.get_untracked();
         // Another that is there already stays the one for songs to come; what was given to
         // this one before it came can be heard now.
@@ -258,7 +249,7 @@ impl Desk {
         self.papers_download.set(Download::Coming(0.0));
         spawn_local(async move {
             let Some(file) = Self::shipped("needledrop-papers", self.papers_download).await else { return };
-            self.hold_model(PAPERS_MODEL, &file);
+            self.hold_model(PAPERS_MODEL, &file, None);
             let model = Model::loading(PAPERS_MODEL, &t!("download.papers_model"));
             self.models.update(|models| models.push(model));
             // Unless another was chosen while it came.
@@ -294,7 +285,7 @@ impl Desk {
 
     /// Whether there is a model that the engine has been given, or will be once it is there.
     fn has_model(self) -> bool {
-        self.with(|held| held.model_files.values().any(|file| matches!(file.weights, ModelWeights::Here(_))))
+        self.models.with_untracked(|models| models.iter().any(|model| model.state != ModelState::Kept))
     }
 
     /// Whether a question about a model waits for songs of another to be heard, as the pool has
@@ -464,7 +455,11 @@ impl Desk {
     /// Whether leaving the page now would lose what cannot be had again by itself: work,
     /// weights of one's own that are not kept.
     pub(crate) fn would_lose(self) -> bool {
-        let is_lost = |model: &Model| model.is_brought() && !self.keeps_model(model.id);
+        let is_lost = |model: &Model| {
+            model::is_brought(model.id)
+                && model.state != ModelState::Kept
+                && untrack(|| self.keeps_model(model.id)) != Some(Keeping::Kept)
+        };
         self.would_lose_work() || self.models.with_untracked(|models| models.iter().any(is_lost))
     }
 

@@ -6,7 +6,6 @@
 //! page. Models of one's own are kept beside them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use gloo::events::EventListener;
 use leptos::prelude::*;
@@ -22,7 +21,6 @@ use super::track::{HeardClip, Track};
 use crate::classify::verdict::SongVerdict;
 use crate::engine::protocol::SongId;
 use crate::library::record::{Ending, FileKey, KeptClip, Record, Shares};
-use crate::network::card::ModelCard;
 use crate::order::order;
 
 /// Where it is kept that songs themselves are to be kept.
@@ -54,8 +52,9 @@ pub(crate) struct Keeper {
     pub(crate) state: RwSignal<Keeping>,
     /// Whether songs themselves are kept too.
     pub(crate) keeps_sound: RwSignal<bool>,
-    /// Keys of the models of one's own that are kept.
-    pub(crate) models: RwSignal<Vec<String>>,
+    /// How it stands with models of one's own, by their keys; of one that is not to be kept
+    /// there is nothing.
+    pub(crate) models: RwSignal<HashMap<String, Keeping>>,
     shelf: StoredValue<Shelf, LocalStorage>,
 }
 
@@ -134,6 +133,26 @@ fn forgotten() -> String {
     format!("needledrop.forgotten {}", browser::folder())
 }
 
+/// Where they are told that the store has other models than before.
+fn other_models() -> String {
+    format!("needledrop.models {}", browser::folder())
+}
+
+/// Tells the other pages so.
+fn tell_of_models() {
+    browser::remember(&other_models(), &browser::today().to_string());
+}
+
+/// Whether the browser would have some room left with that file kept.
+async fn has_room(file: &File) -> bool {
+    let storage = browser::property(&window().navigator(), "storage");
+    // Over plain http, and in Safari before 17, nobody says how much room there is.
+    browser::call_async(&storage, "estimate", &[]).await.map_or(true, |estimate| {
+        let number = |name| browser::property(&estimate, name).as_f64().unwrap_or(0.0);
+        number("quota") - number("usage") - file.size() >= ROOM_LEFT
+    })
+}
+
 /// By what a file is known again.
 pub(crate) fn key_of(file: &File) -> FileKey {
     // Both are whole numbers that a float holds.
@@ -208,10 +227,13 @@ impl Keeper {
         // Songs are shown from the first portion on, and their files asked for.
         self.with(|shelf| shelf.store = Some(store.clone()));
         self.listen_to_other_pages(desk, &store);
-        // Whatever fails here, records tell of it.
-        let models = store.models().await.unwrap_or_default();
-        self.models.set(models.iter().map(|model| model.key.clone()).collect());
-        desk.bring_models(models);
+        match store.models().await {
+            Ok(models) => {
+                self.know_models(models.iter().map(|(key, _)| key.clone()));
+                desk.bring_models(models);
+            }
+            Err(problem) => self.state.set(Keeping::Refused(problem)),
+        }
         let mut after: Option<String> = None;
         loop {
             match store.records(after.as_deref()).await {
@@ -239,12 +261,20 @@ impl Keeper {
 
     /// What another page of this browser has the store forget goes from this one too.
     fn listen_to_other_pages(self, desk: Desk, store: &Store) {
-        let (store, forgotten) = (store.clone(), forgotten());
+        let (store, forgotten, models) = (store.clone(), forgotten(), other_models());
         let ear = EventListener::new(&window(), "storage", move |event| {
             let told = |name| browser::property(event, name).as_string();
-            if told("key").as_ref() == Some(&forgotten) {
+            let key = told("key");
+            if key.as_ref() == Some(&forgotten) {
                 self.keeps_sound.set(is_sound_to_be_kept());
                 spawn_local(self.look_for_forgotten(desk, store.clone(), told("newValue")));
+            } else if key.as_ref() == Some(&models) {
+                let store = store.clone();
+                spawn_local(async move {
+                    if let Ok(models) = store.models().await {
+                        self.know_models(models.into_iter().map(|(key, _)| key));
+                    }
+                });
             }
         });
         ear.forget();
@@ -435,8 +465,6 @@ impl Keeper {
                 }),
                 Change::ForgetAllBut(_) | Change::ForgetSounds => all = true,
                 Change::Forget(file) => codes = codes + " " + &file.code(),
-                Change::Model(key, ..) => self.models.update(|models| models.push(key.clone())),
-                Change::ForgetModel(key) => self.models.update(|models| models.retain(|other| other != key)),
                 Change::Record(_) | Change::Handle(..) => {}
             }
         }
@@ -552,22 +580,16 @@ impl Keeper {
 
     async fn keep_sound(self, key: String, file: File) {
         self.with(|shelf| shelf.file(key.clone()).pending = true);
-        let storage = browser::property(&window().navigator(), "storage");
-        let estimate = browser::call_async(&storage, "estimate", &[]).await;
+        let has_room = has_room(&file).await;
         // The person may have decided otherwise meanwhile.
         if !self.wants_sound(&key) || !self.knows(&key, |file| file.pending) {
             return self.is_not_kept(&key);
         }
-        // Over plain http, and in Safari before 17, nobody says how much room there is.
-        let is_full = estimate.is_ok_and(|estimate| {
-            let number = |name| browser::property(&estimate, name).as_f64().unwrap_or(0.0);
-            number("quota") - number("usage") - file.size() < ROOM_LEFT
-        });
-        if is_full {
+        if has_room {
+            self.change(Change::Sound(key, file));
+        } else {
             self.is_not_kept(&key);
             self.set_state(self.without_room_for_sound());
-        } else {
-            self.change(Change::Sound(key, file));
         }
     }
 
@@ -651,17 +673,52 @@ impl Keeper {
 
     // The models.
 
-    /// Keeps a model of one's own, unless it is kept already.
-    pub(crate) fn keep_model(self, key: String, file: File, card: Arc<ModelCard>) {
-        if !self.models.with_untracked(|models| models.contains(&key)) {
-            self.change(Change::Model(key, file, card));
-            self.ask_for_persistence();
-        }
+    /// Keeps a model of one's own, as soon as there is a store.
+    pub(crate) fn keep_model(self, key: String, file: File) {
+        self.stands(key.clone(), Keeping::Opening);
+        spawn_local(async move {
+            while self.with(|shelf| shelf.store.is_none() && !shelf.absent) {
+                browser::next_turn().await;
+            }
+            let kept = match self.with(|shelf| shelf.store.clone()) {
+                None => Err(StoreProblem::Absent),
+                Some(_) if !has_room(&file).await => Err(StoreProblem::Full),
+                Some(store) => store.set_model(&key, Some(&file)).await,
+            };
+            match kept {
+                Ok(()) => {
+                    self.stands(key, Keeping::Kept);
+                    self.ask_for_persistence();
+                    tell_of_models();
+                }
+                Err(problem) => self.stands(key, Keeping::Refused(problem)),
+            }
+        });
     }
 
-    /// Keeps it no longer than this page.
+    /// Keeps a model no longer than this page.
     pub(crate) fn forget_model(self, key: String) {
-        self.change(Change::ForgetModel(key));
+        let Some(store) = self.with(|shelf| shelf.store.clone()) else { return };
+        self.models.update(|models| drop(models.remove(&key)));
+        spawn_local(async move {
+            match store.set_model(&key, None).await {
+                Ok(()) => tell_of_models(),
+                // It is still there.
+                Err(_) => self.stands(key, Keeping::Kept),
+            }
+        });
+    }
+
+    fn stands(self, key: String, how: Keeping) {
+        self.models.update(|models| drop(models.insert(key, how)));
+    }
+
+    /// The store has these models; what is on its way there or was refused stays as it is.
+    fn know_models(self, keys: impl Iterator<Item = String>) {
+        self.models.update(|models| {
+            models.retain(|_, how| *how != Keeping::Kept);
+            models.extend(keys.map(|key| (key, Keeping::Kept)));
+        });
     }
 
     // The files.

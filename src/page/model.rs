@@ -18,17 +18,21 @@ use super::store::StoreProblem;
 use super::words::{self, sentence, t};
 use super::{browser, colors, focus};
 use crate::engine::protocol::ModelId;
+use crate::library::record::{FNV_START, fnv};
 use crate::network::card::ModelCard;
 
 /// Largest weights file that is tried, in bytes: the paper's largest network is
 /// a twentieth of it.
 const MOST_BYTES: f64 = 256e6;
 
+/// Bytes whose digest is computed in one turn: some milliseconds' work.
+const HASHED_AT_ONCE: u32 = 4 << 20;
+
 /// How far a model is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ModelState {
-    /// It was brought in an earlier visit, and nobody has chosen it in this one.
-    Kept(Arc<ModelCard>),
+    /// It was brought in an earlier visit, and the engine has not been given it.
+    Kept,
     /// The engine has it and has not said yet what it thinks of it.
     Loading,
     /// It can be used.
@@ -52,35 +56,28 @@ impl Model {
     }
 
     /// A model of an earlier visit.
-    pub(crate) fn kept(id: ModelId, file_name: String, card: ModelCard) -> Self {
-        Self { id, state: ModelState::Kept(card.into()), file_name }
+    pub(crate) fn kept(id: ModelId, file_name: String) -> Self {
+        Self { id, state: ModelState::Kept, file_name }
     }
 
     /// What it says of itself, once it can be used.
     pub(crate) fn card(&self) -> Option<&Arc<ModelCard>> {
         match &self.state {
-            ModelState::Kept(_) | ModelState::Loading => None,
+            ModelState::Kept | ModelState::Loading => None,
             ModelState::Ready(card) => Some(card),
         }
     }
 
     /// What people call it.
     pub(crate) fn label(&self) -> &str {
-        match &self.state {
-            ModelState::Kept(card) | ModelState::Ready(card) if !card.name.is_empty() => &card.name,
-            _ => &self.file_name,
-        }
+        let name = self.card().map_or("", |card| &card.name);
+        if name.is_empty() { &self.file_name } else { name }
     }
+}
 
-    /// What its file is called.
-    pub(crate) fn file_name(&self) -> &str {
-        &self.file_name
-    }
-
-    /// Whether it is among those that can be chosen because somebody brought it.
-    pub(crate) fn is_brought(&self) -> bool {
-        self.id.0 > PAPERS_MODEL.0
-    }
+/// Whether somebody brought a model of that name.
+pub(crate) fn is_brought(id: ModelId) -> bool {
+    id.0 > PAPERS_MODEL.0
 }
 
 /// Whether a file is meant as a model and not as a song.
@@ -102,13 +99,22 @@ pub(crate) async fn read(file: &File) -> Result<ArrayBuffer, String> {
     }
 }
 
-/// SHA-256 of a weights file, in hexadecimal; `None` where the browser computes
+/// Digest of a weights file, in hexadecimal: SHA-256, or FNV-1a where the browser computes
 /// none, as without https.
-pub(crate) async fn digest(file: &ArrayBuffer) -> Option<String> {
+pub(crate) async fn digest(file: &ArrayBuffer) -> String {
     let subtle = browser::property(&browser::property(&window(), "crypto"), "subtle");
-    let digest = browser::call_async(&subtle, "digest", &[&"SHA-256".into(), file]).await.ok()?;
+    let Ok(digest) = browser::call_async(&subtle, "digest", &[&"SHA-256".into(), file]).await else {
+        let (mut hash, mut place) = (FNV_START, 0);
+        while place < file.byte_length() {
+            let bytes = Uint8Array::new(&file.slice_with_end(place, place.saturating_add(HASHED_AT_ONCE)));
+            hash = fnv(hash, &bytes.to_vec());
+            place = place.saturating_add(HASHED_AT_ONCE);
+            browser::next_turn().await;
+        }
+        return format!("{hash:016x}");
+    };
     let bytes = Uint8Array::new(&digest).to_vec();
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The choice of a model for songs to come.
@@ -125,9 +131,17 @@ pub(crate) fn ModelChoice(
             desk.choose_model(ModelId(id));
         }
     };
+    // The page's own is chosen at first, also while it has not come.
+    let listed = move || {
+        let mut models = desk.models.get();
+        if models.iter().all(|model| model.id != OWN_MODEL) {
+            models.insert(0, Model::loading(OWN_MODEL, &t!("model.pages_own")));
+        }
+        models
+    };
     view! {
         <select data-testid=testid on:change=choose prop:value=move || chosen.get().0.to_string()>
-            <For each=move || desk.models.get() key=|model| (model.id, model.label().to_owned()) let:model>
+            <For each=listed key=|model| (model.id, model.label().to_owned()) let:model>
                 <option value=model.id.0.to_string() selected=move || chosen.get() == model.id>
                     {model.label().to_owned()}
                 </option>
@@ -191,31 +205,37 @@ pub(crate) fn ModelPanel() -> impl IntoView {
 fn Kept() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let chosen = desk.chosen_model;
-    let is_brought = move || {
+    let is_shown = Memo::new(move |_| {
         desk.models.with(|models| {
-            models
-                .iter()
-                .any(|model| model.id == chosen.get() && model.is_brought() && model.card().is_some())
+            is_brought(chosen.get())
+                && models.iter().any(|model| model.id == chosen.get() && model.card().is_some())
         })
+    });
+    let keeping = Memo::new(move |_| desk.keeps_model(chosen.get()));
+    let is_to_be = move || matches!(keeping.get(), Some(Keeping::Opening | Keeping::Kept));
+    let says = move || match keeping.get() {
+        Some(Keeping::Opening) => String::new(),
+        Some(Keeping::Kept) => t!("model.kept"),
+        // Of what keeps nothing, another sentence speaks of songs.
+        None | Some(Keeping::Refused(StoreProblem::Absent)) => t!("model.not_kept"),
+        Some(problem) => words::keeping(&problem).unwrap_or_default(),
     };
-    let is_brought = Memo::new(move |_| is_brought());
-    let is_kept = move || desk.keeps_model(chosen.get());
-    let can_keep = move || desk.keeper.state.get() != Keeping::Refused(StoreProblem::Absent);
+    let change = move |_| match keeping.get_untracked() {
+        Some(Keeping::Opening) => {}
+        Some(Keeping::Kept) => desk.forget_model(chosen.get_untracked()),
+        _ => desk.keep_model(chosen.get_untracked()),
+    };
     view! {
-        <Show when=move || is_brought.get()>
-            <p class="quiet small" data-testid="model-kept">
-                {move || if is_kept() { t!("model.kept") } else { t!("model.not_kept") }}
-            </p>
-            <Show when=can_keep>
+        <Show when=move || is_shown.get()>
+            <p id="model-kept" class="quiet small" role="status" data-testid="model-kept">{says}</p>
+            <Show when=move || keeping.get() != Some(Keeping::Refused(StoreProblem::Absent))>
                 <button
                     class="quiet-button"
+                    aria-describedby="model-kept"
                     data-testid="keep-model"
-                    on:click=move |_| {
-                        let model = chosen.get_untracked();
-                        if untrack(is_kept) { desk.forget_model(model) } else { desk.keep_model(model) }
-                    }
+                    on:click=change
                 >
-                    {move || if is_kept() { t!("model.keep_not") } else { t!("model.keep") }}
+                    {move || if is_to_be() { t!("model.keep_not") } else { t!("model.keep") }}
                 </button>
             </Show>
         </Show>

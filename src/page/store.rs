@@ -26,7 +26,6 @@ use web_sys::{
 
 use super::browser;
 use crate::library::record::{Ending, FileKey, Record};
-use crate::network::card::ModelCard;
 use crate::order::order;
 
 /// Version of the stores below.
@@ -41,9 +40,8 @@ const HANDLES: &str = "handles";
 /// `File`s.
 const SOUNDS: &str = "sounds";
 
-/// Models of one's own, each under the [key](crate::library::record::HeardBy::key) by which
-/// records name it: an array of its file, which is not read for that, and the JSON text of its
-/// card.
+/// Weights files of models of one's own, each under the
+/// [key](crate::library::record::HeardBy::key) by which records name it.
 const MODELS: &str = "models";
 
 /// Records read at once: some milliseconds' work.
@@ -85,27 +83,13 @@ pub(crate) enum Change {
     ForgetAllBut(Vec<String>),
     /// Every file goes; records and handles stay.
     ForgetSounds,
-    /// A model of that key.
-    Model(String, File, Arc<ModelCard>),
-    /// The model of that key goes.
-    ForgetModel(String),
 }
 
 impl Change {
     /// Whether it takes next to no room and can be kept by every browser.
     pub(crate) fn is_light(&self) -> bool {
-        !matches!(self, Self::Sound(..) | Self::Handle(..) | Self::Model(..))
+        !matches!(self, Self::Sound(..) | Self::Handle(..))
     }
-}
-
-/// A model that is kept.
-pub(crate) struct KeptModel {
-    /// By what records name it.
-    pub(crate) key: String,
-    /// Its weights file.
-    pub(crate) file: File,
-    /// What it says of itself.
-    pub(crate) card: ModelCard,
 }
 
 /// The store, open.
@@ -149,7 +133,7 @@ impl Store {
     /// [`StoreProblem`].
     pub(crate) async fn change(&self, changes: &[Change]) -> Result<(), StoreProblem> {
         self.attempt(async |database| {
-            let stores = Array::of4(&RECORDS.into(), &HANDLES.into(), &SOUNDS.into(), &MODELS.into());
+            let stores = Array::of3(&RECORDS.into(), &HANDLES.into(), &SOUNDS.into());
             let transaction =
                 database.transaction_with_str_sequence_and_mode(&stores, IdbTransactionMode::Readwrite)?;
             let end = end_of(&transaction);
@@ -200,30 +184,44 @@ impl Store {
         Ok((texts.iter().filter_map(record).collect(), keys.pop().as_string()))
     }
 
-    /// The models, in the order in which they came. What cannot be read is left out, and left
-    /// where it is, as with records.
+    /// The models' files with their keys, in the order in which they came. None is read for that.
     ///
     /// # Errors
     /// [`StoreProblem`].
-    pub(crate) async fn models(&self) -> Result<Vec<KeptModel>, StoreProblem> {
+    pub(crate) async fn models(&self) -> Result<Vec<(String, File)>, StoreProblem> {
         let read = async |database: IdbDatabase| {
             let store = store(&database, MODELS)?;
-            let (keys, models) = (answer(&store.get_all_keys()?), answer(&store.get_all()?));
-            Ok::<_, JsValue>((keys.await?.unchecked_into::<Array>(), models.await?.unchecked_into::<Array>()))
+            let (keys, files) = (answer(&store.get_all_keys()?), answer(&store.get_all()?));
+            Ok::<_, JsValue>((keys.await?.unchecked_into::<Array>(), files.await?.unchecked_into::<Array>()))
         };
-        let (keys, models) = self.attempt(read).await?;
-        let mut models: Vec<_> = keys
+        let (keys, files) = self.attempt(read).await?;
+        let models: Vec<(String, File)> = keys
             .iter()
-            .zip(models.iter())
-            .filter_map(|(key, model)| {
-                let model: Array = model.dyn_into().ok()?;
-                let card = serde_json::from_str(&model.get(1).as_string()?).ok()?;
-                Some(Some(KeptModel { key: key.as_string()?, file: model.get(0).dyn_into().ok()?, card }))
-            })
+            .zip(files.iter())
+            .filter_map(|(key, file)| Some((key.as_string()?, file.dyn_into().ok()?)))
             .collect();
-        let came = |place: usize| models[place].as_ref().map_or(0.0, |model| model.file.last_modified());
+        let came = |place: usize| models[place].1.last_modified();
         let order = order(models.len(), &|a, b| came(a).total_cmp(&came(b)));
-        Ok(order.into_iter().filter_map(|place| models[place].take()).collect())
+        Ok(order.into_iter().map(|place| models[place].clone()).collect())
+    }
+
+    /// Keeps a model under that key, or none any more.
+    ///
+    /// # Errors
+    /// [`StoreProblem`].
+    pub(crate) async fn set_model(&self, key: &str, file: Option<&File>) -> Result<(), StoreProblem> {
+        self.attempt(async |database| {
+            let transaction =
+                database.transaction_with_str_and_mode(MODELS, IdbTransactionMode::Readwrite)?;
+            let end = end_of(&transaction);
+            let store = transaction.object_store(MODELS)?;
+            match file {
+                Some(file) => store.put_with_key(file, &key.into())?,
+                None => store.delete(&key.into())?,
+            };
+            end.await.map(drop)
+        })
+        .await
     }
 
     /// Whether there is a record under that key.
@@ -339,12 +337,6 @@ fn make(transaction: &IdbTransaction, change: &Change, heard: &mut Vec<String>) 
             })
         }
         Change::ForgetSounds => transaction.object_store(SOUNDS)?.clear().map(drop),
-        Change::Model(key, file, card) => {
-            // As a record.
-            let card = serde_json::to_string(card.as_ref()).unwrap_or_default();
-            put(MODELS, &Array::of2(file, &card.into()), key)
-        }
-        Change::ForgetModel(key) => transaction.object_store(MODELS)?.delete(&key.as_str().into()).map(drop),
     }
 }
 

@@ -823,6 +823,46 @@ fn weights_of_ones_own_are_there_at_the_next_visit() {
     assert_eq!(browser.eval(names), "Ears");
 }
 
+/// Over plain http a browser computes no SHA-256; and a kept file that has been damaged is told of
+/// once.
+#[test]
+fn weights_are_known_again_without_a_digest_of_the_browsers() {
+    let [mine, _] = weights_of_ones_own("http-weights");
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.before_every_page("Object.defineProperty(crypto, 'subtle', { value: undefined });");
+    browser.open(&server.url());
+    let models = "document.querySelectorAll('[data-testid=model-choice] option').length";
+    for _ in 0..2 {
+        browser.wait_for("[data-testid=drop-zone]", LIMIT);
+        browser.drop_files("[data-testid=drop-zone]", &[&mine]);
+        browser.wait_for_text("[data-testid=model-kept]", "keeps it", LIMIT);
+        assert_eq!(browser.eval(models), 2);
+    }
+    // Its last bytes are missing.
+    browser.eval(
+        "(async () => { \
+         const name = (await indexedDB.databases())[0].name; \
+         const wait = (request) => new Promise((give, fail) => { \
+             request.onsuccess = () => give(request.result); request.onerror = () => fail(request.error); }); \
+         const database = await wait(indexedDB.open(name)); \
+         const store = database.transaction('models', 'readwrite').objectStore('models'); \
+         const [key] = await wait(store.getAllKeys()); const file = await wait(store.get(key)); \
+         await wait(store.put(new File([file.slice(0, 100000)], file.name), key)); database.close(); })()",
+    );
+    browser.open(&format!("{}?again", server.url()));
+    browser.wait_until(&format!("{models} === 2"), LIMIT);
+    browser.eval(
+        "(() => { const choice = document.querySelector('[data-testid=model-choice]'); \
+         choice.selectedIndex = 1; choice.dispatchEvent(new Event('change', { bubbles: true })); })()",
+    );
+    browser.wait_for_text("[data-testid=notes]", "not a whole safetensors", LIMIT);
+    browser.wait_until(&format!("{models} === 1"), LIMIT);
+    browser.open(&format!("{}?once_more", server.url()));
+    browser.wait_until("document.querySelector('[data-testid=engine]')?.dataset.state === 'cpu'", LIMIT);
+    assert_eq!(browser.eval(models), 1);
+}
+
 #[test]
 fn after_refused_weights_page_and_engine_go_on_with_the_same_model() {
     let [mine, broken] = weights_of_ones_own("refused");

@@ -10,14 +10,14 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::File;
 
-use super::{Desk, Download, Held, ModelFile, ModelWeights, OWN_MODEL, PAPERS_MODEL};
+use super::{Desk, Download, Held, ModelFile, OWN_MODEL, PAPERS_MODEL};
 use crate::engine::pool::Event;
 use crate::engine::protocol::{ModelId, ModelProblem};
 use crate::library::record::HeardBy;
 use crate::network::card::ModelCard;
+use crate::page::keeper::Keeping;
 use crate::page::model::{self, Model, ModelState};
 use crate::page::song::Song;
-use crate::page::store::KeptModel;
 use crate::page::words::{self, t};
 
 impl Desk {
@@ -48,36 +48,53 @@ impl Desk {
         };
         let digest = model::digest(&bytes).await;
         let there = self.with(|held| {
-            let mut there = held.model_files.iter();
-            there.find(|(_, file)| file.digest.is_some() && file.digest == digest).map(|(id, _)| *id)
+            let (id, file) =
+                held.model_files.iter_mut().find(|(_, file)| file.digest.as_ref() == Some(&digest))?;
+            // What the browser kept may be damaged.
+            file.weights = bytes.clone().into();
+            Some(*id)
         });
         match there {
-            Some(id) => self.choose_model(id),
-            None => drop(self.offer_model(&name, bytes)),
+            Some(id) => {
+                self.choose_model(id);
+                if let Some(card) = self.card(id) {
+                    self.say(t!("model.ready", name = &card.name));
+                }
+            }
+            None => drop(self.offer_model(&name, bytes, Some(digest))),
         }
     }
 
-    /// Lists the models of earlier visits, which are read when they are chosen.
-    pub(crate) fn bring_models(self, kept: Vec<KeptModel>) {
-        for KeptModel { key, file, card } in kept {
+    /// Lists the models of earlier visits, by their keys, which nobody has brought again in this
+    /// one. The engine reads them when they are chosen.
+    pub(crate) fn bring_models(self, kept: Vec<(String, File)>) {
+        let models = kept.into_iter().filter_map(|(key, file)| {
             let is_here =
                 |held: &mut Held| held.model_files.values().any(|file| file.digest.as_ref() == Some(&key));
-            // It may have been brought again before the store was open.
             if self.with(is_here) {
-                continue;
+                return None;
             }
-            let Some(id) = self.next_model() else { continue };
+            let id = self.next_model()?;
             let name = file.name();
-            let file = ModelFile { weights: ModelWeights::Kept(file), digest: Some(key), digested: true };
-            self.with(|held| held.model_files.insert(id, file));
-            self.models.update(|models| models.push(Model::kept(id, name, card)));
-        }
+            self.with(|held| {
+                held.model_files.insert(id, ModelFile { weights: file.into(), digest: Some(key) })
+            });
+            Some(Model::kept(id, name))
+        });
+        let models: Vec<Model> = models.collect();
+        self.models.update(|all| all.extend(models));
     }
 
-    /// Offers weights to the engine and, where it takes them, chooses them.
-    pub(crate) fn offer_model(self, name: &str, bytes: ArrayBuffer) -> Option<ModelId> {
+    /// Offers weights to the engine and, where it takes them, chooses them. Their digest is
+    /// computed where it is not given.
+    pub(crate) fn offer_model(
+        self,
+        name: &str,
+        bytes: ArrayBuffer,
+        digest: Option<String>,
+    ) -> Option<ModelId> {
         let id = self.next_model()?;
-        self.hold_model(id, &bytes);
+        self.hold_model(id, &bytes, digest);
         self.models.update(|models| models.push(Model::loading(id, name)));
         self.choose_model(id);
         Some(id)
@@ -90,56 +107,57 @@ impl Desk {
         })
     }
 
-    pub(super) fn hold_model(self, id: ModelId, bytes: &ArrayBuffer) {
-        let weights = ModelWeights::Here(bytes.clone());
-        self.with(|held| {
-            held.model_files.insert(id, ModelFile { weights, digest: None, digested: false });
-        });
+    pub(super) fn hold_model(self, id: ModelId, bytes: &ArrayBuffer, digest: Option<String>) {
+        let is_known = digest.is_some();
+        self.with(|held| held.model_files.insert(id, ModelFile { weights: bytes.clone().into(), digest }));
+        if is_known {
+            return;
+        }
         let bytes = bytes.clone();
         spawn_local(async move {
             let digest = model::digest(&bytes).await;
-            self.with(|held| {
-                if let Some(file) = held.model_files.get_mut(&id) {
-                    (file.digest, file.digested) = (digest, true);
-                }
-            });
+            self.with(|held| held.model_files.get_mut(&id).map(|file| file.digest = Some(digest)));
             // Its card may have come first.
-            self.keep_model(id);
+            self.keep_new_model(id);
         });
+    }
+
+    /// Keeps a model that somebody brought for later visits, unless that is known of it already.
+    fn keep_new_model(self, id: ModelId) {
+        if untrack(|| self.keeps_model(id)).is_none() {
+            self.keep_model(id);
+        }
     }
 
     /// Keeps a model that somebody brought for later visits, once it is known what it is.
     pub(crate) fn keep_model(self, id: ModelId) {
-        let brought = self.models.with_untracked(|models| {
-            let model = models.iter().find(|model| model.id == id && model.is_brought())?;
-            Some((model.file_name().to_owned(), model.card()?.clone()))
+        let label = self.models.with_untracked(|models| {
+            let is_it = |model: &&Model| model.id == id && model.card().is_some();
+            models.iter().find(is_it).map(|model| model.label().to_owned())
         });
-        let weights = self.with(|held| {
-            held.model_files.get(&id).filter(|file| file.digested).map(|file| file.weights.clone())
+        let file = self.with(|held| {
+            let file = held.model_files.get(&id)?;
+            Some((file.digest.clone()?, file.weights.clone()))
         });
-        let (Some((name, card)), Some(ModelWeights::Here(bytes))) = (brought, weights) else { return };
+        let (Some(label), Some((key, weights)), true) = (label, file, model::is_brought(id)) else { return };
         // A browser that makes no file of it keeps none.
-        if let Ok(file) = File::new_with_buffer_source_sequence(&Array::of1(&bytes), &name) {
-            self.keeper.keep_model(self.heard_by(id, &card).key, file, card);
+        if let Ok(file) = File::new_with_buffer_source_sequence(&Array::of1(&weights), &label) {
+            self.keeper.keep_model(key, file);
         }
     }
 
-    /// Whether a model that somebody brought is kept for later visits. Tracks that.
-    pub(crate) fn keeps_model(self, id: ModelId) -> bool {
-        let key = self.key_of_model(id);
-        self.keeper.models.with(|kept| key.is_some_and(|key| kept.contains(&key)))
+    /// How it stands with keeping a model for later visits; `None` where that is not wanted.
+    /// Tracks that.
+    pub(crate) fn keeps_model(self, id: ModelId) -> Option<Keeping> {
+        let key = self.with(|held| held.model_files.get(&id)?.digest.clone());
+        self.keeper.models.with(|models| models.get(&key?).cloned())
     }
 
     /// Keeps a model that somebody brought no longer than this page.
     pub(crate) fn forget_model(self, id: ModelId) {
-        if let Some(key) = self.key_of_model(id) {
+        if let Some(key) = self.with(|held| held.model_files.get(&id)?.digest.clone()) {
             self.keeper.forget_model(key);
         }
-    }
-
-    fn key_of_model(self, id: ModelId) -> Option<String> {
-        let digest = self.with(|held| held.model_files.get(&id)?.digest.clone());
-        digest.or_else(|| Some(key_without_digest(&*self.card(id)?)))
     }
 
     /// The model that heard a song, if it is here: of an earlier visit's, one that is known
@@ -163,7 +181,7 @@ impl Desk {
 
     /// The model as records name it.
     pub(super) fn heard_by(self, id: ModelId, card: &ModelCard) -> HeardBy {
-        // Without https there is no digest.
+        // It may not be known yet; and there were versions that knew none without https.
         let key = self.with(|held| held.model_files.get(&id)?.digest.clone());
         HeardBy {
             key: key.unwrap_or_else(|| key_without_digest(card)),
@@ -175,52 +193,40 @@ impl Desk {
     /// Chooses a model for the songs to come.
     pub(crate) fn choose_model(self, model: ModelId) {
         self.chosen_model.set(model);
-        match self.with(|held| Some(held.model_files.get(&model)?.weights.clone())) {
-            Some(ModelWeights::Here(file)) => self.tell(Event::SetModel { model, file: file.into() }),
-            Some(ModelWeights::Kept(file)) => spawn_local(self.fetch_model(model, file)),
-            None => {}
-        }
-    }
-
-    /// Reads a model of an earlier visit, and chooses it unless another was chosen meanwhile.
-    async fn fetch_model(self, id: ModelId, file: File) {
-        let read = model::read(&file).await;
-        let is_chosen = self.chosen_model.get_untracked() == id;
-        match read {
-            Ok(bytes) => {
-                self.with(|held| {
-                    if let Some(file) = held.model_files.get_mut(&id) {
-                        file.weights = ModelWeights::Here(bytes);
-                    }
-                });
-                if is_chosen {
-                    self.choose_model(id);
+        let Some(file) = self.with(|held| Some(held.model_files.get(&model)?.weights.clone())) else {
+            return;
+        };
+        let is_kept = |other: &Model| other.id == model && other.state == ModelState::Kept;
+        if self.models.with_untracked(|models| models.iter().any(is_kept)) {
+            self.models.update(|models| {
+                if let Some(kept) = models.iter_mut().find(|other| other.id == model) {
+                    kept.state = ModelState::Loading;
                 }
-            }
-            Err(reason) => self.without_model(id, &reason, None),
+            });
         }
+        self.tell(Event::SetModel { model, file });
     }
 
     pub(super) fn model_ready(self, id: ModelId, card: ModelCard) {
         let name = card.name.clone();
         let was_loading = self.models.try_update(|models| {
             let Some(model) = models.iter_mut().find(|model| model.id == id) else { return false };
-            let was_loading = !matches!(model.state, ModelState::Ready(_));
+            let was_loading = model.state == ModelState::Loading;
             model.state = ModelState::Ready(card.into());
             was_loading
         });
         if was_loading == Some(true) && id != OWN_MODEL {
             self.say(t!("model.ready", name = &name));
-            self.keep_model(id);
+            self.keep_new_model(id);
         }
     }
 
     /// A model is refused, and the pool goes on with `instead`: so does the page.
     pub(super) fn model_refused(self, id: ModelId, problem: &ModelProblem, instead: Option<ModelId>) {
-        self.without_model(id, &words::model_problem(problem), instead);
-    }
-
-    fn without_model(self, id: ModelId, reason: &str, instead: Option<ModelId>) {
+        // It would be so at every visit, unless it is the engine that failed.
+        if model::is_brought(id) && !matches!(problem, ModelProblem::Engine { .. }) {
+            self.forget_model(id);
+        }
         let next = instead.unwrap_or(OWN_MODEL);
         self.with(|held| held.model_files.remove(&id));
         if id == PAPERS_MODEL {
@@ -245,12 +251,13 @@ impl Desk {
             None => self.choose_model(OWN_MODEL),
         }
         if let Some(Some(model)) = refused {
-            self.note(t!("model.refused", file = model.label(), reason = reason));
+            let reason = words::model_problem(problem);
+            self.note(t!("model.refused", file = model.label(), reason = &reason));
         }
     }
 }
 
-/// What records call a model where its digest is not known.
+/// What records call a model whose digest is not known.
 fn key_without_digest(card: &ModelCard) -> String {
     format!("{} {}", card.name, card.date)
 }

@@ -549,7 +549,7 @@ impl Classroom {
             None => {
                 // A copy: this one may still be saved.
                 let bytes: ArrayBuffer = file.slice(0, file.length()).buffer().unchecked_into();
-                self.used.set(desk.offer_model(&learnt.classes.join(" / "), bytes));
+                self.used.set(desk.offer_model(&learnt.classes.join(" / "), bytes, None));
             }
         }
     }
