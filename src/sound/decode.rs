@@ -19,6 +19,7 @@ use symphonia::core::{
     },
     errors::Error,
     packet::Packet,
+    units::{Duration, Timestamp},
 };
 
 pub use super::resample::{GREATEST_RATE, LEAST_RATE};
@@ -292,7 +293,7 @@ impl Decoder {
                     check_rate(self.sample_rate)?;
                 }
                 self.gap.lost = false;
-                self.gap.end = packet.pts.checked_add(packet.block_dur());
+                self.gap.end = self.end_of(packet, has_samples);
                 Ok(has_samples)
             }
             Err(error) => {
@@ -301,6 +302,18 @@ impl Decoder {
                 Ok(false)
             }
         }
+    }
+
+    /// Where the packet ends that has just been decoded. Few WebMs say how long their packets
+    /// are, and then their samples do: a gap would else begin where the last packet before it
+    /// does, and its silence be longer than what was lost by that packet.
+    fn end_of(&self, packet: &Packet, has_samples: bool) -> Option<Timestamp> {
+        let mut duration = packet.block_dur();
+        if duration == Duration::ZERO && has_samples {
+            let seconds = self.mixer.mono.len() as f64 / f64::from(self.sample_rate);
+            duration = self.demuxer.duration(seconds).unwrap_or(duration);
+        }
+        packet.pts.checked_add(duration)
     }
 
     /// Mixes one packet; `false` where it gives no sample, as the first packet of some codecs,

@@ -171,6 +171,12 @@ impl Demuxer {
         Some(time.as_secs_f64())
     }
 
+    /// How long that is in the track's measure of time, where it has one.
+    pub(super) fn duration(&self, seconds: f64) -> Option<Duration> {
+        let base = f64::from(self.track.time_base?);
+        Some(Duration::from((seconds / base).round() as u64))
+    }
+
     /// Whether packets are those of MPEG-1's layers, whose headers may change at any time.
     pub(super) fn is_mpeg_audio(&self) -> bool {
         matches!(self.parameters.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3)

@@ -10,6 +10,7 @@ use needledrop::sound::{
 };
 
 use crate::{
+    decode,
     fixtures::{SECONDS, Signal, encode_with},
     webm,
 };
@@ -109,6 +110,21 @@ fn what_an_opus_in_a_webm_lost_is_silent_and_said() {
         }
         let packets = lost.len() as u64;
         assert_eq!(reader.notices(SECONDS), [SongNotice::CorruptPackets { packets }]);
+    }
+}
+
+/// What is decoded here and does not say so either: Vorbis.
+#[test]
+fn what_a_vorbis_in_a_webm_lost_is_silent_for_as_long() {
+    let file = encode_with("vorbis", "webm", &["-c:a", "libvorbis", "-q:a", "4"], STEREO);
+    let whole = decode(file.clone()).unwrap().mono;
+    let last = 10_000;
+    for lost in [40..41, 60..65] {
+        let mut file = file.clone();
+        lose_blocks(&mut file, lost.clone());
+        let heard = decode(file).unwrap().mono;
+        assert!(heard.len().abs_diff(whole.len()) < 128, "{lost:?}: {} of {}", heard.len(), whole.len());
+        assert_eq!(heard[heard.len() - last..], whole[whole.len() - last..], "{lost:?}");
     }
 }
 
