@@ -42,7 +42,7 @@ for copy in $(seq 1 $(((bytes_wanted + bytes - 1) / bytes - 1))); do
     cp -r "$corpus/0" "$corpus/$copy"
 done
 
-grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | sed "s/^ */$(date +%F), /; s/\$/, $(nproc) cores/"
+this_machine
 echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
 /usr/bin/time -f '%e s elapsed, %U s user, %S s system, %M kB at most' \
     "$needledrop" prepare "$corpus" --output "$corpus/archive.safetensors" --hop-length 512

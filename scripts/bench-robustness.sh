@@ -34,7 +34,8 @@ ways=(mp3 ogg telephone microphone room band noise codec)
 mkdir "${ways[@]/#/$work/}"
 declare -A seen
 band='highpass=f=150,lowpass=f=7000'
-codec=(-ar 16000 -c:a aac -b:a 32k)
+# A cover is none of the sound, and ffmpeg would take it for a film.
+codec=(-vn -ar 16000 -c:a aac -b:a 32k)
 while IFS= read -r -d '' song; do
   name=$(basename "${song%.*}")
   if [ -n "${seen[$name]:-}" ]; then
@@ -42,11 +43,11 @@ while IFS= read -r -d '' song; do
     exit 1
   fi
   seen[$name]=$song
-  if ! quiet_ffmpeg -i "$song" -ar 44100 -c:a libmp3lame -b:a 128k "$work/mp3/$name.mp3"; then
+  if ! quiet_ffmpeg -i "$song" -vn -ar 44100 -c:a libmp3lame -b:a 128k "$work/mp3/$name.mp3"; then
     echo "$song is left out: ffmpeg cannot read it" >&2
     continue
   fi
-  quiet_ffmpeg -i "$song" -ar 44100 -c:a libvorbis -b:a 64k "$work/ogg/$name.ogg"
+  quiet_ffmpeg -i "$song" -vn -ar 44100 -c:a libvorbis -b:a 64k "$work/ogg/$name.ogg"
   in_room "$song" "$work/room.wav" "$work/room-song.wav" "$band"
   add_noise "$work/room-song.wav" "$work/noise.wav" 20 "$work/telephone/$name.m4a" "${codec[@]}"
   add_noise "$work/room-song.wav" "$work/noise.wav" 20 "$work/microphone/$name.wav"
@@ -54,7 +55,7 @@ while IFS= read -r -d '' song; do
   quiet_ffmpeg -i "$song" -af "$band" "$work/band/$name.wav"
   add_noise "$song" "$work/noise.wav" 20 "$work/noise/$name.wav"
   quiet_ffmpeg -i "$song" "${codec[@]}" "$work/codec/$name.m4a"
-done < <(find "$music" -type f -print0 | sort -z)
+done < <(find "$music" -type f -regextype posix-extended -iregex ".*[.]($SOUNDS)" -print0 | sort -z)
 
 verdicts "$program" "$model" "$music" >"$work/as_is.json"
 for way in "${ways[@]}"; do
@@ -80,10 +81,11 @@ def read(way):
 
 
 def track(line):
-    """A list's name without clip, folders and ending: a track's number is none."""
+    """A list's name without clip and folders, and, if no song is called so, without ending: a
+    track's number is none."""
     name = pathlib.PurePosixPath(re.sub(r"#\d+$", "", line.strip())).name
     stem, _, ending = name.rpartition(".")
-    return stem if stem and not ending.isdigit() else name
+    return stem if stem and not ending.isdigit() and name not in as_is else name
 
 
 def top(song):

@@ -29,7 +29,7 @@ needledrop=$(needledrop_program --features ndarray)
 run=$(mktemp -d)
 trap 'rm -rf "$run"' EXIT
 
-grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | sed "s/^ */$(date +%F), /; s/\$/, $(nproc) cores/"
+this_machine
 echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
 devices=(cpu flex ndarray)
 if grep -qw amx_bf16 /proc/cpuinfo; then devices=(cpu amx flex ndarray); fi

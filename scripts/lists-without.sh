@@ -35,6 +35,8 @@ for part in train valid test; do
     # A mark that some editors begin a file with.
     FNR == 1 { sub(/^\357\273\277/, "", name) }
     { sub(/[[:space:]]*$/, "", name); sub(/#[0-9]+$/, "", name); sub(/.*\//, "", name) }
+    # Without an ending, what follows a dot is part of the name.
+    name in without { taken++; next }
     name !~ /\.[0-9]+$/ { sub(/\.[^.]*$/, "", name) }
     name in without { taken++; next }
     { print >> left }

@@ -49,7 +49,11 @@ add_noise() {
 needledrop_program() {
   if [ -z "${NEEDLEDROP:-}" ]; then
     cargo build --locked --release --bin needledrop "$@" >&2 || return
-    NEEDLEDROP=${CARGO_TARGET_DIR:-target}/release/needledrop
+    # A setting of cargo's may have it elsewhere than in the checkout.
+    local target
+    target=$(cargo metadata --format-version 1 --no-deps --offline |
+      sed -n 's|.*"target_directory":"\([^"]*\)".*|\1|p') || return
+    NEEDLEDROP=$target/release/needledrop
   fi
   realpath -e "$NEEDLEDROP"
 }
@@ -60,6 +64,14 @@ needledrop_on() {
     cuda | wgpu | ndarray) needledrop_program --features "$1" ;;
     *) needledrop_program ;;
   esac
+}
+
+# this_machine: the day, the processor and how many cores of it there are, in a line. On ARM,
+# Linux says no more of a processor than its kind.
+this_machine() {
+  local processor
+  processor=$(sed -n '/^model name/ { s/^[^:]*: *//p; q; }' /proc/cpuinfo)
+  echo "$(date +%F), ${processor:-$(uname -m)}, $(nproc) cores"
 }
 
 # Endings of what is taken for sound, as in src/dataset/folders.rs.

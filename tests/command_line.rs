@@ -26,12 +26,17 @@ fn papers_network() -> PathBuf {
 
 /// A WAV file of some seconds of a chord, or of silence.
 fn sound(name: &str, seconds: u32, loudness: f32) -> PathBuf {
+    tuned(name, seconds, loudness, 1.0)
+}
+
+/// The same, so many times as high.
+fn tuned(name: &str, seconds: u32, loudness: f32, pitch: f32) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let samples: Vec<f32> = (0..seconds * 22_050)
         .map(|sample| {
             let time = sample as f32 / 22_050.0;
             [220.0, 277.2, 329.6]
-                .map(|hertz| (time * hertz * std::f32::consts::TAU).sin())
+                .map(|hertz| (time * hertz * pitch * std::f32::consts::TAU).sin())
                 .iter()
                 .sum::<f32>()
                 * loudness
@@ -206,16 +211,15 @@ fn prepare(folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A new folder, with copies of a chord in folders of their genres.
-fn genres(name: &str, copies: &[&str]) -> PathBuf {
+/// A new folder, with chords, no two the same, in folders of their genres.
+fn genres(name: &str, chords: &[&str]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).unwrap();
-    let chord = sound(&format!("{name}.wav"), 4, 0.5);
-    for copy in copies {
-        let path = folder.join("music").join(copy);
+    for (at, chord) in chords.iter().enumerate() {
+        let path = folder.join("music").join(chord);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::copy(&chord, path).unwrap();
+        fs::rename(tuned(&format!("{name}.wav"), 4, 0.5, 1.0 + at as f32 / 5.0), path).unwrap();
     }
     folder
 }
@@ -240,6 +244,7 @@ fn prepare_writes_an_archive_and_names_what_it_left_out() {
         assert!(output.status.success(), "{err}");
         let expected = format!("6 recordings of 2 genres, 6 clips of {frames} frames");
         assert!(out.contains(&expected), "{out}");
+        assert!(out.contains("\nGenres: x, y\n"), "{out}");
         assert!(err.contains("jazz.00054.wav: "), "{err}");
         assert_eq!(err.lines().count(), 2, "{err}");
         let bytes = fs::read(folder.join("a.safetensors")).unwrap();
@@ -247,6 +252,88 @@ fn prepare_writes_an_archive_and_names_what_it_left_out() {
         let tracks = &header.metadata().as_ref().unwrap()["tracks"];
         assert_eq!(tracks, r#"["a/x/1.wav","2","3","a/y/1.wav","4","5"]"#);
     }
+}
+
+/// What is heard twice, genres that may be none, and what was not heard.
+#[test]
+fn prepare_warns_of_what_a_person_may_not_have_meant() {
+    let songs =
+        ["a/rock/1.wav", "b/rock/2.wav", "c/rock/3.wav", "a/jazz/4.wav", "a/jazz/5.wav", "a/jazz/6.wav"];
+    let folder = genres("unmeant", &songs);
+    let music = folder.join("music");
+    let warned = || {
+        let output = prepare(&folder, &["music", "-o", "a.safetensors"]);
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{err}");
+        err
+    };
+    let err = warned();
+    assert_eq!(err.lines().count(), 1, "{err}");
+    assert!(err.contains("music/a/rock and music/b/rock and 1 more is taken for one genre, rock"), "{err}");
+    fs::write(music.join("a/jazz/cover.jpg"), "").unwrap();
+    assert!(warned().contains("1 other file is no sound by its name, and was left alone"));
+    fs::write(music.join("a/notes.txt"), "").unwrap();
+    for copy in 0..12 {
+        fs::copy(music.join("a/jazz/4.wav"), music.join(format!("a/jazz/copy {copy}.wav"))).unwrap();
+    }
+    let err = warned();
+    assert!(err.contains("2 other files are no sound by their names"), "{err}");
+    let same =
+        "Warning: music/a/jazz/4.wav and music/a/jazz/copy 0.wav are the same sound: a split may learn";
+    assert!(err.contains(same), "{err}");
+    assert_eq!(err.matches("are the same sound").count(), 10, "{err}");
+    assert!(err.contains("so it is with 2 more"), "{err}");
+}
+
+/// Whatever makes a file asks first what lies there, and whether it can lie there.
+#[test]
+fn nothing_takes_the_place_of_a_file_that_is_something_else() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("places");
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(folder.join("music/jazz")).unwrap();
+    for (name, text) in [
+        ("song.mp3", "ID3 and so on"),
+        ("result.json", r#"{"format": "needledrop result", "version": 1}"#),
+        ("map.json", r#"{"version": 1}"#),
+        ("music/jazz/a.wav", ""),
+        ("empty", ""),
+    ] {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    let papers = papers_network();
+    let papers = papers.to_str().unwrap();
+    let refused = |command: &[&str], place: &str, reason: &str| {
+        let before = fs::read(folder.join(place)).ok();
+        let mut needledrop = Command::new(env!("CARGO_BIN_EXE_needledrop"));
+        let output = needledrop.current_dir(&folder).args(command).args(["-o", place]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(reason), "{command:?} {place}: {said}");
+        assert_eq!(fs::read(folder.join(place)).ok(), before);
+    };
+    let export = &["export", papers][..];
+    let calibrate = &["calibrate", papers, "--archive", "absent"][..];
+    let convert = &["convert", "absent", "--card", "absent"][..];
+    let map = &["map", papers, "--archive", "absent"][..];
+    for command in [export, calibrate, convert] {
+        refused(command, "song.mp3", "song.mp3 is a file of another kind, which a model would replace");
+        refused(command, "result.json", "result.json is the scores of a model, which a model would replace");
+        refused(command, "map.json", "map.json is JSON, which a model would replace");
+    }
+    refused(map, "song.mp3", "song.mp3 is a file of another kind, which JSON would replace");
+    refused(map, "result.json", "result.json is the scores of a model, which JSON would replace");
+    refused(map, "map.json", "cannot read absent");
+    refused(&["prepare", "music"], "result.json", "which an archive of spectrograms would replace");
+    for command in [export, calibrate, convert, map] {
+        refused(command, "none/new", "the folder none does not exist; make it first");
+        refused(command, "music", "music is a folder");
+    }
+    // Nothing is lost with a file that is empty, and a model gives way to a model.
+    for _ in 0..2 {
+        let mut needledrop = Command::new(env!("CARGO_BIN_EXE_needledrop"));
+        let output = needledrop.args(export).arg("-o").arg(folder.join("empty")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert!(fs::metadata(folder.join("empty")).unwrap().len() > 0);
 }
 
 #[test]
@@ -266,7 +353,10 @@ fn prepare_says_beforehand_what_cannot_be() {
     let song = fs::read(folder.join("music/jazz/a.wav")).unwrap();
     refuse(&["music", "-o", "music/jazz/a.wav"], "a.wav is the name of a sound");
     assert_eq!(fs::read(folder.join("music/jazz/a.wav")).unwrap(), song);
-    refuse(&["music/jazz", "-o", "a"], "1 sounds that lie in no genre's folder, 0 other files");
+    refuse(
+        &["music/jazz", "-o", "a"],
+        "1 sounds that cannot be used, the first of them music/jazz/a.wav: it lies in no genre's folder, 0 other files",
+    );
     refuse(&["music", "-o", "a", "--hop-length", "0"], "hop_length");
     refuse(&["music", "-o", "a", "--fmax", "20000"], "fmax");
     refuse(&["music", "-o", "a", "--seconds", "0.5"], "--seconds");

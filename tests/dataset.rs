@@ -119,7 +119,7 @@ fn pictures_of_gtzan_are_those_of_the_reference() {
 #[test]
 fn preparing_gtzan_gives_the_published_archive() {
     let (Some(published), Some(folder)) = (gtzan(), shared::path("data/audio")) else { return };
-    let Prepared { archive, skipped, remarkable, seconds } =
+    let Prepared { archive, skipped, remarkable, seconds, .. } =
         prepare(&find_recordings(&folder).unwrap().recordings, &published.spectrogram, Some(30.0), &|| ())
             .unwrap();
     // All of GTZAN may lie there, or some of it: one track is damaged in every copy.
@@ -310,6 +310,39 @@ fn short_recordings_are_repeated_and_shorter_ones_left_out() {
     fs::remove_file(folder.path().join("a/two.wav")).unwrap();
     let refused = prepare(&recordings(folder.path()), &tracks_layout(), None, &|| ()).unwrap_err();
     assert!(matches!(refused, PrepareError::Nothing(skipped) if skipped.len() == 3));
+}
+
+#[test]
+fn what_is_too_short_is_so_for_shorter_clips_too() {
+    let folder = tempfile::tempdir().unwrap();
+    write_wav(&folder.path().join("a/most.wav"), 22_050, &noise(20_000, 10));
+    write_wav(&folder.path().join("a/whole.wav"), 22_050, &noise(22_050, 11));
+    for settings in [SpectrogramConfig::default(), tracks_layout()] {
+        let settings = SpectrogramConfig { clip_seconds: 0.5, ..settings };
+        let prepared = prepare(&recordings(folder.path()), &settings, None, &|| ()).unwrap();
+        assert_eq!(prepared.archive.tracks, [Track { name: "whole".into(), genre: 0 }]);
+        assert!(prepared.skipped[0].reason.contains("0.91 s long"), "{:?}", prepared.skipped);
+        assert!(prepared.remarkable.is_empty(), "two clips are in it");
+        assert_eq!(prepared.archive.clips(0.5).len(), 2);
+    }
+}
+
+#[test]
+fn recordings_that_are_the_same_are_known_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (song, other) = (noise(70_000, 12), noise(70_000, 13));
+    for (name, samples) in
+        [("a/song.wav", &song), ("b/again.wav", &song), ("b/other.wav", &other), ("c/once more.wav", &song)]
+    {
+        write_wav(&path(name), 22_050, samples);
+    }
+    for settings in [SpectrogramConfig::default(), tracks_layout()] {
+        let prepared = prepare(&recordings(folder.path()), &settings, None, &|| ()).unwrap();
+        assert_eq!(prepared.archive.tracks.len(), 4);
+        let same = [["a/song.wav", "b/again.wav"], ["a/song.wav", "c/once more.wav"]];
+        assert_eq!(prepared.same, same.map(|names| names.map(path)));
+    }
 }
 
 #[test]
@@ -691,6 +724,22 @@ fn lists_may_have_folders_extensions_and_windows_ends_of_line() {
 }
 
 #[test]
+fn lists_may_have_names_with_dots_and_no_extension() {
+    let mut archive = archive(&[2, 2], true);
+    archive.tracks[0].name = "Mr. Brightside".into();
+    archive.tracks[2].name = "Mr".into();
+    let clips = archive.clips(3.0);
+    let lists = ["rock/Mr. Brightside\nMr", "rock/g0.00001.wav", "g1.00001"];
+    let split = Split::by_names(&archive, &clips, "mine", lists).unwrap();
+    assert_eq!(
+        Part::ALL.map(|part| tracks_of(&clips, &split, part)),
+        [BTreeSet::from([0, 2]), BTreeSet::from([1]), BTreeSet::from([3])]
+    );
+    let lists = ["rock/Mr. Brightside.mp3\nMr.mp3", "g0.00001", "g1.00001"];
+    assert_eq!(Split::by_names(&archive, &clips, "mine", lists).unwrap(), split);
+}
+
+#[test]
 fn lists_may_name_single_clips() {
     let archive = archive(&[2, 2], false);
     let clips = archive.clips(3.0);
@@ -830,6 +879,29 @@ fn only_known_artists_that_were_not_learned_from_are_apart() {
     let expected = [false, false, true, false, false].into_iter().flat_map(|apart| [apart; 10]);
     assert_eq!(apart(Part::Test), expected.collect::<Vec<bool>>());
     assert!(apart(Part::Train).iter().all(|apart| !apart));
+}
+
+#[test]
+fn tracks_that_share_an_artist_are_one_group() {
+    let archive = archive(&[3, 5], false);
+    // The first two come together by the last; of the others two have an artist in common.
+    let index = "g0.00000 ::: Nina\ng0.00001 ::: Bessie\ng0.00002 ::: Odetta\ng1.00001 ::: ODETTA\n\
+        g1.00004 ::: Bessie; Nina\n";
+    assert_eq!(Artists::parse(index).groups(&archive), [0, 0, 2, 3, 2, 5, 6, 0]);
+    assert_eq!(Artists::default().groups(&archive), [0, 1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn a_name_with_a_dot_has_artists_of_its_own() {
+    let mut archive = archive(&[3, 1], false);
+    let names = ["Mr. Brightside", "Mr. Jones", "When You Were Young", "Mr. Blue Sky"];
+    for (track, name) in archive.tracks.iter_mut().zip(names) {
+        track.name = name.into();
+    }
+    let killers = "rock/Mr. Brightside ::: The Killers\nrock/When You Were Young.mp3 ::: The Killers\n";
+    assert_eq!(Artists::parse(killers).groups(&archive), [0, 1, 0, 3]);
+    let more = killers.to_owned() + "pop/Mr. Blue Sky.mp3 ::: ELO\nMr. Jones ::: ELO\n";
+    assert_eq!(Artists::parse(&more).groups(&archive), [0, 1, 0, 1]);
 }
 
 #[test]

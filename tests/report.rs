@@ -22,9 +22,9 @@ use needledrop::{
     classify::map::ClipMap,
     dataset::archive::{Item, MelArchive, Track},
     network::{
-        card::{Combine, RejectionScore, Score},
+        card::{Combine, ModelCard, Rejection, RejectionScore, Score},
         experiment::{ConvBlock, NetworkSpec, Padding, Pooling, experiment},
-        weights::{Precision, Weights, tensor_shapes},
+        weights::{Precision, Weights, statistics_shapes, tensor_shapes},
     },
     report::{
         embeddings::Embeddings,
@@ -343,6 +343,7 @@ fn trainings_that_differ_in_their_seed_alone_have_a_mean() {
     let keep = |name: &str, seed: u64, of_tracks: f64| {
         let mut result = trained.result();
         result.training.as_mut().unwrap().seed = seed;
+        result.weights = format!("of seed {seed}");
         let (low, high) = (of_tracks - 0.1, of_tracks + 0.1);
         result.parts.test.as_mut().unwrap().track_accuracy = Estimate { value: of_tracks, low, high };
         fs::write(output.join(name), result.to_json().unwrap()).unwrap();
@@ -357,6 +358,17 @@ fn trainings_that_differ_in_their_seed_alone_have_a_mean() {
         "{table}"
     );
     assert_eq!(table.matches("seed 3").count() + table.matches("seed 4").count(), 4);
+    // A copy is no third training, nor is one whose weights are rounded.
+    for rounded in [false, true] {
+        keep("copy.json", 4, 0.52);
+        let mut copy = RunResult::from_json(&fs::read_to_string(output.join("copy.json")).unwrap()).unwrap();
+        if rounded {
+            copy.weights = "rounded".into();
+        }
+        fs::write(output.join("copy.json"), copy.to_json().unwrap()).unwrap();
+        let said = fails(&["report", "-o", text(&output)]);
+        assert!(said.contains("copy.json and two.json") && said.contains("the same training"), "{said}");
+    }
 }
 
 #[test]
@@ -735,8 +747,29 @@ fn a_refitted_run_is_calibrated_like_another_and_scored_on_the_test_part() {
     let test = trained.result().parts.test.unwrap();
     assert_eq!(tests[1].accuracy, test.accuracy.value as f32);
     // The same recipe trained twice since: the model's file is all that is needed.
-    let again = folder.path().join("again");
-    let renew = ["export", text(&model), "-o", text(&again), "--protocol", text(&protocol), text(&protocol)];
+    let [again, second] = ["again", "second.json"].map(|name| folder.path().join(name));
+    let renew = ["export", text(&model), "-o", text(&again), "--protocol", text(&protocol), text(&second)];
+    let keep_second = |change: &dyn Fn(&mut RunResult)| {
+        let mut result = RunResult { weights: "of another seed".into(), ..trained.result() };
+        result.training.as_mut().unwrap().seed = 4;
+        change(&mut result);
+        fs::write(&second, result.to_json().unwrap()).unwrap();
+    };
+    // One training is none of two, whatever its file is called and however its weights are rounded.
+    let same_seed = |result: &mut RunResult| result.training.as_mut().unwrap().seed = 3;
+    let same_weights = |result: &mut RunResult| result.weights = trained.result().weights;
+    for change in [&same_seed as &dyn Fn(&mut RunResult), &same_weights] {
+        keep_second(change);
+        let said = fails(&renew);
+        assert!(said.contains("the same training") && !again.exists(), "{said}");
+        assert!(said.contains(text(&protocol)) && said.contains(text(&second)), "{said}");
+    }
+    assert!(fails(&[&renew[..6], &[text(&protocol)]].concat()).contains("the same training"));
+    keep_second(&|result| result.split.clips.train += 10);
+    assert!(fails(&renew).contains("another archive"));
+    keep_second(&|result| result.spectrogram.as_mut().unwrap().hop_length = 512);
+    assert!(fails(&renew).contains("another front end"));
+    keep_second(&|_| {});
     succeeds(&renew);
     let renewed = Weights::from_bytes(&fs::read(&again).unwrap()).unwrap();
     let old = Weights::from_bytes(&fs::read(&model).unwrap()).unwrap();
@@ -846,7 +879,7 @@ fn a_model_without_its_run_is_scored_too() {
 #[test]
 fn nothing_takes_the_place_of_what_is_something_else() {
     let trained = Trained::get();
-    let copy = trained.with("notes.txt", b"a file of any other kind gives way");
+    let copy = trained.with("notes.txt", b"whatever somebody has written");
     let place = |name: &str| copy.path().join(name);
     fs::copy(trained.archive(), place("archive.safetensors")).unwrap();
     fs::create_dir_all(place("music/jazz")).unwrap();
@@ -866,6 +899,7 @@ fn nothing_takes_the_place_of_what_is_something_else() {
         (&prepare, "best.safetensors", "a model"),
         (&prepare, "checkpoint.safetensors", "the checkpoint of a training"),
         (&map, "best.safetensors", "a model"),
+        (&export, "notes.txt", "a file of another kind"),
     ];
     for (command, name, what) in refusals {
         let there = fs::read(place(name)).unwrap();
@@ -873,7 +907,8 @@ fn nothing_takes_the_place_of_what_is_something_else() {
         assert!(said.contains(&format!("{name} is {what}")), "{command:?}: {said}");
         assert!(fs::read(place(name)).unwrap() == there, "{command:?} changed {name}");
     }
-    // A model gives way to a model, and so does what nobody knows.
+    // A model gives way to a model, and so does what is empty.
+    fs::write(place("notes.txt"), "").unwrap();
     for name in ["best.safetensors", "notes.txt"] {
         succeeds(&[&export[..], &["-o", text(&place(name))]].concat());
     }
@@ -1031,6 +1066,27 @@ fn weights_of_keras_become_a_model_or_no_file() {
     assert_eq!(model.tensor("dense0.bias", &[5]).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0]);
 }
 
+/// A network knows an artist's other songs again, and so would what is fitted on them.
+#[test]
+fn a_temperature_is_not_judged_by_artists_that_it_was_fitted_on() {
+    let trained = Trained::get();
+    let (archive, run, folder) = (trained.archive(), trained.run(), tempfile::tempdir().unwrap());
+    let [index, model] = ["artists.txt", "model.safetensors"].map(|name| folder.path().join(name));
+    let of = MelArchive::from_bytes(&fs::read(&archive).unwrap()).unwrap();
+    for is_one in [false, true] {
+        let artist = |at: usize| if is_one { 0 } else { at };
+        let line = |(at, track): (usize, &Track)| format!("{} ::: {} ::: a song\n", track.name, artist(at));
+        fs::write(&index, of.tracks.iter().enumerate().map(line).collect::<String>()).unwrap();
+        let call = ["calibrate", text(&run), "--archive", text(&archive), "-o", text(&model)];
+        succeeds(&[&call[..], &["--artists", text(&index)]].concat());
+        let report = fs::read_to_string(model.with_extension("json")).unwrap();
+        let report: Value = serde_json::from_str(&report).unwrap();
+        // Of one artist alone nothing is fitted, whether with biases or without.
+        let scalings = &report["scalings"];
+        assert_eq!(scalings["temperature"] == scalings["with_biases"], is_one, "{scalings}");
+    }
+}
+
 /// No score is fitted on a door and judged by the same door in a room.
 #[test]
 fn sounds_that_differ_after_their_last_hyphen_are_one_recording() {
@@ -1043,6 +1099,10 @@ fn sounds_that_differ_after_their_last_hyphen_are_one_recording() {
             let file = sounds.join(format!("doors/{name}.wav"));
             fs::write(file, sound(|seconds| 0.3 * (seconds * hertz * TAU).sin())).unwrap();
         }
+        if is_one {
+            // Of which nothing is heard.
+            fs::write(sounds.join("doors/silence.wav"), sound(|_| 0.0)).unwrap();
+        }
         let model = folder.path().join(format!("{}.safetensors", names[0]));
         let call = ["calibrate", text(&run), "--archive", text(&archive), "-o", text(&model)];
         let output = needledrop(&[&call[..], &["--not-music", text(&sounds)]].concat());
@@ -1054,4 +1114,22 @@ fn sounds_that_differ_after_their_last_hyphen_are_one_recording() {
         let probed = report["rejection"].as_array().unwrap().iter().any(|of| of["score"] == "probe");
         assert!(!(is_one && probed), "{report}");
     }
+
+    // By another model's kind of score neither, and it is said what is wanting.
+    let calibrated = fs::read(folder.path().join("front-door.safetensors")).unwrap();
+    let calibrated = Weights::from_bytes(&calibrated).unwrap();
+    let rejection = Some(Rejection { score: RejectionScore::Probe, threshold: 0.0 });
+    let card = ModelCard { rejection, ..calibrated.card().clone() };
+    let zeros = |(name, shape): (String, Vec<usize>)| {
+        let values = vec![0.0; shape.iter().product()];
+        (name, shape, values)
+    };
+    let statistics: Vec<_> = statistics_shapes(&card).into_iter().map(zeros).collect();
+    let probed = calibrated.with_statistics(card, statistics).unwrap().to_bytes(Precision::F32).unwrap();
+    let (like, output) = (folder.path().join("like.safetensors"), folder.path().join("output.safetensors"));
+    fs::write(&like, probed).unwrap();
+    let sounds = folder.path().join("door-dry");
+    let call = ["calibrate", text(&run), "--archive", text(&archive), "-o", text(&output)];
+    let said = fails(&[&call[..], &["--not-music", text(&sounds), "--like", text(&like)]].concat());
+    assert!(said.contains("`probe`") && said.contains("two recordings at least"), "{said}");
 }

@@ -139,7 +139,13 @@ fn a_killed_training_ends_with_the_weights_of_one_that_was_not() {
         let again = refused(&mut needledrop(words, &archive, &killed));
         assert!(again.contains("--resume"), "{again}");
         let other = refused(needledrop(words, &archive, &killed).args(["--resume", "--l2", "0.5"]));
-        assert!(other.contains("another recipe"), "{other}");
+        assert!(other.contains("another recipe (it was") && other.contains("L2 0.5"), "{other}");
+        let seed = words.replace("--seed 4", "--seed 5");
+        let other = refused(needledrop(&seed, &archive, &killed).arg("--resume"));
+        assert!(other.contains("another --seed (it was 4, and 5 was asked for)"), "{other}");
+        let other = refused(needledrop(words, &archive, &killed).args(["--resume", "--split-seed", "1"]));
+        assert!(other.contains("another split (it was clips (seed 0;"), "{other}");
+        assert!(other.contains("and clips (seed 1;"), "{other}");
 
         // Nor does it matter that it is left in mid-epoch, where burn's dropout has its own state.
         done(needledrop(words, &archive, &killed).args(["--resume", "--max-steps", "1"]));
@@ -236,6 +242,7 @@ fn what_cannot_be_trained_on_is_refused_with_the_reason() {
         ("train --row 11", "3R"),
         ("train --row 1 --learning-rate 0", "learning rate"),
         ("train --row 1 --max-minutes 0", "--max-minutes"),
+        ("train --row 1 --max-steps 0", "--max-steps 0 must be at least 1"),
         ("train --row 1 --lists a b c --split clips", "--lists"),
         ("train --row 1 --split filtered", "train_filtered.txt"),
         ("train --row 1 --split filtered --split-seed 1", "not drawn"),
@@ -418,6 +425,55 @@ fn lists_beside_the_archive_are_the_split_filtered() {
     let sizes = result.split.clips;
     assert_eq!((result.split.name.as_str(), result.split.seed), ("filtered", None));
     assert_eq!((sizes.train, sizes.validation, sizes.test), (16, 2, 4));
+}
+
+/// Two calls on one run at a time, of which each scores what the other does not.
+#[test]
+fn an_evaluation_keeps_what_another_has_scored_meanwhile() {
+    let (folder, archive) = prepared(&[11, 11]);
+    let path = |name: &str| folder.path().join(name);
+    let list = |tracks: std::ops::Range<usize>| -> String {
+        tracks.flat_map(|at| (0..2).map(move |genre| format!("{genre}.{at:05}\n"))).collect()
+    };
+    for (part, tracks) in [("train", 0..2), ("validation", 2..3), ("test", 3..11)] {
+        fs::write(path(part), list(tracks)).unwrap();
+    }
+    let (run, first) = (path("run"), path("first"));
+    let result = path("run/result.json");
+    let with_lists = |command: &mut Command| {
+        command.arg("--lists").args(["train", "validation", "test"].map(path));
+    };
+    let mut train = needledrop("train --row 8 --epochs 1 --batch-size 4", &archive, &run);
+    with_lists(&mut train);
+    done(&mut train);
+    let evaluate = |parts: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_needledrop"));
+        command.arg("evaluate").arg(&run).arg("--archive").arg(&archive).args(["--parts", parts]);
+        with_lists(&mut command);
+        command
+    };
+    done(&mut evaluate("train"));
+    fs::rename(&result, &first).unwrap();
+    // The other call is done while this one scores the second of its parts. Where this test had to
+    // wait for its turn, it tries again.
+    let meanwhile = (0..10).any(|_| {
+        fs::remove_file(&result).ok();
+        let mut command = evaluate("validation,test");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.starts_with("validation")));
+        let is_first = fs::hard_link(&first, &result).is_ok();
+        assert!(lines.any(|line| line.starts_with("test")));
+        assert!(lines.any(|line| line.starts_with("Scores in")));
+        assert!(child.wait().unwrap().success());
+        is_first
+    });
+    assert!(meanwhile, "it was always over before");
+    let result = RunResult::from_json(&fs::read_to_string(&result).unwrap()).unwrap();
+    let scored: Vec<&str> = result.parts.scored().map(|(part, _)| part).collect();
+    assert_eq!(scored, ["train", "validation", "test"]);
+    assert!(result.call_of("train").command.contains("--parts train"));
+    assert!(result.call_of("test").command.contains("--parts validation,test"));
 }
 
 /// What is no file, as a device or a socket, is not replaced by one.

@@ -4,13 +4,18 @@
 //! In: an index of artists, a line a track, `blues.00000.wav ::: John Lee Hooker :::
 //! Boom Boom`, as B. L. Sturm made one of GTZAN ("The State of the Art Ten Years After a
 //! State of the Art", J. New Music Research 43, 2014); several artists stand between
-//! semicolons. Out: which clips of a part are of artists of whom nothing was learned.
+//! semicolons. Out: which clips of a part are of artists of whom nothing was learned, and
+//! which tracks are of artists in common.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use super::{
     archive::{Clip, MelArchive},
-    split::{Part, Split, track_name},
+    folders::is_sound,
+    split::{Part, Split, file_name, track_name},
 };
 
 /// Between the columns of the index.
@@ -23,7 +28,8 @@ const AND: char = ';';
 pub struct Artists {
     /// The track as the index has it, to its artists as compared, in order.
     of: BTreeMap<String, BTreeSet<String>>,
-    /// The same by the track's name alone; nobody, where several have it.
+    /// The same by the file's name alone, as it is and without what may be its extension;
+    /// nobody, where several have it.
     by_name: BTreeMap<String, Option<BTreeSet<String>>>,
 }
 
@@ -46,10 +52,12 @@ impl Artists {
             .collect();
         let mut by_name = BTreeMap::<String, Option<BTreeSet<String>>>::new();
         for (track, artists) in &of {
-            by_name
-                .entry(track_name(track).to_owned())
-                .and_modify(|others| *others = others.take().filter(|others| others == artists))
-                .or_insert_with(|| Some(artists.clone()));
+            for name in BTreeSet::from([file_name(track), track_name(track)]) {
+                by_name
+                    .entry(name.to_owned())
+                    .and_modify(|others| *others = others.take().filter(|others| others == artists))
+                    .or_insert_with(|| Some(artists.clone()));
+            }
         }
         Self { of, by_name }
     }
@@ -64,10 +72,14 @@ impl Artists {
         self.of.is_empty()
     }
 
-    fn of(&self, archive: &MelArchive, clip: &Clip) -> Option<&BTreeSet<String>> {
+    fn of(&self, archive: &MelArchive, track: usize) -> Option<&BTreeSet<String>> {
         // Tracks of one file name are called by their paths.
-        let name = &archive.tracks[clip.track].name;
-        let by_name = || self.by_name.get(track_name(name)).and_then(Option::as_ref);
+        let name = &archive.tracks[track].name;
+        let without_extension = || is_sound(Path::new(name)).then(|| track_name(name));
+        let by_name = || {
+            let named = self.by_name.get(file_name(name));
+            named.or_else(|| self.by_name.get(without_extension()?)).and_then(Option::as_ref)
+        };
         self.of.get(name).or_else(by_name)
     }
 
@@ -75,12 +87,27 @@ impl Artists {
     /// learned of any of them: no clip of theirs is in the training part, nor, for the test
     /// part, in that by which the epoch and the calibration were chosen.
     pub fn apart(&self, archive: &MelArchive, clips: &[Clip], split: &Split, part: Part) -> Vec<bool> {
-        let artists = |&at: &usize| self.of(archive, &clips[at]);
+        let artists = |&at: &usize| self.of(archive, clips[at].track);
         let before: &[Part] =
             if part == Part::Test { &[Part::Train, Part::Validation] } else { &[Part::Train] };
         let learned: BTreeSet<&String> =
             before.iter().flat_map(|part| split.part(*part)).filter_map(artists).flatten().collect();
         let is_apart = |of: &BTreeSet<String>| of.iter().all(|artist| !learned.contains(artist));
         split.part(part).iter().map(|at| artists(at).is_some_and(is_apart)).collect()
+    }
+
+    /// For each track of the archive the first of those that have an artist in common with it,
+    /// be it by way of a third. A track whose artists are not known stands alone.
+    pub fn groups(&self, archive: &MelArchive) -> Vec<usize> {
+        let mut groups: Vec<usize> = (0..archive.tracks.len()).collect();
+        let mut first = BTreeMap::<&String, usize>::new();
+        for track in 0..groups.len() {
+            for artist in self.of(archive, track).into_iter().flatten() {
+                let (own, other) = (groups[track], groups[*first.entry(artist).or_insert(track)]);
+                let (least, most) = (own.min(other), own.max(other));
+                groups.iter_mut().filter(|group| **group == most).for_each(|group| *group = least);
+            }
+        }
+        groups
     }
 }

@@ -52,6 +52,8 @@ pub struct Folders {
     pub recordings: Vec<Recording>,
     /// What looks like a recording and can be none, or could not be looked at.
     pub skipped: Vec<Skipped>,
+    /// How many files are no sound by their names.
+    pub other_files: usize,
 }
 
 /// Why a folder is no data set.
@@ -68,21 +70,31 @@ pub enum FolderError {
     },
     /// Nothing in it can be trained on.
     #[error(
-        "there is no sound in folders below {folder} ({loose} sounds that lie in no genre's folder, {other_files} \
-         other files); put the files of each genre into a folder of the genre's name"
+        "there is no sound in folders below {folder} ({loose} sounds that cannot be used{}, {other_files} other \
+         files); put the files of each genre into a folder of the genre's name",
+        example(.first.as_ref())
     )]
     NoSound {
         /// The folder.
         folder: String,
         /// Sounds that are there and cannot be used, mostly because they lie in no folder.
         loose: usize,
+        /// The first of these.
+        first: Option<Skipped>,
         /// Files of other kinds.
         other_files: usize,
     },
 }
 
-/// Looks for recordings at any depth. Hidden files and folders are left out
-/// (macOS puts one of another content beside each file), links are followed.
+/// One of several files that cannot be used, for all of them.
+fn example(first: Option<&Skipped>) -> String {
+    let told =
+        |Skipped { path, reason }: &Skipped| format!(", the first of them {}: {reason}", path.display());
+    first.map(told).unwrap_or_default()
+}
+
+/// Looks for recordings at any depth. Hidden files and folders, whose names begin with one
+/// dot, are left out (macOS puts one of another content beside each file), links are followed.
 ///
 /// # Errors
 /// [`FolderError`] where there is not one recording.
@@ -90,16 +102,17 @@ pub fn find_recordings(folder: &Path) -> Result<Folders, FolderError> {
     let shown = || folder.display().to_string();
     folder.read_dir().map_err(|error| FolderError::Unreadable { folder: shown(), error })?;
     let mut found = Folders::default();
-    let mut other_files = 0;
     let is_visible =
-        |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.');
+        |entry: &DirEntry| entry.depth() == 0 || !is_hidden(&entry.file_name().to_string_lossy());
     for entry in
         WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_visible)
     {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
             // A pipe would be waited for.
-            Ok(entry) if !entry.file_type().is_file() || !is_sound(entry.path()) => other_files += 1,
+            Ok(entry) if !entry.file_type().is_file() || !is_sound(entry.path()) => {
+                found.other_files += 1;
+            }
             Ok(entry) => match recording(folder, &entry) {
                 Ok(recording) => found.recordings.push(recording),
                 Err(reason) => {
@@ -113,10 +126,20 @@ pub fn find_recordings(folder: &Path) -> Result<Folders, FolderError> {
         }
     }
     if found.recordings.is_empty() {
-        return Err(FolderError::NoSound { folder: shown(), loose: found.skipped.len(), other_files });
+        return Err(FolderError::NoSound {
+            folder: shown(),
+            loose: found.skipped.len(),
+            first: found.skipped.into_iter().next(),
+            other_files: found.other_files,
+        });
     }
     tell_apart(folder, &mut found.recordings);
     Ok(found)
+}
+
+/// Whether a name hides what has it. Songs and albums are called "...", and are none of that.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') && !name.starts_with("..")
 }
 
 /// Whether its name says that a file is sound.
@@ -194,6 +217,19 @@ mod tests {
             ]
         );
         assert_eq!(found.skipped, []);
+        assert_eq!(found.other_files, 1);
+    }
+
+    #[test]
+    fn names_of_several_dots_are_not_hidden() {
+        let folder = folder(&[
+            "pop/...Baby One More Time.mp3",
+            "pop/._...Baby One More Time.mp3",
+            "pop/.hidden.mp3",
+            "...And Justice for All/One.flac",
+        ]);
+        let found = find_recordings(folder.path()).unwrap();
+        assert_eq!(names(&found), [["...And Justice for All", "One"], ["pop", "...Baby One More Time"]]);
     }
 
     #[test]
@@ -227,7 +263,9 @@ mod tests {
         ] {
             let folder = folder(files);
             let refused = find_recordings(folder.path()).unwrap_err();
-            let FolderError::NoSound { loose, other_files, .. } = refused else { panic!("{refused}") };
+            let told = refused.to_string();
+            assert_eq!(told.contains("a.wav: it lies in no genre's folder"), counts.0 > 0, "{told}");
+            let FolderError::NoSound { loose, other_files, .. } = refused else { panic!("{told}") };
             assert_eq!((loose, other_files), counts);
         }
         let folder = folder(&["a.wav"]);

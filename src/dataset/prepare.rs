@@ -15,9 +15,15 @@
 //! Memory: the archive, and for each thread a few clips, or the power of one
 //! track where items are tracks.
 
-use std::{fs::File, iter, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fs::File,
+    iter,
+    path::{Path, PathBuf},
+};
 
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use super::{
     archive::{ArchiveError, Item, MelArchive, RANGE_DB, Track, check_settings},
@@ -76,6 +82,9 @@ pub struct Prepared {
     pub skipped: Vec<Skipped>,
     /// Recordings that are in it, but not as they should be.
     pub remarkable: Vec<(PathBuf, Vec<SongNotice>)>,
+    /// Recordings that are in it twice or more, cell for cell: each with the first that is the
+    /// same.
+    pub same: Vec<[PathBuf; 2]>,
     /// Seconds of sound in it.
     pub seconds: f64,
 }
@@ -154,7 +163,12 @@ fn assemble(
     mel.try_reserve_exact(bytes).map_err(|_| PrepareError::Memory { bytes })?;
     let (mut tracks, mut items) = (Vec::new(), Vec::with_capacity(count));
     let mut seconds = 0.0;
+    let (mut first_of, mut same) = (HashMap::<[u8; 32], &Path>::new(), Vec::new());
     for (recording, cells) in kept {
+        let first = *first_of.entry(cells.digest).or_insert(&recording.path);
+        if first != recording.path {
+            same.push([first.to_owned(), recording.path.clone()]);
+        }
         let genre = genres.binary_search(&recording.genre).unwrap_or_default();
         items.extend(iter::repeat_n(Item { track: tracks.len(), frames: cells.frames }, cells.items));
         tracks.push(Track { name: recording.name.clone(), genre });
@@ -165,7 +179,7 @@ fn assemble(
         seconds += cells.seconds;
     }
     let archive = MelArchive::new(genres, tracks, settings.clone(), items, mel)?;
-    Ok(Prepared { archive, skipped, remarkable, seconds })
+    Ok(Prepared { archive, skipped, remarkable, same, seconds })
 }
 
 /// What is kept of a recording.
@@ -173,6 +187,8 @@ fn assemble(
 struct Cells {
     /// `[items, n_mels, frames]`.
     mel: Vec<u8>,
+    /// SHA-256 of them.
+    digest: [u8; 32],
     items: usize,
     frames: usize,
     notices: Vec<SongNotice>,
@@ -197,8 +213,11 @@ impl<'a> Ear<'a> {
         let mut sound = Sound::open(file, self.settings.sample_rate, seconds)?;
         let mut cells = Cells::default();
         let clip = self.settings.clip_samples();
-        if !sound.fill(clip)? {
-            sound.repeat(clip)?;
+        // A clip may be shorter than what is too short to be heard.
+        let least = (LEAST_SECONDS * f64::from(self.settings.sample_rate)).ceil() as usize;
+        if !sound.fill(clip.max(least))? {
+            sound.check_length()?;
+            sound.repeat(clip);
         }
         if self.settings.center {
             self.hear_clips(&mut sound, &mut cells)?;
@@ -206,6 +225,7 @@ impl<'a> Ear<'a> {
             self.hear_track(&mut sound, &mut cells)?;
         }
         cells.mel.shrink_to_fit();
+        cells.digest = Sha256::digest(&cells.mel).into();
         cells.seconds = sound.seconds();
         cells.notices = sound.notices();
         Ok(cells)
@@ -342,15 +362,21 @@ impl Sound {
         Ok(self.ahead.len() >= length)
     }
 
-    /// Makes `length` samples of a sound that has ended and is shorter.
-    fn repeat(&mut self, length: usize) -> Result<(), SongProblem> {
+    /// Refuses a sound that has ended and is too short to be heard.
+    fn check_length(&self) -> Result<(), SongProblem> {
         let seconds = self.seconds();
         if seconds < LEAST_SECONDS {
             return Err(SongProblem::TooShort { seconds, least: LEAST_SECONDS });
         }
-        self.ahead = self.ahead.iter().copied().cycle().take(length).collect();
-        self.repeated = Some(SongNotice::Repeated { seconds });
         Ok(())
+    }
+
+    /// Makes `length` samples of a sound that has ended, if it is shorter.
+    fn repeat(&mut self, length: usize) {
+        if self.ahead.len() < length {
+            self.ahead = self.ahead.iter().copied().cycle().take(length).collect();
+            self.repeated = Some(SongNotice::Repeated { seconds: self.seconds() });
+        }
     }
 
     fn seconds(&self) -> f64 {

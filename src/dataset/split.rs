@@ -159,7 +159,7 @@ impl Split {
 
     /// The tracks that three lists name, one a line, for training, validation
     /// and test. A line is the name of a track as the archive has it; around a name
-    /// that is no path, folders and an extension do not count. With `#3` after it,
+    /// that is no path, folders do not count, nor does an extension. With `#3` after it,
     /// it is the track's fourth clip alone. What is in no list is left out.
     ///
     /// # Errors
@@ -221,7 +221,9 @@ impl Split {
                 let one = one.and_then(|(track, number)| Some((track, number.parse::<usize>().ok()?)));
                 let (track, position) = one.map_or((line, None), |(track, position)| (track, Some(position)));
                 let absent = || SplitError::UnknownTrack { part: part.name(), name: line.into() };
-                let named = tracks.get(track).or_else(|| tracks.get(track_name(track)));
+                // Without an extension, what follows a dot is part of the name.
+                let mut forms = [track, file_name(track), track_name(track)].into_iter();
+                let named = forms.find_map(|name| tracks.get(name));
                 let track = match named.map(Vec::as_slice) {
                     Some(&[track]) => track,
                     Some(_) => return Err(SplitError::Ambiguous(line.into())),
@@ -333,9 +335,14 @@ fn tenths(count: usize) -> [usize; 2] {
     [count.saturating_sub(2 * held_out), held_out]
 }
 
+/// `blues.00012.wav` of `blues/blues.00012.wav`.
+pub(super) fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
 /// `blues.00012` of `blues/blues.00012.wav`.
 pub fn track_name(path: &str) -> &str {
-    let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let file = file_name(path);
     // GTZAN's names have a dot of their own.
     match file.rsplit_once('.') {
         Some((name, extension)) if !extension.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -461,8 +461,8 @@ impl Protocol {
             chosen.iter().map(|(_, result)| *result).filter(|result| alike(result)).collect();
         let (of_tracks, of_clips): (Vec<Estimate>, Vec<Estimate>) = alike
             .iter()
-            // Lists of a person's own may be others under the same name.
-            .filter(|result| result.split.is_alike(&alike[0].split))
+            // Lists of a person's own may be others under the same name, and an archive may grow.
+            .filter(|result| result.is_split_like(alike[0]))
             .filter_map(|result| result.parts.test.as_ref())
             .map(|test| (test.track_accuracy, test.accuracy))
             .unzip();
@@ -661,6 +661,35 @@ mod tests {
     }
 
     #[test]
+    fn one_training_is_known_again() {
+        let of =
+            |seed: u64, weights: &str| RunResult { weights: weights.into(), ..result("8", "clips", seed, 9) };
+        let one = of(0, "of a seed");
+        assert!(!one.is_same_training(&of(1, "of another")));
+        // Rounded weights are others, and what a file says of its seed may be wrong.
+        assert!(one.is_same_training(&of(0, "rounded")) && one.is_same_training(&of(1, "of a seed")));
+        let mut redrawn = of(0, "of another");
+        redrawn.split.fingerprint = "drawn anew".into();
+        assert!(!one.is_same_training(&redrawn));
+        assert!(!one.is_same_training(&RunResult { name: "wide".into(), ..of(0, "of another") }));
+        // Begun with what another seed had come to, it comes to something else.
+        let begun = |with: &str, weights: &str| {
+            let mut begun = of(0, weights);
+            begun.training.as_mut().unwrap().earlier = vec![Earlier {
+                role: Role::BegunWith,
+                name: "Experiment 8".into(),
+                recipe: "plain".into(),
+                weights: with.into(),
+                epochs: 1,
+                seconds: 1.0,
+            }];
+            begun
+        };
+        assert!(begun("one", "a").is_same_training(&begun("one", "b")));
+        assert!(!begun("one", "a").is_same_training(&begun("other", "b")));
+    }
+
+    #[test]
     fn nothing_run_is_twelve_rows_that_say_so() {
         let none = experiments(&[]);
         assert_eq!(none.rows.len(), 12);
@@ -785,7 +814,11 @@ mod tests {
         others.genres[3].support = 0;
         apart.parts.test_other_artists = Some(others);
         let one = |seed, right| result("8", "filtered", seed, right);
-        let all = [("a", apart), ("b", one(0, 6)), ("c", one(1, 8)), ("d", result("8", "clips", 0, 9))];
+        // Of an archive that has grown since.
+        let mut grown = one(2, 9);
+        grown.split.clips.train += 10;
+        let clips = result("8", "clips", 0, 9);
+        let all = [("a", apart), ("b", one(0, 6)), ("c", one(1, 8)), ("d", clips), ("e", grown)];
         let said = experiments(&all).shipped.unwrap();
         let protocol = said.protocol.unwrap();
         assert_eq!((protocol.trainings, protocol.of_clips[0]), (2, 0.7));

@@ -256,13 +256,36 @@ impl RunResult {
             && front_ends.is_none_or(|(own, others)| own == others)
     }
 
-    /// Whether two trainings differ in their seeds alone, as far as results tell.
-    pub fn is_seed_of(&self, other: &Self) -> bool {
+    /// Whether two are of clips that are as many and split alike: of one archive, as far as
+    /// results tell.
+    pub fn is_split_like(&self, other: &Self) -> bool {
         let clips = |result: &Self| {
             let PartSizes { train, validation, test } = result.split.clips;
             train + validation + test
         };
-        self.is_made_like(other) && self.split.is_alike(&other.split) && clips(self) == clips(other)
+        self.split.is_alike(&other.split) && clips(self) == clips(other)
+    }
+
+    /// Whether two trainings differ in their seeds alone, as far as results tell.
+    pub fn is_seed_of(&self, other: &Self) -> bool {
+        self.is_made_like(other) && self.is_split_like(other)
+    }
+
+    /// Whether two results are of one training, which a mean may count but once: of the same
+    /// weights; or made alike, of the same clips and with the same seed, as where weights were
+    /// rounded. Where both say with whose weights they began and who taught them, these are the
+    /// same too.
+    pub fn is_same_training(&self, other: &Self) -> bool {
+        let before = |training: &TrainingRecord| -> Vec<String> {
+            training.earlier.iter().map(|earlier| earlier.weights.clone()).collect()
+        };
+        let is_again = |(own, others): (&TrainingRecord, &TrainingRecord)| {
+            let is_told = !own.earlier.is_empty() && !others.earlier.is_empty();
+            own.seed == others.seed && (!is_told || before(own) == before(others))
+        };
+        let trainings = self.training.as_ref().zip(other.training.as_ref());
+        self.split == other.split
+            && (self.weights == other.weights || self.is_made_like(other) && trainings.is_some_and(is_again))
     }
 
     /// Results that differ in their seeds alone, together, in the order of the first of each.

@@ -33,7 +33,7 @@ use crate::{
         verdict::{ClipVerdict, Rule, softmax, song_verdict},
     },
     network::card::{Calibration, Combine, Rejection, RejectionScore},
-    training::evaluate::{Answer, by_track},
+    training::evaluate::{Answer, by_track, track_loss},
 };
 
 /// Parts that statistics are fitted and judged on by turns.
@@ -297,11 +297,8 @@ impl Combinations {
             .collect();
         let loss = |combine| -> f64 {
             let rule = Rule { combine, least_confidence: None };
-            let of_track = |(genre, clips): &(usize, Vec<ClipVerdict>)| {
-                let verdict = song_verdict(clips, rule);
-                let probability = verdict.probabilities().get(*genre).copied().unwrap_or_default();
-                -f64::from(probability.max(f32::MIN_POSITIVE)).ln()
-            };
+            let of_track =
+                |(genre, clips): &(usize, Vec<ClipVerdict>)| track_loss(&song_verdict(clips, rule), *genre);
             tracks.iter().map(of_track).sum::<f64>() / tracks.len().max(1) as f64
         };
         let log_pool = |correlation: f64| loss(Combine::LogPool { correlation: correlation as f32 });
@@ -574,6 +571,7 @@ fn least(mut low: f64, mut high: f64, function: impl Fn(f64) -> f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::training::evaluate::score;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use rand_distr::{Distribution, StandardNormal};
@@ -731,6 +729,16 @@ mod tests {
         assert!(same.correlation > 0.8, "{same:?}");
         // Both pools are the clip itself: neither has an advantage to speak of.
         assert!((same.log_pool - same.mean_probability).abs() < 0.01, "{same:?}");
+    }
+
+    /// A few tracks on which a network is hopeless would choose the combination for all others.
+    #[test]
+    fn a_hopeless_track_costs_as_much_as_where_it_is_scored() {
+        let hopeless = [Answer::new(&[0.0, 200.0], 0, 0)];
+        let scored = score(&hopeless, 2, 0.0, Rule::default()).unwrap().track_loss;
+        let compared = Combinations::compare(&hopeless);
+        assert_eq!(Some(compared.mean_probability), scored);
+        assert!((compared.mean_probability + 1e-7_f64.ln()).abs() < 1e-9, "{compared:?}");
     }
 
     #[test]

@@ -48,11 +48,11 @@ const BINS: usize = 15;
 const LEAST_ANSWERS: usize = 10;
 /// Draws of tracks that an interval is taken from.
 const DRAWS: usize = 1000;
-/// A probability below counts as this one, as Keras has it: a song's is computed in f32, and
-/// may be 0.
-const LEAST_PROBABILITY: f64 = 1e-7;
 /// What they are drawn with: the same answers give the same interval.
 const SEED: u64 = 0;
+/// A probability below counts as this one, as Keras has it, where verdicts are scored and where
+/// the way to combine clips is chosen: a song's is computed in f32, and may be 0.
+const LEAST_PROBABILITY: f64 = 1e-7;
 
 /// What the network said of a clip, and what is so.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,10 +124,7 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64, rule: Rule) -> Opt
         .zip(&songs)
         .map(|(clips, song)| Trial::new(song.probabilities(), clips[0].genre))
         .collect();
-    let track_losses = tracks.iter().zip(&songs).map(|(clips, song)| {
-        let own = song.probabilities().get(clips[0].genre).copied().unwrap_or(0.0);
-        -f64::from(own).max(LEAST_PROBABILITY).ln()
-    });
+    let track_losses = tracks.iter().zip(&songs).map(|(clips, song)| track_loss(song, clips[0].genre));
 
     let mut confusion = vec![vec![0; genres]; genres];
     for (answer, trial) in tracks.iter().flatten().zip(clips.iter().flatten()) {
@@ -185,6 +182,12 @@ pub(super) fn by_track(answers: &[Answer]) -> Vec<Vec<&Answer>> {
         tracks.entry(answer.track).or_default().push(answer);
     }
     tracks.into_values().collect()
+}
+
+/// Cross-entropy of a song's verdict, in nats.
+pub(super) fn track_loss(song: &SongVerdict, genre: usize) -> f64 {
+    let own = song.probabilities().get(genre).copied().unwrap_or(0.0);
+    -f64::from(own).max(LEAST_PROBABILITY).ln()
 }
 
 /// The song's verdict over a track's clips.

@@ -41,7 +41,7 @@ use crate::{
     classify::analyse,
     convert::Stored,
     data::{SplitArguments, read_archive},
-    evaluate::{bar, observations, predict, split, warn_of_known_clips},
+    evaluate::{bar, observations, predict, read_artists, split, warn_of_known_clips},
     place::{self, Made},
     run,
     session::open,
@@ -86,6 +86,11 @@ pub(crate) struct Arguments {
     /// refuses what is no music, --not-music names the sounds to do so by.
     #[arg(long, value_name = "MODEL")]
     like: Option<PathBuf>,
+    /// An index of artists, `track ::: artist ::: title` a line: what is judged on tracks that
+    /// it was not fitted on is judged on other artists too. [default: tracks alone are kept
+    /// apart]
+    #[arg(long, value_name = "FILE")]
+    artists: Option<PathBuf>,
     /// Where to compute: cpu, amx, flex, or what this build has beside them (cuda, wgpu, ndarray).
     #[arg(long, default_value = "cpu")]
     device: DeviceKind,
@@ -204,8 +209,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         (None, run::read_model(&arguments.model)?)
     };
-    place::check(&output, Made::Model)?;
     let beside = place_of_report(&output)?;
+    place::check(&output, Made::Model)?;
     // What an earlier calibration chose is chosen anew.
     let mut card = weights.card().clone().with_calibration(Calibration::default());
     // What it scored, it scored by another.
@@ -245,6 +250,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         );
     }
 
+    let artists = arguments.artists.as_deref().map(read_artists).transpose()?;
+    let groups = artists.map(|artists| artists.groups(&archive));
     let sounds = arguments.not_music.as_deref().map(find_sounds).transpose()?;
     let device = open(arguments.device)?;
     let inputs = Inputs::new(&archive, &clips, &card, &device);
@@ -275,13 +282,26 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for (at, genre) in absent {
         eprintln!("No clip of the validation part is of genre {at}, {genre}: nothing is fitted to it.");
     }
-    let scalings = Scalings::compare(&music, card.network.classes);
+    // Where artists are known, theirs are as the clips of one track.
+    let apart = |clip: &Observation| {
+        let group = groups.as_ref().and_then(|groups| groups.get(clip.track)).copied();
+        Observation { track: group.unwrap_or(clip.track), ..clip.clone() }
+    };
+    let music_apart: Vec<Observation> = music.iter().map(apart).collect();
+    let scalings = Scalings::compare(&music_apart, card.network.classes);
     let scaling = like.clone().unwrap_or_else(|| scalings.better());
-    let all_music: Vec<Observation> = music.iter().chain(&overheard).cloned().collect();
+    let all_music: Vec<Observation> = music_apart.into_iter().chain(overheard.iter().map(apart)).collect();
     let given = like.as_ref().and_then(|like| like.rejection);
     let candidates = candidates(&all_music, &sounds.clips, card.network.classes, arguments.refuse, given);
     if arguments.not_music.is_some() && candidates.is_empty() {
-        bail!("no score can be fitted on these sounds");
+        match given {
+            Some(Rejection { score, .. }) => bail!(
+                "`{}`, by which the model of --like refuses, cannot be fitted on these sounds: name two recordings at \
+                 least by --not-music, whose names differ before their last hyphen",
+                score.name()
+            ),
+            None => bail!("no score can be fitted on these sounds: name others by --not-music"),
+        }
     }
     let chosen = candidates.first();
     let rejection = chosen.map(|Candidate { scorer, threshold, .. }| {
@@ -506,10 +526,12 @@ fn hear(files: &[PathBuf], weights: &Weights) -> anyhow::Result<Sounds> {
     if sounds.clips.is_empty() {
         bail!("of what is no music nothing could be heard but silence");
     }
-    if recordings.len() < 2 {
+    // What was silent or could not be read is nothing to judge by.
+    let heard: BTreeSet<usize> = sounds.clips.iter().map(|clip| clip.track).collect();
+    if heard.len() < 2 {
         eprintln!(
-            "All that is no music is one recording, by its name up to the last hyphen: some scores cannot be \
-             judged on what they were not fitted on, and are left out."
+            "All that was heard of what is no music is one recording, by its name up to the last hyphen: some \
+             scores cannot be judged on what they were not fitted on, and are left out."
         );
     }
     Ok(sounds)

@@ -141,34 +141,46 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         choice: &choice,
         training: state.as_ref().map(|state| (&state.recipe, state.seed)),
     };
-    let (mut parts, mut evaluated_before) =
-        earlier(&run::result(output), &judged, &asked, artists.is_some())?;
-    for part in asked {
+    let path = run::result(output);
+    // What this call would throw away is told before it computes.
+    earlier(&path, &judged, &asked, artists.is_some())?;
+    let (mut scored, mut test_other_artists, mut of_test) = (Vec::new(), None, None);
+    for &part in &asked {
         let bar = bar(part, split.part(part).len());
         let predictions = predict(&job, &weights, part, &bar)?;
         let scores = judge.score(part, &predictions, None)?;
         println!("{}", summary(part.name(), &scores));
+        scored.push((part, scores));
+        if part == Part::Test {
+            if let Some(artists) = &artists {
+                let apart = artists.apart(&archive, &clips, &split, part);
+                // Where clips or tracks are drawn, every artist may stand on both sides.
+                let scores = apart.contains(&true).then(|| judge.score(part, &predictions, Some(&apart)));
+                test_other_artists = scores.transpose()?;
+                match &test_other_artists {
+                    Some(scores) => println!("{}", summary("test, other artists", scores)),
+                    None => println!("test, other artists: no track of theirs"),
+                }
+            }
+            of_test = Some(embeddings(card, &split, &clips, part, predictions.embedding).to_bytes()?);
+        }
+    }
+    // Another call may have scored other parts meanwhile.
+    let (mut parts, mut evaluated_before) = earlier(&path, &judged, &asked, artists.is_some())?;
+    for (part, scores) in scored {
         evaluated_before.remove(part.name());
         match part {
             Part::Train => parts.train = Some(scores),
             Part::Validation => parts.validation = Some(scores),
-            Part::Test => {
-                parts.test = Some(scores);
-                if let Some(artists) = &artists {
-                    evaluated_before.remove(OTHER_ARTISTS);
-                    let apart = artists.apart(&archive, &clips, &split, part);
-                    // Where clips or tracks are drawn, every artist may stand on both sides.
-                    let scores = apart.contains(&true).then(|| judge.score(part, &predictions, Some(&apart)));
-                    parts.test_other_artists = scores.transpose()?;
-                    match &parts.test_other_artists {
-                        Some(scores) => println!("{}", summary("test, other artists", scores)),
-                        None => println!("test, other artists: no track of theirs"),
-                    }
-                }
-                let bytes = embeddings(card, &split, &clips, part, predictions.embedding).to_bytes()?;
-                run::write(&run::embeddings(output), &bytes)?;
-            }
+            Part::Test => parts.test = Some(scores),
         }
+    }
+    if artists.is_some() {
+        evaluated_before.remove(OTHER_ARTISTS);
+        parts.test_other_artists = test_other_artists;
+    }
+    if let Some(bytes) = of_test {
+        run::write(&run::embeddings(output), &bytes)?;
     }
     let result = RunResult {
         format: FORMAT.into(),
@@ -186,7 +198,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         evaluated_before,
         parts,
     };
-    let path = run::result(output);
     run::write(&path, result.to_json()?.as_bytes())?;
     println!("Scores in {}", path.display());
     Ok(ExitCode::SUCCESS)
@@ -424,7 +435,7 @@ impl Judge<'_> {
     }
 }
 
-fn read_artists(path: &Path) -> anyhow::Result<Artists> {
+pub(crate) fn read_artists(path: &Path) -> anyhow::Result<Artists> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let artists = Artists::parse(&text);
     if artists.is_empty() {

@@ -1,12 +1,15 @@
 //! `needledrop export`: a run to the model that the page loads; or such a model with what
 //! has been learned of its recipe since.
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use needledrop::{
-    dataset::choice::SplitChoice,
     network::{
         card::{ModelCard, Score},
         weights::{Precision, Weights},
@@ -40,7 +43,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "RESULT.JSON")]
     result: Option<PathBuf>,
     /// Scores of other trainings by the same recipe, as `evaluate` wrote them: their means
-    /// go into the card beside the model's own.
+    /// go into the card beside the model's own. Each training is named once.
     #[arg(long, num_args = 1.., value_name = "RESULT.JSON")]
     protocol: Vec<PathBuf>,
     /// Who may do what with the weights.
@@ -117,36 +120,50 @@ fn of_result(result: &RunResult) -> Vec<Score> {
 
 /// The mean scores of other trainings, split by split.
 fn protocol(paths: &[PathBuf], card: &ModelCard) -> anyhow::Result<Vec<Score>> {
-    let mut splits = BTreeMap::<String, (SplitChoice, Vec<Scores>)>::new();
+    let mut splits = BTreeMap::<String, Vec<(&Path, RunResult)>>::new();
     for path in paths {
         let result = run::read_result(path)?;
-        let path = path.display();
+        let shown = path.display();
         if result.parameters != card.network.parameters()? || result.genres != card.genres {
-            bail!("{path} is of another network: its scores are not this recipe's");
+            bail!("{shown} is of another network: its scores are not this recipe's");
+        }
+        if result.spectrogram.as_ref().is_some_and(|front_end| *front_end != card.spectrogram) {
+            bail!("{shown} is of another front end: its scores are not this model's");
         }
         let recipe = result.training.as_ref().map(|training| training.recipe.to_string());
-        let recipe = recipe.with_context(|| format!("{path} does not say how its weights were trained"))?;
+        let recipe = recipe.with_context(|| format!("{shown} does not say how its weights were trained"))?;
         // A card says beside the recipe who else had a share in it.
         let beside = [CENTRED, REFITTED, BEGUN_WITH, TAUGHT_BY];
         let rest = card.training.recipe.strip_prefix(&recipe);
         if !rest.is_some_and(|rest| rest.is_empty() || beside.iter().any(|beside| rest.starts_with(beside))) {
-            bail!("{path} is by another recipe ({recipe}) than the model ({})", card.training.recipe);
+            bail!("{shown} is by another recipe ({recipe}) than the model ({})", card.training.recipe);
         }
         if result.split.refitted {
-            bail!("{path} is of a model that learned from its validation part");
+            bail!("{shown} is of a model that learned from its validation part");
         }
-        let test = result.parts.test.with_context(|| format!("{path} says nothing of the test part"))?;
-        let (split, tests) =
-            splits.entry(result.split.name.clone()).or_insert_with(|| (result.split.clone(), Vec::new()));
-        if !split.is_alike(&result.split) {
-            bail!("{path} is of other lists than the results before it: their mean would say nothing");
+        if result.parts.test.is_none() {
+            bail!("{shown} says nothing of the test part");
         }
-        tests.push(test);
+        let before = splits.entry(result.split.name.clone()).or_default();
+        if let Some((other, _)) = before.iter().find(|(_, other)| other.is_same_training(&result)) {
+            bail!(
+                "{} and {shown} are of the same training, which a mean counts once: name one of the two",
+                other.display()
+            );
+        }
+        if let Some((other, _)) = before.iter().find(|(_, other)| !other.is_split_like(&result)) {
+            bail!(
+                "{shown} is of other lists, or of another archive, than {}: their mean would say nothing",
+                other.display()
+            );
+        }
+        before.push((path, result));
     }
-    let mean = |(split, (_, trainings)): (&String, &(SplitChoice, Vec<Scores>))| {
+    let mean = |(split, trainings): (&String, &Vec<(&Path, RunResult)>)| {
         let score = |per, of: fn(&Scores) -> Estimate| {
-            let each: Vec<Estimate> = trainings.iter().map(of).collect();
-            said(split, "test", per, Estimate::mean(&each), Some(trainings.len()))
+            let tests = trainings.iter().filter_map(|(_, result)| result.parts.test.as_ref());
+            let each: Vec<Estimate> = tests.map(of).collect();
+            said(split, "test", per, Estimate::mean(&each), Some(each.len()))
         };
         [score("clip", |scores| scores.accuracy), score("track", |scores| scores.track_accuracy)]
     };

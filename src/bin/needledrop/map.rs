@@ -49,6 +49,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    place::folder_of(&arguments.output)?;
     place::check(&arguments.output, Made::Json)?;
     let weights: Weights = run::read_model(&arguments.model)?;
     let card = weights.card();

@@ -3,8 +3,8 @@
 
 use std::{
     fmt,
-    fs::{File, Metadata},
-    io::{self, Read},
+    fs::File,
+    io::{self, BufReader, Read},
     path::Path,
 };
 
@@ -21,6 +21,8 @@ pub(crate) enum Made {
     Archive,
     /// Weights with a card.
     Model,
+    /// What an evaluation or a calibration measured.
+    Scores,
     /// Numbers as text.
     Json,
 }
@@ -31,26 +33,51 @@ impl fmt::Display for Made {
             Self::Checkpoint => "the checkpoint of a training",
             Self::Archive => "an archive of spectrograms",
             Self::Model => "a model",
+            Self::Scores => "the scores of a model",
             Self::Json => "JSON",
         })
     }
 }
 
-/// Holds that no checkpoint, archive or model lies at `path` that `by`, being something
-/// else, would replace. To be asked before long work, too.
+/// Holds that `by` can be written to `path`, and would replace nothing that is something else. To
+/// be asked before long work, too.
 pub(crate) fn check(path: &Path, by: Made) -> anyhow::Result<()> {
+    // `report` makes its folder, in which the page's numbers may lie, only after it has asked.
+    if by != Made::Json {
+        folder_of(path)?;
+    }
+    let shown = path.display();
+    let Ok(there) = path.metadata() else { return Ok(()) };
+    if there.is_dir() {
+        bail!("{shown} is a folder; name a file in it");
+    }
+    // Whoever opens a pipe waits for its other end.
+    if !there.is_file() {
+        bail!("{shown} is no file, and would be replaced by one; give another name");
+    }
     match content(path) {
-        Some(there) if there != by => {
-            bail!("{} is {there}, which {by} would replace: name another file", path.display())
-        }
-        _ => Ok(()),
+        // Nothing is lost with it.
+        _ if there.len() == 0 => Ok(()),
+        Some(content) if content == by => Ok(()),
+        Some(content) => bail!("{shown} is {content}, which {by} would replace: name another file"),
+        None => bail!(
+            "{shown} is a file of another kind, which {by} would replace: name another, or move it away first"
+        ),
     }
 }
 
-/// What a safetensors file is, by what its metadata say; nothing of any other file.
+/// The folder of a file that is to be written, which has to be there.
+pub(crate) fn folder_of(path: &Path) -> anyhow::Result<&Path> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        bail!("the folder {} does not exist; make it first", folder.display());
+    }
+    Ok(folder)
+}
+
+/// What a file is, by what the metadata of safetensors or JSON say; nothing of any other file.
 fn content(path: &Path) -> Option<Made> {
-    // Whoever opens a pipe waits for its other end.
-    let header = path.metadata().ok().filter(Metadata::is_file).and_then(|_| header(path).ok())?;
+    let Ok(header) = header(path) else { return content_of_json(path) };
     let metadata = header.get("__metadata__")?;
     let is_archive = metadata["format"].as_str().is_some_and(|format| format.starts_with("log-mel archive"));
     // A checkpoint has a card as well.
@@ -61,6 +88,14 @@ fn content(path: &Path) -> Option<Made> {
     } else {
         metadata.get(CARD_KEY).map(|_| Made::Model)
     }
+}
+
+/// The same of JSON: what was measured says so.
+fn content_of_json(path: &Path) -> Option<Made> {
+    // Read as far as it is JSON.
+    let json: Value = serde_json::from_reader(BufReader::new(File::open(path).ok()?)).ok()?;
+    let is_measured = json["format"].as_str().is_some_and(|format| format.starts_with("needledrop "));
+    json.is_object().then_some(if is_measured { Made::Scores } else { Made::Json })
 }
 
 /// The header of a safetensors file: its length in 8 bytes, then JSON.

@@ -1,6 +1,7 @@
 //! `needledrop prepare`: a folder of genres to a log-mel archive.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -13,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use needledrop::{
     dataset::{
         archive::{MelArchive, check_settings},
-        folders::{Skipped, find_recordings, is_sound},
+        folders::{Recording, Skipped, find_recordings, is_sound},
         prepare::{LONGEST_TRACK, PrepareError, prepare},
     },
     spectrogram::config::{PadMode, SpectrogramConfig},
@@ -23,6 +24,9 @@ use crate::{
     classify::remark,
     place::{self, Made},
 };
+
+/// Of recordings that are the same, so many are named.
+const NAMED: usize = 10;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -110,13 +114,21 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     skipped.extend(prepared.skipped);
     list(&skipped);
+    match found.other_files {
+        0 => {}
+        1 => eprintln!("1 other file is no sound by its name, and was left alone"),
+        count => eprintln!("{count} other files are no sound by their names, and were left alone"),
+    }
     prepared.archive.save(output).with_context(|| format!("cannot write {}", output.display()))?;
     // It was written beside and put in its place, as a file of one's own alone. Not every
     // file system knows more.
     let _ = fs::set_permissions(output, permissions);
     warn(&prepared.archive);
+    warn_of_same_sounds(&prepared.same);
+    warn_of_scattered_genres(&found.recordings);
     let took = begun.elapsed().as_secs_f64();
     println!("{}", summary(&prepared.archive, output));
+    println!("Genres: {}", prepared.archive.genres.join(", "));
     println!("{:.0} s of sound in {took:.1} s, {:.0} x real time", prepared.seconds, prepared.seconds / took);
     Ok(ExitCode::SUCCESS)
 }
@@ -160,21 +172,11 @@ impl Arguments {
 /// Says before the long work that its result can be kept nowhere. Out: who may do what
 /// with the file: as with the one that is there, or with any new one.
 fn check_output(output: &Path) -> anyhow::Result<fs::Permissions> {
-    if output.is_dir() {
-        bail!("{} is a folder; name a file in it", output.display());
-    }
     if is_sound(output) {
         bail!("{} is the name of a sound, and the archive is none; give another", output.display());
     }
-    // The archive takes the place of what has its name.
-    if output.metadata().is_ok_and(|there| !there.is_file()) {
-        bail!("{} is no file, and would be replaced by one; give another name", output.display());
-    }
     place::check(output, Made::Archive)?;
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        bail!("the folder {} does not exist; make it first", folder.display());
-    }
+    let folder = place::folder_of(output)?;
     let probe = folder.join(format!(".needledrop-{}", std::process::id()));
     File::create_new(&probe)
         .and_then(|file| file.metadata())
@@ -201,6 +203,43 @@ fn warn(archive: &MelArchive) {
         let tracks = archive.tracks.iter().filter(|track| track.genre == genre).count();
         if tracks < 3 {
             eprintln!("Warning: {name} has {tracks} of the 3 recordings that a split over tracks needs.");
+        }
+    }
+}
+
+/// A copy, a link, or a song that stands on two albums: no split knows of them.
+fn warn_of_same_sounds(same: &[[PathBuf; 2]]) {
+    for [first, other] in same.iter().take(NAMED) {
+        eprintln!(
+            "Warning: {} and {} are the same sound: a split may learn from the one and be judged by the other",
+            first.display(),
+            other.display()
+        );
+    }
+    if same.len() > NAMED {
+        eprintln!("Warning: so it is with {} more", same.len() - NAMED);
+    }
+}
+
+/// Folders of one name are one genre, be they a genre's or the second disc of an album.
+fn warn_of_scattered_genres(recordings: &[Recording]) {
+    let mut folders = BTreeMap::<&str, BTreeSet<&Path>>::new();
+    for Recording { path, genre, .. } in recordings {
+        folders.entry(genre).or_default().extend(path.parent());
+    }
+    for (genre, folders) in folders {
+        let mut folders = folders.into_iter();
+        if let (Some(first), Some(other)) = (folders.next(), folders.next()) {
+            let more = match folders.count() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            eprintln!(
+                "Warning: what lies in the folders {} and {}{more} is taken for one genre, {genre}: if it is not, give \
+                 them different names",
+                first.display(),
+                other.display()
+            );
         }
     }
 }

@@ -93,6 +93,7 @@ pub(crate) fn run(Arguments { runs, output, page, model, replace }: &Arguments) 
         println!("{name}");
     }
     let all = all_results(output)?;
+    counted_once(&all, output)?;
     let path = output.join("table.md");
     let results: Vec<RunResult> = all.values().cloned().collect();
     write(&path, &table(&results))?;
@@ -175,6 +176,25 @@ fn figures(folder: &Path, result: &RunResult) -> anyhow::Result<Vec<(&'static st
         }
     }
     Ok(figures)
+}
+
+/// Holds that no training stands twice among those that have a mean: its interval would be
+/// narrower than it is, here and on the page.
+fn counted_once(results: &BTreeMap<String, RunResult>, folder: &Path) -> anyhow::Result<()> {
+    let mut before = Vec::<(&String, &RunResult)>::new();
+    for (name, result) in results {
+        let again =
+            before.iter().find(|(_, other)| other.is_seed_of(result) && other.is_same_training(result));
+        if let Some((other, _)) = again {
+            bail!(
+                "{other}.json and {name}.json in {} are of the same training, which their mean would count twice: \
+                 take one of the two away",
+                folder.display()
+            );
+        }
+        before.push((name, result));
+    }
+    Ok(())
 }
 
 /// All results in a folder, by file name; JSON of something else is left alone.

@@ -282,25 +282,42 @@ fn of_one_genre(clips: &[Clip], part: &[usize]) -> f64 {
 fn resumed(path: &Path, card: &ModelCard, wanted: State) -> anyhow::Result<Checkpoint> {
     let mut checkpoint = Checkpoint::load(path)?;
     let (state, now) = (&checkpoint.state, checkpoint.now.card());
+    let choice = state.choice.is_none() || state.choice == wanted.choice;
+    let recipes = other_than(&state.recipe, &wanted.recipe);
+    let seeds = other_than(&state.seed, &wanted.seed);
+    let splits = other_than(&state.split, &wanted.split);
     let same = [
-        (state.recipe == wanted.recipe, "recipe"),
-        (state.seed == wanted.seed, "--seed"),
-        (state.split == wanted.split && (state.choice.is_none() || state.choice == wanted.choice), "split"),
-        (state.begun_with == wanted.begun_with, "--begin-with"),
-        (state.teachers == wanted.teachers, "--teachers"),
-        (now.network == card.network, "network"),
-        (now.input == card.input, "input"),
-        (now.spectrogram == card.spectrogram, "front end"),
-        (now.genres == card.genres, "data set"),
+        (state.recipe == wanted.recipe, "recipe", recipes.as_str()),
+        (state.seed == wanted.seed, "--seed", seeds.as_str()),
+        (state.split == wanted.split && choice, "split", splits.as_str()),
+        (state.begun_with == wanted.begun_with, "--begin-with", ""),
+        (state.teachers == wanted.teachers, "--teachers", ""),
+        (now.network == card.network, "network", ""),
+        (now.input == card.input, "input", ""),
+        (now.spectrogram == card.spectrogram, "front end", ""),
+        (now.genres == card.genres, "data set", ""),
     ];
-    if let Some((_, what)) = same.iter().find(|(same, _)| !same) {
-        bail!("{} was made with another {what}; say the same, or train into another folder", path.display());
+    if let Some((_, what, how)) = same.iter().find(|(same, ..)| !same) {
+        bail!(
+            "{} was made with another {what}{how}; say the same, or train into another folder",
+            path.display()
+        );
     }
     // Of before this was written down.
     if checkpoint.state.earlier.is_empty() {
         checkpoint.state.earlier = wanted.earlier;
     }
     Ok(checkpoint)
+}
+
+/// What something was and what was asked for in its place, in words.
+fn other_than(was: &impl ToString, asked: &impl ToString) -> String {
+    let (was, asked) = (was.to_string(), asked.to_string());
+    if was == asked {
+        format!(" (both are called {was}, and differ in what that leaves out)")
+    } else {
+        format!(" (it was {was}, and {asked} was asked for)")
+    }
 }
 
 /// What a training begins with, in a folder that has none yet.

@@ -30,10 +30,11 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(120);
 const LOST: usize = 2;
 
 /// Has `interrupted` say that the training shall end: by Ctrl-C, by whoever shuts the machine
-/// down, or with the terminal, but for what `nohup` started.
+/// down, or, on Linux, with the terminal, but for what `nohup` started.
 fn listen_for_the_end(interrupted: Arc<AtomicBool>, has_begun: Arc<AtomicBool>) -> io::Result<()> {
     let mut ends = vec![SIGINT, SIGTERM];
-    if !is_ignored(SIGHUP) {
+    // Elsewhere nobody tells what is ignored, and to listen would end what `nohup` started.
+    if cfg!(target_os = "linux") && !is_ignored(SIGHUP) {
         ends.push(SIGHUP);
     }
     let mut signals = Signals::new(ends)?;
@@ -113,7 +114,11 @@ impl Pace {
             Some(minutes) => bail!("--max-minutes {minutes} must be above 0"),
             None => None,
         };
-        let steps_left = max_steps.unwrap_or(usize::MAX);
+        let steps_left = match max_steps {
+            Some(0) => bail!("--max-steps 0 must be at least 1"),
+            Some(steps) => steps,
+            None => usize::MAX,
+        };
         Ok(Self {
             bar,
             epochs: start.recipe.epochs,
