@@ -1471,6 +1471,27 @@ fn what_is_studied_does_not_wait_for_songs() {
 }
 
 #[test]
+fn what_is_studied_does_not_wait_for_the_end_of_a_mix() {
+    let mut world = World::new(Machine { clips_per_song: 100, ..Machine::default() });
+    world.run();
+    world.add([0]);
+    for _ in 0..40 {
+        world.answer(0);
+    }
+    assert!((1..90).contains(&world.clips[&SongId(0)].len()));
+    (1..3).for_each(|song| world.study(song, ModelId(0), 3));
+    // Of a model that never comes: it holds nobody up.
+    world.study(3, ModelId(7), 3);
+    world.run();
+    let done = |update: &Update<Thing>| match update {
+        Update::Done { song, .. } => Some(song.0),
+        _ => None,
+    };
+    assert_eq!(world.updates.iter().filter_map(done).collect::<Vec<_>>(), [1, 2, 0]);
+    world.assert_whole(0);
+}
+
+#[test]
 fn a_lesson_keeps_its_model_when_another_is_chosen() {
     let mut world = World::new(Machine::default());
     world.run();

@@ -28,9 +28,35 @@ impl<P: Clone> Pool<P> {
     /// Puts a file before the songs that wait, behind those studied already.
     pub(super) fn study(&mut self, song: SongId, model: ModelId, file: P, clips: usize) {
         self.songs.insert(song, Song { most_clips: Some(clips), ..Song::new(Some(file), Some(model)) });
-        let studied = |song: &SongId| self.songs.get(song).is_some_and(|song| song.most_clips.is_some());
-        let place = self.queue.iter().position(|song| !studied(song)).unwrap_or(self.queue.len());
+        self.queue_behind_studied(song);
+    }
+
+    fn is_studied(&self, song: SongId) -> bool {
+        self.songs.get(&song).is_some_and(|song| song.most_clips.is_some())
+    }
+
+    fn queue_behind_studied(&mut self, song: SongId) {
+        let place = self.queue.iter().position(|song| !self.is_studied(*song)).unwrap_or(self.queue.len());
         self.queue.insert(place, song);
+    }
+
+    /// Puts the song that is being read back where a file waits to be studied that can be: it may
+    /// be hours long. It goes on at the clip that it has reached.
+    pub(super) fn makes_way(&mut self, song: SongId) -> bool {
+        let can_be_read = |song: &SongId| {
+            let model = self.songs.get(song).and_then(|song| self.models.get(&song.model?));
+            model.is_some_and(|model| model.format().is_some())
+        };
+        let first = self.queue.front().filter(|first| self.is_studied(**first) && can_be_read(first));
+        let (false, true, Some(decoder)) =
+            (self.is_studied(song), first.is_some(), self.of_role(Role::Decoder).first().copied())
+        else {
+            return false;
+        };
+        self.reading = None;
+        self.send(decoder, Request::Close { song }, vec![], false);
+        self.queue_behind_studied(song);
+        true
     }
 
     /// Ends a studied file with the clip that was cut last, if no more is wanted.

@@ -188,7 +188,9 @@ impl<P: Clone> Pool<P> {
         };
         match self.reading {
             Some((song, Reading::Waiting)) => {
-                if self.clips.len() < self.room() {
+                if self.makes_way(song) {
+                    self.read_on();
+                } else if self.clips.len() < self.room() {
                     self.reading = Some((song, Reading::Cutting));
                     self.send(decoder, Request::Pull { song }, vec![], false);
                 }
