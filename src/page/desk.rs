@@ -278,9 +278,13 @@ impl Desk {
         }
     }
 
-    /// Whether there is an engine and a model for it.
+    /// Whether there is an engine and a model for it, and a worker that has both, or none will:
+    /// what was recorded before would be lost where it ended before.
     pub(crate) fn can_hear(self) -> bool {
-        self.engine_download.get_untracked() == Download::Here && self.has_model()
+        let answers = |engine: &EngineStatus| engine.running.is_some() || engine.problem.is_some();
+        self.engine_download.get_untracked() == Download::Here
+            && self.has_model()
+            && self.engine.with_untracked(|engine| engine.as_ref().is_some_and(answers))
     }
 
     /// Whether there is a model that the engine has been given, or will be once it is there.

@@ -18,7 +18,7 @@ use web_sys::{
 use super::desk::Desk;
 use super::library::counted;
 use super::teach::classroom::ClassId;
-use super::views::show_songs;
+use super::views::{View, show_songs};
 use super::words::{sentence, t};
 use super::{browser, model};
 use crate::order::order;
@@ -36,6 +36,8 @@ struct Basket {
     came: Vec<(File, Vec<String>)>,
     /// Files of folders that are no sound.
     left_out: usize,
+    /// Files and folders that were not given up.
+    unreadable: usize,
     /// Whether there were more than [`MOST_FILES`].
     overflown: bool,
 }
@@ -53,7 +55,10 @@ impl Basket {
 
     /// A file that was dropped, or that lies at `path` below a folder that was.
     async fn take(&mut self, entry: FileSystemFileEntry, path: Vec<String>, from_folder: bool) {
-        let Some(file) = file_of(entry).await else { return };
+        let Some(file) = file_of(entry).await else {
+            self.unreadable += 1;
+            return;
+        };
         self.came.push((file.clone(), path));
         if from_folder { self.put_from_folder(file) } else { self.put(file) }
     }
@@ -63,10 +68,13 @@ impl Basket {
         if self.left_out > 0 {
             desk.note(t!("listen.left_out", count = self.left_out));
         }
+        if self.unreadable > 0 {
+            desk.note(t!("listen.unreadable", count = self.unreadable));
+        }
         if self.overflown {
             desk.note(t!("listen.too_many", limit = MOST_FILES));
         }
-        if self.files.is_empty() && self.left_out == 0 {
+        if self.files.is_empty() && self.left_out == 0 && self.unreadable == 0 {
             desk.note(t!("listen.nothing_dropped"));
         }
         let (models, songs) = self.files.into_iter().partition(|file| model::is_weights(&file.name()));
@@ -98,7 +106,8 @@ enum Place {
 impl Place {
     fn of(drag: &DragEvent) -> Self {
         if document().query_selector("[data-classes]").ok().flatten().is_none() {
-            return Self::Songs;
+            // The classes may still be on their way.
+            return if is_teaching() { Self::BesideClasses } else { Self::Songs };
         }
         let target = drag.target().and_then(|target| target.dyn_into::<Element>().ok());
         let class = target.and_then(|target| target.closest("[data-class]").ok().flatten());
@@ -119,6 +128,12 @@ impl Place {
             Self::BesideClasses => desk.note(t!("teach.drop_beside")),
         }
     }
+}
+
+/// Whether the address names the view of the classes.
+fn is_teaching() -> bool {
+    let fragment = window().location().hash().unwrap_or_default();
+    fragment.trim_start_matches('#').split('?').next() == Some(View::Teach.code())
 }
 
 /// Whether a file found in a folder may be sound. A type that the browser does
@@ -191,6 +206,8 @@ fn take(dropped: &DataTransfer, place: Place, desk: Desk) {
             _ => {
                 if let Ok(Some(file)) = item.get_as_file() {
                     basket.put(file);
+                } else {
+                    basket.unreadable += 1;
                 }
             }
         }
@@ -235,7 +252,7 @@ async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket, goes_on: im
         if basket.overflown {
             return;
         }
-        let (entries, cut) = entries_of(&folder).await;
+        let entries = entries_of(&folder, basket).await;
         let names: Vec<_> = entries.iter().map(|entry| counted(&entry.name())).collect();
         let mut below = Vec::new();
         for place in order(names.len(), &|a, b| names[a].cmp(&names[b])) {
@@ -251,7 +268,6 @@ async fn walk(folder: FileSystemDirectoryEntry, basket: &mut Basket, goes_on: im
             }
         }
         folders.extend(below.into_iter().rev());
-        basket.overflown |= cut;
     }
 }
 
@@ -276,22 +292,24 @@ async fn within(mut handle: JsValue, path: &[String]) -> Option<JsValue> {
     Some(handle)
 }
 
-/// What lies in a folder, and whether there was more than is wanted. The browser gives it in
-/// portions, and an empty one at the end.
-async fn entries_of(folder: &FileSystemDirectoryEntry) -> (Vec<FileSystemEntry>, bool) {
+/// What lies in a folder; the basket is told where there was more than is wanted, and where
+/// not all of it could be had. The browser gives it in portions, and an empty one at the end.
+async fn entries_of(folder: &FileSystemDirectoryEntry, basket: &mut Basket) -> Vec<FileSystemEntry> {
     let reader: FileSystemDirectoryReader = folder.create_reader();
     let mut entries = Vec::new();
     loop {
         let portion =
             called_back(|give, fail| reader.read_entries_with_callback_and_callback(give, fail)).await;
         let Some(portion) = portion.and_then(|portion| portion.dyn_into::<Array>().ok()) else {
-            return (entries, false);
+            basket.unreadable += 1;
+            return entries;
         };
         if portion.length() == 0 {
-            return (entries, false);
+            return entries;
         }
         if entries.len() > MOST_FILES {
-            return (entries, true);
+            basket.overflown = true;
+            return entries;
         }
         entries.extend(portion.iter().map(JsCast::unchecked_into::<FileSystemEntry>));
     }

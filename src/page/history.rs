@@ -216,27 +216,35 @@ fn Stretches(
     /// What was heard.
     history: RwSignal<History>,
 ) -> impl IntoView {
-    let rows = move || {
-        history.with(|history| {
-            let row = |Stretch { from, to, genre, refused }| {
-                let name = match genre.and_then(|genre| history.genres.get(genre)) {
-                    Some(name) => words::genre(name),
-                    None if refused => t!("song.not_music"),
-                    None => t!("song.silence"),
-                };
-                let (color, letters) = match genre {
-                    Some(genre) => (colors::chip(genre), colors::letters(&history.genres, genre)),
-                    None if refused => ("chip no-genre".to_owned(), colors::NOT_MUSIC.to_owned()),
-                    None => ("chip no-genre".to_owned(), String::new()),
-                };
-                let words =
-                    t!("history.begins", from = time_of_day(from), to = time_of_day(to), genre = name);
-                view! { <li><span class=color aria-hidden="true">{letters}</span>" "{words}</li> }
+    let row = move |Stretch { from, to, genre, refused }| {
+        let (name, color, letters) = history.with_untracked(|history| match genre {
+            Some(genre) => (
+                history.genres.get(genre).cloned(),
+                colors::chip(genre),
+                colors::letters(&history.genres, genre),
+            ),
+            None => {
+                let letters = if refused { colors::NOT_MUSIC } else { "" };
+                (None, "chip no-genre".to_owned(), letters.to_owned())
+            }
+        });
+        let words = move || {
+            let name = match &name {
+                Some(name) => words::genre(name),
+                None if refused => t!("song.not_music"),
+                None => t!("song.silence"),
             };
-            history.stretches().into_iter().map(row).collect_view()
-        })
+            t!("history.begins", from = time_of_day(from), to = time_of_day(to), genre = name)
+        };
+        view! { <li><span class=color aria-hidden="true">{letters}</span>" "{words}</li> }
     };
-    view! { <ol class="tabular" tabindex="0" aria-label=sentence("history.list")>{rows}</ol> }
+    // A row is its times: of those that are there only the latest grows, and is put up anew.
+    let times = |stretch: &Stretch| (stretch.from.to_bits(), stretch.to.to_bits());
+    view! {
+        <ol class="tabular" tabindex="0" aria-label=sentence("history.list")>
+            <For each=move || history.with(History::stretches) key=times children=row />
+        </ol>
+    }
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub(crate) enum MicrophoneProblem {
 
 impl From<JsValue> for MicrophoneProblem {
     fn from(error: JsValue) -> Self {
-        Self::Failed(browser::describe(&error))
+        Self::Failed(detail(&error))
     }
 }
 
@@ -91,7 +91,7 @@ impl MicrophoneProblem {
             Some("SecurityError") => Self::Insecure,
             Some("NotFoundError" | "OverconstrainedError") => Self::Absent,
             Some("NotReadableError" | "AbortError") => Self::Busy,
-            _ => Self::Failed(browser::describe(error)),
+            _ => Self::Failed(detail(error)),
         }
     }
 
@@ -101,9 +101,29 @@ impl MicrophoneProblem {
         match browser::property(error, "name").as_string().as_deref() {
             Some("NotAllowedError" | "AbortError") => Self::NotShared,
             Some("NotFoundError" | "NotReadableError") => Self::SharedSilent,
-            _ => Self::SharedFailed(browser::describe(error)),
+            _ => Self::SharedFailed(detail(error)),
         }
     }
+
+    /// As it is said of what comes from `source`: what is shared is no microphone.
+    fn with(self, source: Source) -> Self {
+        match self {
+            Self::Failed(detail) if source == Source::Shared => Self::SharedFailed(detail),
+            Self::Unsupported if source == Source::Shared => Self::SharedFailed("getDisplayMedia".to_owned()),
+            problem => problem,
+        }
+    }
+}
+
+/// What a thrown value says of itself, or else its name: it is said in brackets, which shall
+/// not be empty.
+fn detail(error: &JsValue) -> String {
+    let said = browser::describe(error);
+    if !said.is_empty() {
+        return said;
+    }
+    let name = browser::property(error, "name").as_string();
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "Error".to_owned())
 }
 
 /// What the microphone does.
@@ -151,6 +171,8 @@ pub(crate) struct Microphone {
     /// Told when the picture has moved on.
     moved: Trigger,
     line: StoredValue<Option<Line>, LocalStorage>,
+    /// Where the sound comes from that was asked for last.
+    source: StoredValue<Source>,
     /// How often it was started or called off: what an earlier start still brings is
     /// let go.
     starts: StoredValue<u32>,
@@ -162,6 +184,8 @@ struct Line {
     context: AudioContext,
     _source: MediaStreamAudioSourceNode,
     capture: AudioWorkletNode,
+    /// What keeps the screen on, where the browser has given it.
+    screen: Option<JsValue>,
     _ears: Vec<EventListener>,
 }
 
@@ -178,6 +202,7 @@ impl Microphone {
             scroll: StoredValue::default(),
             moved: Trigger::new(),
             line: StoredValue::new_local(None),
+            source: StoredValue::new(Source::Microphone),
             starts: StoredValue::new(0),
         }
     }
@@ -194,6 +219,7 @@ impl Microphone {
         // For a song, unless a class says that it is for it.
         desk.classroom.recording.set(None);
         let start = self.next_start();
+        self.source.set_value(source);
         if !window().is_secure_context() {
             return self.give_up(desk, MicrophoneProblem::Insecure);
         }
@@ -229,6 +255,7 @@ impl Microphone {
             self.seconds.set(0.0);
             self.state.set(Listening::On(song));
             desk.tell(Event::Listen { song, sample_rate, port: port.into() });
+            self.stay_awake();
         });
     }
 
@@ -294,7 +321,59 @@ impl Microphone {
         }
     }
 
+    /// Keeps the screen on while it hears: a phone that locks itself hears no more. Not every
+    /// browser can, nor always.
+    fn stay_awake(self) {
+        if !matches!(self.state.get_untracked(), Listening::On(_)) {
+            return;
+        }
+        spawn_local(async move {
+            let screens = browser::property(&window().navigator(), "wakeLock");
+            let Ok(lock) = browser::call_async(&screens, "request", &[&"screen".into()]).await else {
+                return;
+            };
+            let spare = self.line.try_update_value(|line| match line {
+                Some(line) => line.screen.replace(lock),
+                // It has been hung up meanwhile.
+                None => Some(lock),
+            });
+            spare.flatten().iter().for_each(let_go);
+        });
+    }
+
+    /// The system has taken the microphone for a while, as for a call: what was heard last is not
+    /// what sounds now.
+    fn muted(self, desk: Desk) {
+        let hears = matches!(self.state.get_untracked(), Listening::On(_));
+        if !hears || self.source.get_value() != Source::Microphone {
+            return;
+        }
+        self.ranking.set(None);
+        let sentence = t!("microphone.busy");
+        // Once is enough, however often it happens.
+        if desk.notes.with_untracked(|notes| notes.contains(&sentence)) {
+            desk.say(sentence);
+        } else {
+            desk.note(sentence);
+        }
+    }
+
+    fn is_muted(self) -> bool {
+        let is_muted = |line: &Line| tracks(&line.stream).any(|track| track.muted());
+        self.source.get_value() == Source::Microphone
+            && self.line.with_value(|line| line.as_ref().is_some_and(is_muted))
+    }
+
+    /// The sound has ended by itself: nobody has pressed a button here who would know.
+    fn ended(self, desk: Desk) {
+        if matches!(self.state.get_untracked(), Listening::On(_)) {
+            desk.say(t!("microphone.keeping"));
+        }
+        self.end(desk);
+    }
+
     fn give_up(self, desk: Desk, problem: MicrophoneProblem) {
+        let problem = problem.with(self.source.get_value());
         desk.say(words::microphone_problem(&problem));
         self.state.set(Listening::Problem(problem));
     }
@@ -342,6 +421,10 @@ impl Microphone {
 
     /// Takes in the verdict on the last three seconds, by the model with this card.
     pub(crate) fn hear(self, verdict: &ClipVerdict, model: ModelId, card: &ModelCard) {
+        // A verdict that was on its way speaks of what sounded before; silence is what sounds.
+        if !verdict.probabilities.is_empty() && self.is_muted() {
+            return;
+        }
         // The one that was chosen, or the first there was.
         if self.model.get_untracked() != model {
             self.model.set(model);
@@ -367,7 +450,7 @@ impl Line {
         desk: Desk,
         source: Source,
     ) -> Result<(Self, MessagePort), MicrophoneProblem> {
-        let Some(address) = EngineAddress::of_page() else { return Err(MicrophoneProblem::Unsupported) };
+        let Some(address) = EngineAddress::of_page() else { return Err(MicrophoneProblem::NoEngine) };
         let stream = match source {
             Source::Microphone => ask().await?,
             Source::Shared => share().await?,
@@ -399,14 +482,16 @@ impl Line {
                 return Err(problem);
             }
         };
-        let ears = tracks(stream)
-            .map(|track| EventListener::new(&track, "ended", move |_| microphone.end(desk)))
-            .chain([keep_running(&context)])
-            .collect();
+        let ended =
+            tracks(stream).map(|track| EventListener::new(&track, "ended", move |_| microphone.ended(desk)));
+        let muted =
+            tracks(stream).map(|track| EventListener::new(&track, "mute", move |_| microphone.muted(desk)));
+        let always = [keep_running(&context), come_back(&context, microphone)];
+        let ears = ended.chain(muted).chain(always).collect();
         // Not `stream.clone()`, which is JavaScript's own and another stream, whose end
         // would leave the microphone on.
         let stream = Clone::clone(stream);
-        Ok((Self { stream, context, _source: source, capture, _ears: ears }, port))
+        Ok((Self { stream, context, _source: source, capture, screen: None, _ears: ears }, port))
     }
 
     /// Starts the browser's sound and leads the stream through the worklet; the port
@@ -434,6 +519,7 @@ impl Line {
 
     fn close(self) {
         end(&self.stream);
+        self.screen.iter().for_each(let_go);
         // A context that is closed already is closed.
         let _ = self.context.close();
     }
@@ -499,15 +585,35 @@ async fn ask() -> Result<MediaStream, MicrophoneProblem> {
 /// headphones that are taken off.
 fn keep_running(context: &AudioContext) -> EventListener {
     let running = context.clone();
-    EventListener::new(context, "statechange", move |_| {
-        let state = browser::property(&running, "state").as_string();
-        if state.is_some_and(|state| !["running", "closed"].contains(&state.as_str()))
-            && let Ok(resumed) = running.resume()
-        {
-            // Where it may not go on yet, its state changes again once it may.
-            spawn_local(async move { drop(JsFuture::from(resumed).await) });
+    EventListener::new(context, "statechange", move |_| go_on(&running))
+}
+
+/// Has the sound go on where the page is seen again, and the screen stay on, which browsers let
+/// go while it is not seen.
+fn come_back(context: &AudioContext, microphone: Microphone) -> EventListener {
+    let context = context.clone();
+    EventListener::new(&document(), "visibilitychange", move |_| {
+        if !document().hidden() {
+            go_on(&context);
+            microphone.stay_awake();
         }
     })
+}
+
+fn go_on(context: &AudioContext) {
+    let state = browser::property(context, "state").as_string();
+    if state.is_some_and(|state| !["running", "closed"].contains(&state.as_str()))
+        && let Ok(resumed) = context.resume()
+    {
+        // Where it may not go on yet, its state changes again once it may.
+        spawn_local(async move { drop(JsFuture::from(resumed).await) });
+    }
+}
+
+/// Lets the screen go off again.
+fn let_go(lock: &JsValue) {
+    // One that the browser has let go already is let go.
+    let _ = browser::call(lock, "release", &[]);
 }
 
 fn tracks(stream: &MediaStream) -> impl Iterator<Item = MediaStreamTrack> {

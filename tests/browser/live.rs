@@ -307,6 +307,49 @@ fn a_microphone_that_waits_for_the_engine_is_off_and_can_be_called_off() {
     browser.assert_content();
 }
 
+/// Locks of the screen, by what they are asked for, that tell whether they were let go.
+const KEEP_LOCKS: &str = "window.locks = []; Object.defineProperty(navigator, 'wakeLock', { value: { \
+    request: async (kind) => { const lock = { kind, release: async () => { lock.kind = 'released'; } }; \
+    locks.push(lock); return lock; } } });";
+
+/// As a telephone does for a call, and a headset whose plug is drawn.
+#[test]
+fn a_microphone_that_is_taken_away_is_told_and_its_screen_may_go_off() {
+    let server = Server::start(&build::folder(), "/");
+    let browser =
+        Browser::launch(&Options { microphone: Some(excerpt("taken-away", "20")), ..Options::default() });
+    browser.before_every_page(KEEP_TRACKS);
+    browser.before_every_page(KEEP_LOCKS);
+    browser.open(&server.url());
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
+    let locks = |kinds: &str| format!("locks.map((lock) => lock.kind).join() === '{kinds}'");
+    browser.wait_until(&locks("screen"), LIMIT);
+    // Browsers let it go while the page is not seen.
+    browser.eval("void document.dispatchEvent(new Event('visibilitychange'))");
+    browser.wait_until(&locks("released,screen"), LIMIT);
+
+    // Nothing of before stands as if it were now, nor what was on its way.
+    browser.eval(
+        "void (Object.defineProperty(lent[0], 'muted', { value: true }), lent[0].dispatchEvent(new Event('mute')))",
+    );
+    browser.wait_for_text("[data-testid=notes]", "in use by something else", LIMIT);
+    std::thread::sleep(Duration::from_secs(1));
+    browser.wait_for("[data-testid=live-verdict][data-state=waiting]", LIMIT);
+
+    browser.eval(
+        "(() => { window.sentences = []; const said = document.querySelector('[data-testid=said]'); \
+         new MutationObserver(() => sentences.push(said.textContent)) \
+           .observe(said, { subtree: true, childList: true, characterData: true }); \
+         lent[0].dispatchEvent(new Event('ended')); })()",
+    );
+    browser.wait_until("sentences.some((sentence) => sentence.includes('Keeping the recording'))", LIMIT);
+    browser.wait_until(AT_REST, LIMIT);
+    browser.wait_until(&locks("released,released"), LIMIT);
+    browser.assert_content();
+}
+
 #[test]
 fn what_sounds_keeps_the_names_of_the_model_that_hears_it() {
     let folder = folder("other-names");
@@ -340,6 +383,8 @@ fn sharing(what: &str) -> String {
         "navigator.mediaDevices.getDisplayMedia = async (options) => {{
            window.asked = options;
            if ('{what}' === 'denied') throw new DOMException('no', 'NotAllowedError');
+           if ('{what}' === 'odd') return {{}};
+           if ('{what}' === 'speechless') throw new TypeError();
            const canvas = document.createElement('canvas');
            canvas.getContext('2d');
            const picture = canvas.captureStream(1).getVideoTracks();
@@ -380,7 +425,7 @@ fn what_goes_wrong_with_sharing_is_explained() {
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options::default());
     let mut said = Vec::new();
-    for what in ["denied", "silent"] {
+    for what in ["denied", "silent", "odd", "speechless"] {
         browser.eval(&format!("(() => {{ {} }})()", sharing(what)));
         browser.click("[data-testid=listen-shared]");
         browser.wait_until(
@@ -394,6 +439,11 @@ fn what_goes_wrong_with_sharing_is_explained() {
         said.push(browser.text("[data-testid=microphone-problem]"));
     }
     assert!(said.iter().all(|sentence| sentence.len() > 20), "{said:?}");
+    // Of what is shared nothing is said of a microphone.
+    let is_of_sharing = |sentence: &String| {
+        sentence.starts_with("What was shared could not be heard") && !sentence.contains("()")
+    };
+    assert!(said[2..].iter().all(is_of_sharing), "{said:?}");
 }
 
 #[test]

@@ -76,7 +76,34 @@ fn a_link_names_the_classes_of_an_open_lesson() {
     browser.wait_until("location.hash.endsWith('snapping')", LIMIT);
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(browser.eval(names), "mine,low");
+    // That it was passed over is said.
+    browser.wait_for_text("[data-testid=notes]", "were not taken", LIMIT);
 }
+
+/// What is dropped where the classes will be is no song.
+#[test]
+fn files_dropped_before_the_classes_are_there_belong_on_one() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.block(&["*views-*.wasm"]);
+    browser.open(&format!("{}#teach?classes=plucked,flute", server.url()));
+    browser.wait_for("[data-testid=view-again]", LIMIT);
+    drop_on(&browser, "[data-testid=view-again]", &[file(&folder("teach-early"), INSTRUMENTS[0], 0)]);
+    browser.wait_for_text("[data-testid=notes]", "class they belong to", LIMIT);
+    assert_eq!(browser.eval("document.querySelectorAll('[data-testid=song]').length"), 0);
+}
+
+/// Has what is dropped next be a folder that gives up neither its one file nor all that it has.
+const REFUSE_FOLDER: &str = "(() => {
+  const items = DataTransferItem.prototype, entry = items.webkitGetAsEntry;
+  const refuse = (_, fail) => fail(new DOMException('', 'NotReadableError'));
+  const portions = [[{ isFile: true, isDirectory: false, name: 'a.mp3', file: refuse }]];
+  const readEntries = (give, fail) => portions.length > 0 ? give(portions.pop()) : refuse(give, fail);
+  items.webkitGetAsEntry = () => {
+    items.webkitGetAsEntry = entry;
+    return { isFile: false, isDirectory: true, name: 'folder', createReader: () => ({ readEntries }) };
+  };
+})()";
 
 /// What a lesson waits for says so in the lesson, and comes when it is asked for again.
 #[test]
@@ -186,6 +213,16 @@ fn two_instruments_are_learnt_in_seconds_and_used() {
     // The lesson is still there when one comes back.
     browser.go("#teach");
     browser.wait_for("[data-testid=teach-outcome]", LIMIT);
+    // A lesson that ends by itself does not leave the keyboard at the button that stops it.
+    let stands_at_stop = browser.eval(
+        "(async () => { document.querySelector('[data-testid=teach-train]').click(); \
+         const stop = document.querySelector('[data-testid=teach-stop]'); \
+         while (stop.classList.contains('gone')) await new Promise((done) => setTimeout(done)); \
+         stop.focus(); return document.activeElement === stop; })()",
+    );
+    assert_eq!(stands_at_stop, true);
+    browser.wait_for("[data-testid=teach-outcome]", LIMIT);
+    browser.wait_until("document.activeElement.matches('[data-testid=teach-train]')", LIMIT);
     // What was stopped tells nothing of itself later.
     browser.eval(
         "[document.querySelector('[data-testid=teach-train]').click(), \
@@ -233,7 +270,11 @@ fn a_lesson_says_what_it_lacks() {
     // Beside the classes nothing is taken, and the same file not twice.
     drop_on(&browser, ".teach-head", std::slice::from_ref(&one));
     browser.wait_for_text("[data-testid=said]", "class they belong to", LIMIT);
-    drop_on(&browser, &class(0), &[one.clone(), silence, text]);
+    // Nor is what a folder does not give up passed over.
+    browser.eval(REFUSE_FOLDER);
+    drop_on(&browser, &class(0), std::slice::from_ref(&one));
+    browser.wait_for_text("[data-testid=notes]", "2 files or folders could not be read", LIMIT);
+    drop_on(&browser, &class(0), &[one.clone(), silence, text.clone()]);
     browser.wait_until("document.querySelectorAll('[data-testid=teach-file]').length === 3", LIMIT);
     drop_on(&browser, &class(1), &[one, other]);
     browser.wait_until(
@@ -242,6 +283,10 @@ fn a_lesson_says_what_it_lacks() {
         LIMIT,
     );
     assert_eq!(browser.eval("document.querySelectorAll('[data-testid=song]').length"), 0);
+    // Where the last one fails, that it was the last is said too.
+    drop_on(&browser, &class(1), &[text]);
+    let said = "document.querySelector('[data-testid=said]').textContent";
+    browser.wait_until(&format!("/text\\.wav: .* studied/.test({said})"), LIMIT);
     browser.click("[data-testid=teach-train]");
     browser.wait_for_text("[data-testid=teach-accuracy]", "only one file", LIMIT);
 
@@ -273,6 +318,8 @@ fn record(browser: &Browser, number: usize) {
     browser.wait_until(&format!("{element}.ariaDisabled === 'false'"), LIMIT);
     browser.click(&button);
     browser.wait_until(&format!("{element}.classList.contains('on')"), LIMIT);
+    // Nothing is learnt without what is being recorded.
+    browser.wait_until("document.querySelector('[data-testid=teach-train]').ariaDisabled === 'true'", LIMIT);
     browser.wait_until(&has_recorded(&element, ENOUGH_SECONDS), LIMIT);
     browser.click(&button);
     let file = format!(".teach-class:nth-of-type({}) [data-testid=teach-file][data-state=done]", number + 1);

@@ -182,10 +182,11 @@ async fn take_picture(shared: &Shared) -> Result<(), JsValue> {
     let can = browser::call(&navigator, "canShare", &[&sheet]).is_ok_and(|can| can.is_truthy());
     // On a desk a file is worth more than a sheet.
     if can && browser::media_matches("(pointer: coarse)") {
-        // Closing the sheet is no failure.
-        let _ = browser::call_async(&navigator, "share", &[&sheet]).await;
-        Ok(())
-    } else {
-        save::save_blob(&name, &blob)
+        let refused = browser::call_async(&navigator, "share", &[&sheet]).await.err();
+        // Closing the sheet is no failure; one that does not open has shared nothing.
+        if refused.is_none_or(|error| browser::property(&error, "name") == "AbortError") {
+            return Ok(());
+        }
     }
+    save::save_blob(&name, &blob)
 }

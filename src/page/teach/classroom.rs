@@ -193,10 +193,14 @@ impl Classroom {
             })
         });
         // The same link again undoes nothing.
-        let is_new = proposed.iter().ne(names);
-        let records = self.recording.with_untracked(Option::is_some)
-            && !desk.microphone.state.with_untracked(Listening::is_over);
-        if !untouched || !is_new || names.len() < 2 || records {
+        if names.len() < 2 || proposed.iter().eq(names) {
+            return;
+        }
+        if !untouched || self.is_recording(desk) {
+            let present = self.classes.get_untracked().into_iter().map(|class| class.name.get_untracked());
+            if present.ne(names.iter().copied()) {
+                desk.note(t!("teach.link_passed_over"));
+            }
             return;
         }
         self.with(|held| held.proposed = names.iter().map(|name| (*name).to_owned()).collect());
@@ -205,6 +209,11 @@ impl Classroom {
         // What was said of those before is of the past.
         self.recording.set(None);
         self.changed(desk);
+    }
+
+    /// Whether the microphone listens for a class, or is about to, or what it heard is being kept.
+    pub(crate) fn is_recording(self, desk: Desk) -> bool {
+        self.recording.with(Option::is_some) && !desk.microphone.state.with(Listening::is_over)
     }
 
     /// One more class, without a name.
@@ -340,6 +349,7 @@ impl Classroom {
     /// Forgets a file.
     pub(crate) fn remove(self, desk: Desk, class: ClassId, song: SongId) {
         let Some(class) = self.class(class) else { return };
+        let was_studied = self.studies(song);
         class.examples.update(|examples| examples.retain(|example| example.song != song));
         self.forget_features(song);
         desk.forget_file(song);
@@ -348,6 +358,9 @@ impl Classroom {
             self.model.set(None);
         }
         self.changed(desk);
+        if was_studied {
+            self.ended(desk, None);
+        }
     }
 
     /// The file that comes into the place of `song` when it is removed, or the one before.
@@ -415,7 +428,7 @@ impl Classroom {
                     self.forget_features(song);
                     let sentence = words::announce_problem(&example.name, &problem);
                     example.state.set(Studied::Failed(problem));
-                    desk.say(sentence);
+                    self.ended(desk, Some(sentence));
                 }
                 None => return Some(News::Failed { song, problem }),
             },
@@ -458,6 +471,8 @@ impl Classroom {
             desk.forget_file(song);
             desk.tell(Event::Cancel { song });
             example.state.set(Studied::NoRoom);
+            let problem = t!("teach.no_room");
+            self.ended(desk, Some(t!("song.said_problem", title = &example.name, problem = problem)));
         }
     }
 
@@ -466,9 +481,17 @@ impl Classroom {
         if let Some(example) = self.example(song) {
             let clips = example.state.with_untracked(Studied::clips);
             example.state.set(Studied::Done(clips));
-            if !self.is_studying() {
-                desk.say(t!("teach.all_studied", count = self.clips()));
-            }
+            self.ended(desk, None);
+        }
+    }
+
+    /// A file is studied no more: says what is to be said of it, and that it was the last where
+    /// none is left.
+    fn ended(self, desk: Desk, sentence: Option<String>) {
+        let last = (!self.is_studying()).then(|| t!("teach.all_studied", count = self.clips()));
+        let sentences: Vec<String> = sentence.into_iter().chain(last).collect();
+        if !sentences.is_empty() {
+            desk.say(sentences.join(" "));
         }
     }
 

@@ -275,7 +275,17 @@ fn TrainButton() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let classroom = desk.classroom;
     let is_learning = move || matches!(classroom.stage.get(), Stage::Learning(..));
-    let is_busy = move || is_learning() || classroom.is_studying();
+    // What is being recorded is still to be learnt from.
+    let is_busy = move || is_learning() || classroom.is_studying() || classroom.is_recording(desk);
+    // Whether it is stopped or ends by itself: the button that has the keyboard goes.
+    Effect::new(move |was_learning: Option<bool>| {
+        let is_learning = is_learning();
+        let is_stop = |it: web_sys::Element| it.matches("[data-testid=teach-stop]").unwrap_or(false);
+        if was_learning == Some(true) && !is_learning && document().active_element().is_some_and(is_stop) {
+            focus::hand_on(["[data-testid=teach-train]".to_owned()], focus::HEADING);
+        }
+        is_learning
+    });
     let share = move || match classroom.stage.get() {
         Stage::Learning(done, all) => done as f64 / all.max(1) as f64,
         _ => 0.0,
@@ -313,10 +323,7 @@ fn TrainButton() -> impl IntoView {
                 class="quiet-button"
                 class:gone=move || !is_learning()
                 data-testid="teach-stop"
-                on:click=move |_| {
-                    classroom.changed(desk);
-                    focus::hand_on(["[data-testid=teach-train]".to_owned()], focus::HEADING);
-                }
+                on:click=move |_| classroom.changed(desk)
             >
                 {sentence("song.stop")}
             </button>
