@@ -294,7 +294,9 @@ fn nothing_takes_the_place_of_a_file_that_is_something_else() {
     for (name, text) in [
         ("song.mp3", "ID3 and so on"),
         ("result.json", r#"{"format": "needledrop result", "version": 1}"#),
-        ("map.json", r#"{"version": 1}"#),
+        ("map.json", r#"{"version": 1, "space": {}}"#),
+        ("experiments.json", r#"{"version": 1, "rows": []}"#),
+        ("design.json", r#"{"name": "mine"}"#),
         ("music/jazz/a.wav", ""),
         ("empty", ""),
     ] {
@@ -317,10 +319,12 @@ fn nothing_takes_the_place_of_a_file_that_is_something_else() {
     for command in [export, calibrate, convert] {
         refused(command, "song.mp3", "song.mp3 is a file of another kind, which a model would replace");
         refused(command, "result.json", "result.json is the scores of a model, which a model would replace");
-        refused(command, "map.json", "map.json is JSON, which a model would replace");
+        refused(command, "map.json", "map.json is the page's map, which a model would replace");
     }
-    refused(map, "song.mp3", "song.mp3 is a file of another kind, which JSON would replace");
-    refused(map, "result.json", "result.json is the scores of a model, which JSON would replace");
+    refused(map, "song.mp3", "song.mp3 is a file of another kind, which the page's map would replace");
+    refused(map, "result.json", "result.json is the scores of a model, which the page's map would replace");
+    refused(map, "experiments.json", "is the page's experiments, which the page's map would replace");
+    refused(map, "design.json", "design.json is a file of another kind, which the page's map would replace");
     refused(map, "map.json", "cannot read absent");
     refused(&["prepare", "music"], "result.json", "which an archive of spectrograms would replace");
     for command in [export, calibrate, convert, map] {

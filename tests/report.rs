@@ -825,10 +825,10 @@ fn a_calibration_is_chosen_anew_and_not_taken_for_other_weights() {
     // What is measured goes beside the model, and in place of nothing else.
     let place = folder.path().join("mine.json");
     fs::write(&place, "{}").unwrap();
-    for output in [&place, &folder.path().join("mine.safetensors")] {
+    for (output, says) in [("mine.json", "a model would replace"), ("mine.safetensors", "otherwise")] {
         let call = ["calibrate", text(&model), "--archive", text(&archive), "--split=tracks", "-o"];
-        let said = fails(&[&call[..], &[text(output)]].concat());
-        assert!(said.contains("mine.json") && said.contains("otherwise"), "{said}");
+        let said = fails(&[&call[..], &[text(&folder.path().join(output))]].concat());
+        assert!(said.contains("mine.json") && said.contains(says), "{said}");
     }
     assert_eq!(fs::read_to_string(&place).unwrap(), "{}");
     // Of silence no network is asked, so that nothing is chosen on it.

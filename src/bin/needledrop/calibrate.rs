@@ -125,7 +125,8 @@ fn place_of_report(model: &Path) -> anyhow::Result<PathBuf> {
         let there: Option<serde_json::Value> = serde_json::from_str(&text).ok();
         there.is_some_and(|there| there["format"] == FORMAT)
     };
-    if place.exists() && !fs::read_to_string(&place).is_ok_and(is_report) {
+    let is_empty = place.metadata().is_ok_and(|there| there.is_file() && there.len() == 0);
+    if place.exists() && !is_empty && !fs::read_to_string(&place).is_ok_and(is_report) {
         bail!(
             "what is measured goes into {}, which is something else: name the model otherwise",
             place.display()
@@ -209,8 +210,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         (None, run::read_model(&arguments.model)?)
     };
-    let beside = place_of_report(&output)?;
     place::check(&output, Made::Model)?;
+    let beside = place_of_report(&output)?;
     // What an earlier calibration chose is chosen anew.
     let mut card = weights.card().clone().with_calibration(Calibration::default());
     // What it scored, it scored by another.
@@ -252,6 +253,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     let artists = arguments.artists.as_deref().map(read_artists).transpose()?;
     let groups = artists.map(|artists| artists.groups(&archive));
+    if groups.as_ref().is_some_and(|groups| groups.iter().enumerate().all(|(track, group)| track == *group)) {
+        eprintln!("By --artists no two tracks have an artist in common: tracks alone are kept apart.");
+    }
     let sounds = arguments.not_music.as_deref().map(find_sounds).transpose()?;
     let device = open(arguments.device)?;
     let inputs = Inputs::new(&archive, &clips, &card, &device);

@@ -49,8 +49,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    place::folder_of(&arguments.output)?;
-    place::check(&arguments.output, Made::Json)?;
+    place::check(&arguments.output, Made::Map)?;
     let weights: Weights = run::read_model(&arguments.model)?;
     let card = weights.card();
     let archive = read_archive(&arguments.archive)?;

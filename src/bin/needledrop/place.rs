@@ -23,8 +23,10 @@ pub(crate) enum Made {
     Model,
     /// What an evaluation or a calibration measured.
     Scores,
-    /// Numbers as text.
-    Json,
+    /// The page's experiments.
+    Experiments,
+    /// The page's map.
+    Map,
 }
 
 impl fmt::Display for Made {
@@ -34,7 +36,8 @@ impl fmt::Display for Made {
             Self::Archive => "an archive of spectrograms",
             Self::Model => "a model",
             Self::Scores => "the scores of a model",
-            Self::Json => "JSON",
+            Self::Experiments => "the page's experiments",
+            Self::Map => "the page's map",
         })
     }
 }
@@ -43,7 +46,7 @@ impl fmt::Display for Made {
 /// be asked before long work, too.
 pub(crate) fn check(path: &Path, by: Made) -> anyhow::Result<()> {
     // `report` makes its folder, in which the page's numbers may lie, only after it has asked.
-    if by != Made::Json {
+    if by != Made::Experiments {
         folder_of(path)?;
     }
     let shown = path.display();
@@ -90,12 +93,20 @@ fn content(path: &Path) -> Option<Made> {
     }
 }
 
-/// The same of JSON: what was measured says so.
+/// The same of JSON: what was measured says so, and what the page reads is known by its fields.
 fn content_of_json(path: &Path) -> Option<Made> {
     // Read as far as it is JSON.
     let json: Value = serde_json::from_reader(BufReader::new(File::open(path).ok()?)).ok()?;
-    let is_measured = json["format"].as_str().is_some_and(|format| format.starts_with("needledrop "));
-    json.is_object().then_some(if is_measured { Made::Scores } else { Made::Json })
+    let has = |fields: [&str; 2]| fields.iter().all(|field| json.get(field).is_some());
+    if json["format"].as_str().is_some_and(|format| format.starts_with("needledrop ")) {
+        Some(Made::Scores)
+    } else if has(["version", "rows"]) {
+        Some(Made::Experiments)
+    } else if has(["version", "space"]) {
+        Some(Made::Map)
+    } else {
+        None
+    }
 }
 
 /// The header of a safetensors file: its length in 8 bytes, then JSON.

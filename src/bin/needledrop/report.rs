@@ -66,9 +66,12 @@ pub(crate) fn run(Arguments { runs, output, page, model, replace }: &Arguments) 
         bail!("there is nothing to report");
     }
     if let Some(page) = page {
-        place::check(page, Made::Json)?;
+        place::check(page, Made::Experiments)?;
     }
     fs::create_dir_all(output).with_context(|| format!("cannot make the folder {}", output.display()))?;
+    if let Some(page) = page {
+        place::folder_of(page)?;
+    }
     for (name, (folder, result)) in &results {
         let place = output.join(format!("{name}.json"));
         // Rounded weights have another fingerprint, and are of the same training.
@@ -85,6 +88,9 @@ pub(crate) fn run(Arguments { runs, output, page, model, replace }: &Arguments) 
             );
         }
     }
+    let mut all = all_results(output)?;
+    all.extend(results.iter().map(|(name, (_, result))| (name.clone(), result.clone())));
+    counted_once(&all, output)?;
     for (name, (folder, result)) in &results {
         for (file, text) in figures(folder, result)? {
             write(&output.join(format!("{name}-{file}.svg")), &text)?;
@@ -92,8 +98,6 @@ pub(crate) fn run(Arguments { runs, output, page, model, replace }: &Arguments) 
         write(&output.join(format!("{name}.json")), &result.to_json()?)?;
         println!("{name}");
     }
-    let all = all_results(output)?;
-    counted_once(&all, output)?;
     let path = output.join("table.md");
     let results: Vec<RunResult> = all.values().cloned().collect();
     write(&path, &table(&results))?;
