@@ -1482,12 +1482,18 @@ fn what_is_studied_does_not_wait_for_the_end_of_a_mix() {
     (1..3).for_each(|song| world.study(song, ModelId(0), 3));
     // Of a model that never comes: it holds nobody up.
     world.study(3, ModelId(7), 3);
+    for _ in 0..20 {
+        world.answer(0);
+    }
+    // Meanwhile another, before the mix has gone on by a clip.
+    world.study(4, ModelId(0), 3);
     world.run();
     let done = |update: &Update<Thing>| match update {
         Update::Done { song, .. } => Some(song.0),
         _ => None,
     };
-    assert_eq!(world.updates.iter().filter_map(done).collect::<Vec<_>>(), [1, 2, 0]);
+    let ended: Vec<u32> = world.updates.iter().filter_map(done).collect();
+    assert_eq!((ended.len(), &ended[..2], ended.last()), (4, &[1, 2][..], Some(&0)), "{ended:?}");
     world.assert_whole(0);
 }
 

@@ -117,6 +117,10 @@ struct Song<P> {
     attempts: u32,
     /// Clips wanted at most, where it is no song but studied for a lesson.
     most_clips: Option<usize>,
+    /// Whether the page decodes it, all at once.
+    in_browser: bool,
+    /// Clips that were cut when it last made way for what is studied.
+    made_way_at: Option<usize>,
 }
 
 /// What the decoder does with the song it has.
@@ -261,8 +265,12 @@ impl<P: Clone> Pool<P> {
         }
         match event {
             Event::SetModel { model, file } => {
-                // Chosen again, it is the same file.
-                self.models.entry(model).or_insert(Model { file, card: None, deaths: 0 });
+                // Chosen again, it is the same file, or its bytes, which cannot go as a file can.
+                self.models.entry(model).and_modify(|known| known.file = file.clone()).or_insert(Model {
+                    file,
+                    card: None,
+                    deaths: 0,
+                });
                 self.chosen.retain(|other| *other != model);
                 self.chosen.push(model);
                 // By another model the GPU may be the faster one.
@@ -378,6 +386,16 @@ impl<P: Clone> Pool<P> {
 
 impl<P> Song<P> {
     fn new(file: Option<P>, model: Option<ModelId>) -> Self {
-        Self { file, model, cut: 0, outstanding: 0, end: None, attempts: 0, most_clips: None }
+        Self {
+            file,
+            model,
+            cut: 0,
+            outstanding: 0,
+            end: None,
+            attempts: 0,
+            most_clips: None,
+            in_browser: false,
+            made_way_at: None,
+        }
     }
 }

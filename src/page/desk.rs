@@ -126,6 +126,8 @@ struct Held {
 struct ModelFile {
     /// As the engine takes it: an `ArrayBuffer`, or a `File` of this browser's store.
     weights: JsValue,
+    /// Whether it is that store's, and not to be kept there anew.
+    stored: bool,
     /// Its digest, once it is known.
     digest: Option<String>,
 }
@@ -278,10 +280,13 @@ impl Desk {
         }
     }
 
-    /// Whether there is an engine and a model for it, and a worker that has both, or none will:
-    /// what was recorded before would be lost where it ended before.
+    /// Whether there is an engine and a model for it, and a worker has both and the chosen one is
+    /// read, or none will: what was recorded before would be lost where it ended before.
     pub(crate) fn can_hear(self) -> bool {
-        let answers = |engine: &EngineStatus| engine.running.is_some() || engine.problem.is_some();
+        let chosen = self.chosen_model.get_untracked();
+        let is_unread = |model: &Model| model.id == chosen && model.card().is_none();
+        let reads = self.models.with_untracked(|models| models.iter().any(is_unread));
+        let answers = |engine: &EngineStatus| engine.problem.is_some() || engine.running.is_some() && !reads;
         self.engine_download.get_untracked() == Download::Here
             && self.has_model()
             && self.engine.with_untracked(|engine| engine.as_ref().is_some_and(answers))
@@ -307,9 +312,11 @@ impl Desk {
     pub(crate) async fn engine_comes(self) -> bool {
         self.reload_what_failed();
         let failed = |download: &Download| matches!(download, Download::Failed(_));
+        let comes = |download: &Download| matches!(download, Download::Waiting | Download::Coming(_));
         while !self.can_hear() {
+            // The page's own may have come and been refused.
             if self.engine_download.with_untracked(failed)
-                || (!self.has_model() && self.model_download.with_untracked(failed))
+                || (!self.has_model() && !self.model_download.with_untracked(comes))
             {
                 return false;
             }

@@ -134,7 +134,7 @@ pub(crate) fn ModelChoice(
     // The page's own is chosen at first, also while it has not come.
     let listed = move || {
         let mut models = desk.models.get();
-        if models.iter().all(|model| model.id != OWN_MODEL) {
+        if chosen.get() == OWN_MODEL && models.iter().all(|model| model.id != OWN_MODEL) {
             models.insert(0, Model::loading(OWN_MODEL, &t!("model.pages_own")));
         }
         models

@@ -96,6 +96,9 @@ impl<P: Clone> Pool<P> {
             Reply::NeedsBrowser { song, info } => {
                 if self.is_reading(song) {
                     self.reading = Some((song, Reading::InBrowser));
+                    if let Some(known) = self.songs.get_mut(&song) {
+                        known.in_browser = true;
+                    }
                     self.tell(Update::NeedsBrowser { song, info });
                 }
             }

@@ -41,18 +41,26 @@ impl<P: Clone> Pool<P> {
     }
 
     /// Puts the song that is being read back where a file waits to be studied that can be: it may
-    /// be hours long. It goes on at the clip that it has reached.
+    /// be hours long. It goes on at the clip that it has reached, but is decoded anew up to there:
+    /// so it makes way once for each clip that it has gained, and never where the page would
+    /// decode all of it again.
     pub(super) fn makes_way(&mut self, song: SongId) -> bool {
+        let stays = |song: &Song<P>| song.in_browser || song.made_way_at == Some(song.cut);
+        if self.songs.get(&song).is_none_or(stays) {
+            return false;
+        }
         let can_be_read = |song: &SongId| {
             let model = self.songs.get(song).and_then(|song| self.models.get(&song.model?));
             model.is_some_and(|model| model.format().is_some())
         };
-        let first = self.queue.front().filter(|first| self.is_studied(**first) && can_be_read(first));
-        let (false, true, Some(decoder)) =
-            (self.is_studied(song), first.is_some(), self.of_role(Role::Decoder).first().copied())
-        else {
+        let waits = self.queue.iter().any(|song| self.is_studied(*song) && can_be_read(song));
+        let Some(decoder) = self.of_role(Role::Decoder).first().copied() else { return false };
+        if self.is_studied(song) || !waits {
             return false;
-        };
+        }
+        if let Some(song) = self.songs.get_mut(&song) {
+            song.made_way_at = Some(song.cut);
+        }
         self.reading = None;
         self.send(decoder, Request::Close { song }, vec![], false);
         self.queue_behind_studied(song);

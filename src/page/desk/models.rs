@@ -8,6 +8,7 @@ use std::sync::Arc;
 use js_sys::{Array, ArrayBuffer};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
 use web_sys::File;
 
 use super::{Desk, Download, Held, ModelFile, OWN_MODEL, PAPERS_MODEL};
@@ -50,15 +51,19 @@ impl Desk {
         let there = self.with(|held| {
             let (id, file) =
                 held.model_files.iter_mut().find(|(_, file)| file.digest.as_ref() == Some(&digest))?;
-            // What the browser kept may be damaged.
             file.weights = bytes.clone().into();
-            Some(*id)
+            Some((*id, std::mem::take(&mut file.stored)))
         });
         match there {
-            Some(id) => {
+            Some((id, stored)) => {
+                // What the browser kept may be damaged: then it is kept anew.
+                if stored && untrack(|| self.keeps_model(id)) == Some(Keeping::Kept) {
+                    self.keeper.models.update(|models| drop(models.remove(&digest)));
+                }
                 self.choose_model(id);
                 if let Some(card) = self.card(id) {
                     self.say(t!("model.ready", name = &card.name));
+                    self.keep_new_model(id);
                 }
             }
             None => drop(self.offer_model(&name, bytes, Some(digest))),
@@ -77,7 +82,8 @@ impl Desk {
             let id = self.next_model()?;
             let name = file.name();
             self.with(|held| {
-                held.model_files.insert(id, ModelFile { weights: file.into(), digest: Some(key) })
+                let file = ModelFile { weights: file.into(), stored: true, digest: Some(key) };
+                held.model_files.insert(id, file)
             });
             Some(Model::kept(id, name))
         });
@@ -109,7 +115,8 @@ impl Desk {
 
     pub(super) fn hold_model(self, id: ModelId, bytes: &ArrayBuffer, digest: Option<String>) {
         let is_known = digest.is_some();
-        self.with(|held| held.model_files.insert(id, ModelFile { weights: bytes.clone().into(), digest }));
+        let file = ModelFile { weights: bytes.clone().into(), stored: false, digest };
+        self.with(|held| held.model_files.insert(id, file));
         if is_known {
             return;
         }
@@ -124,7 +131,9 @@ impl Desk {
 
     /// Keeps a model that somebody brought for later visits, unless that is known of it already.
     fn keep_new_model(self, id: ModelId) {
-        if untrack(|| self.keeps_model(id)).is_none() {
+        // Another tab may have forgotten what came out of the store.
+        let stored = self.with(|held| held.model_files.get(&id).is_some_and(|file| file.stored));
+        if !stored && untrack(|| self.keeps_model(id)).is_none() {
             self.keep_model(id);
         }
     }
@@ -204,7 +213,25 @@ impl Desk {
                 }
             });
         }
-        self.tell(Event::SetModel { model, file });
+        self.tell(Event::SetModel { model, file: file.clone() });
+        if let Ok(file) = file.dyn_into::<File>() {
+            spawn_local(self.hold_bytes(model, file));
+        }
+    }
+
+    /// Holds a kept model's bytes in place of its file: that may go, as when another tab forgets
+    /// it, and workers read a model anew.
+    async fn hold_bytes(self, id: ModelId, file: File) {
+        // Where it cannot be read, the engine says so.
+        let Ok(bytes) = model::read(&file).await else { return };
+        self.with(|held| {
+            if let Some(file) = held.model_files.get_mut(&id) {
+                file.weights = bytes.clone().into();
+            }
+        });
+        if self.chosen_model.get_untracked() == id {
+            self.tell(Event::SetModel { model: id, file: bytes.into() });
+        }
     }
 
     pub(super) fn model_ready(self, id: ModelId, card: ModelCard) {
@@ -223,8 +250,8 @@ impl Desk {
 
     /// A model is refused, and the pool goes on with `instead`: so does the page.
     pub(super) fn model_refused(self, id: ModelId, problem: &ModelProblem, instead: Option<ModelId>) {
-        // It would be so at every visit, unless it is the engine that failed.
-        if model::is_brought(id) && !matches!(problem, ModelProblem::Engine { .. }) {
+        // It would be so at every visit, unless the engine failed, or the reading.
+        if model::is_brought(id) && !matches!(problem, ModelProblem::Engine { .. } | ModelProblem::Gone) {
             self.forget_model(id);
         }
         let next = instead.unwrap_or(OWN_MODEL);

@@ -358,7 +358,7 @@ impl Classroom {
             self.model.set(None);
         }
         self.changed(desk);
-        if was_studied {
+        if was_studied && self.clips() > 0 {
             self.ended(desk, None);
         }
     }
@@ -478,7 +478,8 @@ impl Classroom {
 
     fn file_done(self, desk: Desk, song: SongId) {
         desk.forget_file(song);
-        if let Some(example) = self.example(song) {
+        // One without room has been told of.
+        if let Some(example) = self.example(song).filter(|_| self.studies(song)) {
             let clips = example.state.with_untracked(Studied::clips);
             example.state.set(Studied::Done(clips));
             self.ended(desk, None);
