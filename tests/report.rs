@@ -280,8 +280,15 @@ fn a_report_leaves_out_what_was_not_evaluated_and_overwrites_nothing_unasked() {
         let told = fails(&report);
         assert!(told.contains("--replace") && fs::read_to_string(&kept).unwrap() == other, "{told}");
     }
-    succeeds(&[&report[..], &["--replace"]].concat());
-    assert_eq!(RunResult::from_json(&fs::read_to_string(&kept).unwrap()).unwrap(), trained.result());
+    // What is about to be replaced need not be of this version.
+    let version = |version: u32| format!("\"version\": {version}");
+    let older = other.replace(&version(needledrop::report::result::VERSION), &version(0));
+    assert_ne!(older, other);
+    for there in [other, older] {
+        fs::write(&kept, there).unwrap();
+        succeeds(&[&report[..], &["--replace"]].concat());
+        assert_eq!(RunResult::from_json(&fs::read_to_string(&kept).unwrap()).unwrap(), trained.result());
+    }
 }
 
 /// Names in any script, and none at all.

@@ -52,8 +52,7 @@ impl Artists {
             .collect();
         let mut by_name = BTreeMap::<String, Option<BTreeSet<String>>>::new();
         for (track, artists) in &of {
-            let short = if is_sound(Path::new(track)) { track_name(track) } else { file_name(track) };
-            for name in BTreeSet::from([file_name(track), short]) {
+            for name in BTreeSet::from([file_name(track), track_name(track)]) {
                 by_name
                     .entry(name.to_owned())
                     .and_modify(|others| *others = others.take().filter(|others| others == artists))

@@ -343,9 +343,10 @@ pub(super) fn file_name(path: &str) -> &str {
 /// `blues.00012` of `blues/blues.00012.wav`.
 pub fn track_name(path: &str) -> &str {
     let file = file_name(path);
-    // GTZAN's names have a dot of their own.
+    // GTZAN's names have a dot of their own, and so have `Mr. Jones` and the like.
+    let is_none = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) || text.contains(' ');
     match file.rsplit_once('.') {
-        Some((name, extension)) if !extension.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some((name, extension)) if !is_none(extension) => name,
         _ => file,
     }
 }

@@ -963,7 +963,7 @@ fn why_is_asked_of_the_model_that_heard_the_song() {
     let stand_in = "[data-testid=inside-stand-in]";
     let inside = link.replace("song?", "inside?");
     go(&browser, &inside);
-    browser.wait_for_text(stand_in, "heard this song, but it is not here now", LIMIT);
+    browser.wait_for_text(stand_in, "heard this song, but it is not at hand now", LIMIT);
     go(&browser, "listen");
     choose_papers_network(&browser);
     why("done");

@@ -88,7 +88,7 @@ pub(crate) fn run(Arguments { runs, output, page, model, replace }: &Arguments) 
             );
         }
     }
-    let mut all = all_results(output)?;
+    let mut all = all_results(output, |name| !results.contains_key(name))?;
     all.extend(results.iter().map(|(name, (_, result))| (name.clone(), result.clone())));
     counted_once(&all, output)?;
     for (name, (folder, result)) in &results {
@@ -201,8 +201,12 @@ fn counted_once(results: &BTreeMap<String, RunResult>, folder: &Path) -> anyhow:
     Ok(())
 }
 
-/// All results in a folder, by file name; JSON of something else is left alone.
-fn all_results(folder: &Path) -> anyhow::Result<BTreeMap<String, RunResult>> {
+/// The results in a folder whose names are wanted, by file name; JSON of something else is left
+/// alone.
+fn all_results(
+    folder: &Path,
+    is_wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<BTreeMap<String, RunResult>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
     let mut results = BTreeMap::new();
@@ -210,6 +214,9 @@ fn all_results(folder: &Path) -> anyhow::Result<BTreeMap<String, RunResult>> {
         let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json")) else {
             continue;
         };
+        if !is_wanted(name) {
+            continue;
+        }
         let json = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         match RunResult::from_json(&json) {
             Ok(result) => _ = results.insert(name.to_owned(), result),

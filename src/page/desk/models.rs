@@ -54,12 +54,14 @@ impl Desk {
             file.weights = bytes.clone().into();
             Some((*id, std::mem::take(&mut file.stored)))
         });
+        // What the browser kept may be damaged, and may have been refused for that: then it is kept
+        // anew.
+        if there.is_none_or(|(_, stored)| stored) {
+            let is_kept = |key: &String, how: &Keeping| *key == digest && *how == Keeping::Kept;
+            self.keeper.models.update(|models| models.retain(|key, how| !is_kept(key, how)));
+        }
         match there {
-            Some((id, stored)) => {
-                // What the browser kept may be damaged: then it is kept anew.
-                if stored && untrack(|| self.keeps_model(id)) == Some(Keeping::Kept) {
-                    self.keeper.models.update(|models| drop(models.remove(&digest)));
-                }
+            Some((id, _)) => {
                 self.choose_model(id);
                 if let Some(card) = self.card(id) {
                     self.say(t!("model.ready", name = &card.name));
