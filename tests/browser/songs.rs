@@ -131,6 +131,14 @@ fn papers_network() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("www/model/row8.safetensors")
 }
 
+/// Has the page use the model at that place of its list.
+fn choose_model(browser: &Browser, place: usize) {
+    browser.eval(&format!(
+        "(() => {{ const choice = document.querySelector('[data-testid=model-choice]'); \
+         choice.selectedIndex = {place}; choice.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()"
+    ));
+}
+
 /// Has the page use the paper's network.
 pub(crate) fn choose_papers_network(browser: &Browser) {
     browser.wait_until(&format!("{CHOSEN} !== undefined"), LIMIT);
@@ -787,12 +795,10 @@ fn weights_of_ones_own_are_there_at_the_next_visit() {
     };
     let names = "[...document.querySelectorAll('[data-testid=model-choice] option')]\
                  .map((model) => model.textContent.trim()).join()";
-    let choose_it = "(() => { const choice = document.querySelector('[data-testid=model-choice]'); \
-         choice.selectedIndex = 1; choice.dispatchEvent(new Event('change', { bubbles: true })); })()";
     visit(2);
     browser.wait_until(&format!("{names} === 'Ears,{PAPERS_NAME}'"), LIMIT);
     assert_eq!(browser.eval("document.querySelector('[data-testid=model-kept]')"), Value::Null);
-    browser.eval(choose_it);
+    choose_model(&browser, 1);
     browser.wait_for_text("[data-testid=model-kept]", "keeps it", LIMIT);
     let heard_again = excerpt("kept-weights-again", "8");
     browser.drop_files("[data-testid=drop-zone]", &[&heard_again]);
@@ -805,7 +811,7 @@ fn weights_of_ones_own_are_there_at_the_next_visit() {
     // Nor is it lost where it is not chosen again.
     visit(3);
     browser.wait_until(&format!("{names} === 'Ears,{PAPERS_NAME}'"), LIMIT);
-    browser.eval(choose_it);
+    choose_model(&browser, 1);
     browser.wait_for_text("[data-testid=model-kept]", "keeps it", LIMIT);
     browser.click("[data-testid=keep-model]");
     browser.wait_for_text("[data-testid=model-kept]", "gone when", LIMIT);
@@ -852,10 +858,7 @@ fn weights_are_known_again_without_a_digest_of_the_browsers() {
     );
     browser.open(&format!("{}?again", server.url()));
     browser.wait_until(&format!("{models} === 2"), LIMIT);
-    browser.eval(
-        "(() => { const choice = document.querySelector('[data-testid=model-choice]'); \
-         choice.selectedIndex = 1; choice.dispatchEvent(new Event('change', { bubbles: true })); })()",
-    );
+    choose_model(&browser, 1);
     browser.wait_for_text("[data-testid=notes]", "not a whole safetensors", LIMIT);
     browser.wait_until(&format!("{models} === 1"), LIMIT);
     browser.open(&format!("{}?once_more", server.url()));
