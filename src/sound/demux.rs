@@ -50,6 +50,9 @@ const MOST_FOREIGN_PACKETS: usize = 1 << 16;
 /// more where a packet has more, and a CAF can announce four thousand millions.
 const MOST_FRAMES_ANNOUNCED: u64 = 1 << 16;
 
+/// Seconds that no song has, four months: what was not known is said by the greatest number.
+const LONGEST: f64 = 1e7;
+
 /// Characters of a tag that are kept.
 const LONGEST_TAG: usize = 300;
 
@@ -95,19 +98,23 @@ impl Demuxer {
     /// # Errors
     /// [`SongProblem::Empty`], [`SongProblem::Folder`],
     /// [`SongProblem::NotAudio`], [`SongProblem::NoTrack`],
+    /// [`SongProblem::Codec`] where symphonia does not know what it is,
     /// [`SongProblem::Damaged`], [`SongProblem::Unreadable`].
     pub(super) fn open(file: Box<dyn MediaSource>) -> Result<Self, SongProblem> {
         if file.byte_len() == Some(0) {
             return Err(SongProblem::Empty);
         }
         let (source, headers) = Source::new(file).map_err(|error| from_io(&error))?;
+        if headers.is_speex {
+            return Err(SongProblem::Codec { codec: "speex".to_owned() });
+        }
         let watch = source.watch();
         let stream =
             MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions { buffer_len: BUFFER_LENGTH });
         let reader = PROBE
             .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(|error| watch.failure().unwrap_or_else(|| from_probe(&error)))?;
-        let (track, parameters) = audio_track(reader.as_ref()).ok_or(SongProblem::NoTrack)?;
+        let (track, parameters) = audio_track(reader.as_ref()).ok_or_else(|| no_track(reader.as_ref()))?;
         let lookahead = VecDeque::new();
         Ok(Self { reader, track, parameters, watch, headers, lookahead, failures: 0 })
     }
@@ -130,14 +137,18 @@ impl Demuxer {
         let by_frames = || Some(self.track.num_frames? as f64 / f64::from(self.parameters.sample_rate?));
         let start = self.start_of_ogg().and_then(|start| self.between(Timestamp::ZERO, start));
         let seconds = by_time.or_else(by_frames).map(|end| end - start.unwrap_or(0.0));
-        seconds.filter(|&seconds| seconds.is_finite() && seconds > 0.0)
+        seconds.filter(|&seconds| seconds > 0.0 && seconds < LONGEST)
     }
 
     /// Where the times of an Ogg begin that is a piece of a longer stream: symphonia's length
     /// of one is the time at which it ends.
     pub(super) fn start_of_ogg(&self) -> Option<Timestamp> {
-        let is_ogg = self.reader.format_info().format == FORMAT_ID_OGG;
-        Some(self.track.start_ts).filter(|&start| is_ogg && start > Timestamp::ZERO)
+        Some(self.track.start_ts).filter(|&start| self.is_ogg() && start > Timestamp::ZERO)
+    }
+
+    /// Whether the container is Ogg.
+    pub(super) fn is_ogg(&self) -> bool {
+        self.reader.format_info().format == FORMAT_ID_OGG
     }
 
     /// Whether the declared length is no guess: symphonia makes one from the first
@@ -190,11 +201,8 @@ impl Demuxer {
     /// Whether the file ends before its container does: by its outermost
     /// length, or without the page that has to be an Ogg's last.
     pub(super) fn lacks_its_end(&self) -> bool {
-        let lacks_last_page = || {
-            self.reader.format_info().format == FORMAT_ID_OGG
-                && self.track.num_frames.is_none()
-                && !self.headers.has_last_page
-        };
+        let lacks_last_page =
+            || self.is_ogg() && self.track.num_frames.is_none() && !self.headers.has_last_page;
         self.headers.is_cut || lacks_last_page()
     }
 
@@ -269,7 +277,7 @@ impl Demuxer {
                 Err(Error::IoError(error)) => {
                     let is_end = error.kind() == io::ErrorKind::UnexpectedEof;
                     let failure = self.watch.failure().or_else(|| (!is_end).then(|| from_io(&error)));
-                    return failure.map_or(Ok(Step::End { cut: true }), Err);
+                    return failure.map_or(Ok(Step::End { cut: !self.headers.has_open_end }), Err);
                 }
                 Err(error) => {
                     self.failures += 1;
@@ -302,6 +310,20 @@ fn audio_track(reader: &dyn FormatReader) -> Option<(Track, AudioCodecParameters
         }
         _ => None,
     }
+}
+
+/// What is wrong where no track is known to be audio. Of a track whose codec symphonia does not
+/// know it does not say what it is: where there is no picture, it is taken for sound.
+fn no_track(reader: &dyn FormatReader) -> SongProblem {
+    let has_picture = reader.first_track(TrackType::Video).is_some();
+    if !has_picture && reader.tracks().iter().any(|track| track.codec_params.is_none()) {
+        return unknown_codec();
+    }
+    SongProblem::NoTrack
+}
+
+fn unknown_codec() -> SongProblem {
+    SongProblem::Codec { codec: "unknown".to_owned() }
 }
 
 /// All that is said of the file, what is to be believed first: an AIFF's own
@@ -364,6 +386,12 @@ fn from_probe(error: &Error) -> SongProblem {
         }
         // The probe's own words for bytes that are no container it knows.
         Error::Unsupported("core (probe): no suitable format reader found") => SongProblem::NotAudio,
+        // Those of its readers for a number or a name of a codec that they do not know.
+        Error::Unsupported(
+            "wav: unsupported wave format"
+            | "wav: unsupported fmt_ext sub-type"
+            | "aifc: compression type not supported",
+        ) => unknown_codec(),
         error => SongProblem::Damaged { detail: error.to_string() },
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! References: Microsoft and IBM, *Multimedia Programming Interface and Data
 //! Specifications 1.0* (1991), "Resource Interchange File Format"; Apple,
-//! *Audio Interchange File Format 1.3* (1989); ISO/IEC 14496-12:2015, 4.2.
+//! *Audio Interchange File Format 1.3* (1989); EBU Tech 3306 (RF64); ISO/IEC
+//! 14496-12:2015, 4.2; RFC 3533 (Ogg); RFC 8794 (EBML) and 9559 (Matroska).
 
 use std::io::{self, Read, SeekFrom};
 
@@ -15,11 +16,22 @@ use symphonia::core::io::MediaSource;
 
 use super::au;
 
-/// Chunks or boxes that are looked at.
+/// Chunks, boxes or elements that are looked at.
 const MOST_CHUNKS: usize = 256;
 
 /// Bytes of a chunk of tags that are read.
 const LONGEST_LIST: u32 = 64 * 1024;
+
+/// Bytes of the head of an Ogg's page, the last of which is how many lengths follow.
+const PAGE_HEAD: usize = 27;
+
+/// What elements of Matroska are called: all there is, where its parts are, and sound.
+const SEGMENT: u64 = 0x1853_8067;
+const SEEK_HEAD: u64 = 0x114d_9b74;
+const CLUSTER: u64 = 0x1f43_b675;
+
+/// The name of no element.
+const NO_ELEMENT: [u8; 4] = [0x11, 0x4d, 0x9b, 0x75];
 
 /// Four bytes that are to be read as others than the file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +49,10 @@ pub(super) struct Headers {
     pub(super) corrections: Vec<Correction>,
     /// Whether the sound should go on behind the end of the file.
     pub(super) is_cut: bool,
+    /// Whether nothing but the end of the file says where the sound ends.
+    pub(super) has_open_end: bool,
+    /// Whether it is an Ogg of Speex: symphonia looks for its header to the end of the file.
+    pub(super) is_speex: bool,
     /// Whether the page with which an Ogg ends is there: symphonia does not find it behind one
     /// that is damaged.
     pub(super) has_last_page: bool,
@@ -60,6 +76,15 @@ impl Headers {
                 }
                 headers.read_wav(source, length, is_right)?;
             }
+            // A WAV whose lengths may be greater than its fields.
+            Some(
+                [b'R', b'F', b'6', b'4', _, _, _, _, b'W', b'A', b'V', b'E']
+                | [b'B', b'W', b'6', b'4', _, _, _, _, b'W', b'A', b'V', b'E'],
+            ) => {
+                headers.correct(0, *b"RIFF");
+                headers.correct(4, u32::MAX.to_le_bytes());
+                headers.read_wav(source, length, false)?;
+            }
             Some([b'F', b'O', b'R', b'M', a, b, c, d, b'A', b'I', b'F', b'F' | b'C']) => {
                 let end = 8 + u64::from(u32::from_be_bytes([a, b, c, d]));
                 let end_of_sound = headers.read_aiff(source, length)?;
@@ -68,7 +93,11 @@ impl Headers {
                     headers.correct(4, saturated(length - 8).to_be_bytes());
                 }
             }
-            Some([b'O', b'g', b'g', b'S', ..]) => headers.has_last_page = has_last_page(source, length)?,
+            Some([b'O', b'g', b'g', b'S', ..]) => {
+                headers.has_last_page = has_last_page(source, length)?;
+                headers.is_speex = is_speex(source)?;
+            }
+            Some([0x1a, 0x45, 0xdf, 0xa3, ..]) => headers.read_matroska(source, length)?,
             Some([_, _, _, _, b'f', b't', b'y', b'p', ..]) => headers.read_mp4(source, length)?,
             Some([m, a, g, i, b, c, d, e, w, x, y, z]) if [m, a, g, i] == au::MAGIC => {
                 let (start, samples) = (u32::from_be_bytes([b, c, d, e]), u32::from_be_bytes([w, x, y, z]));
@@ -90,11 +119,14 @@ impl Headers {
     /// not, a length greater than the file stays: it tells how much is missing. Any
     /// other stays where the file's own is right: no recorder was interrupted.
     ///
+    /// RF64 says 0xFFFFFFFF too, and has the length in a chunk of its own.
+    ///
     /// Lists before the samples are hidden from symphonia, which refuses a file for one that
-    /// is not padded as it should be.
+    /// is not padded as it should be, and so is a `fact` that is longer than it knows.
     fn read_wav(&mut self, source: &mut dyn MediaSource, length: u64, is_right: bool) -> io::Result<()> {
         let mut position = 12;
         let mut before_samples = true;
+        let mut long_length: Option<u64> = None;
         for _ in 0..MOST_CHUNKS {
             let Some(chunk) = Chunk::read(source, position, u32::from_le_bytes)? else { break };
             if &chunk.name == b"data" {
@@ -102,8 +134,13 @@ impl Headers {
                 let is_wrong =
                     if is_right { chunk.end() > length } else { chunk.ends_too_early(source, length)? };
                 if chunk.is_unfinished() || is_wrong {
-                    let rest = saturated(length - chunk.start);
-                    self.correct(position + 4, rest.to_le_bytes());
+                    let rest = length - chunk.start;
+                    let declared = long_length.filter(|_| chunk.length == u32::MAX);
+                    self.is_cut = declared.is_some_and(|declared| declared > rest);
+                    let samples = saturated(declared.unwrap_or(rest).min(rest));
+                    self.correct(position + 4, samples.to_le_bytes());
+                    // To symphonia this says "to the end of the file", and that it looks for.
+                    self.has_open_end = samples == u32::MAX;
                     break;
                 }
                 self.is_cut = chunk.end() > length;
@@ -114,6 +151,12 @@ impl Headers {
                 if before_samples {
                     self.correct(position, *b"JUNK");
                 }
+            } else if &chunk.name == b"fact" && chunk.length != 4 && before_samples {
+                self.correct(position, *b"JUNK");
+            } else if &chunk.name == b"ds64" {
+                // Behind the length of the file.
+                let samples = read_array::<8>(source, chunk.start + 8)?.map(u64::from_le_bytes);
+                long_length = samples.filter(|&samples| samples > 0);
             }
             position = chunk.next();
         }
@@ -189,6 +232,48 @@ impl Headers {
         }
         Ok(())
     }
+
+    /// symphonia passes over a segment that is longer than the file, and refuses the file for a
+    /// part of which the segment says that it is behind the cut. It reads on to the end where the
+    /// length is unknown, and finds the parts before the sound by itself.
+    fn read_matroska(&mut self, source: &mut dyn MediaSource, length: u64) -> io::Result<()> {
+        let head = Element::read(source, 0)?;
+        let Some(start) = head.and_then(|head| head.end()).filter(|&end| end < length) else {
+            return Ok(());
+        };
+        let Some(segment) = Element::read(source, start)?.filter(|segment| segment.name == SEGMENT) else {
+            return Ok(());
+        };
+        let Some(end) = segment.end() else {
+            self.has_open_end = true;
+            return Ok(());
+        };
+        if end <= length {
+            return Ok(());
+        }
+        self.is_cut = true;
+        // The name, and the unknown length in as many bytes as are there, by four bytes at a time.
+        let [.., s, e, g, m] = SEGMENT.to_be_bytes();
+        let first = 0xff_u8 >> (segment.length_width - 1);
+        let unknown = [s, e, g, m, first, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        for place in [segment.length_width.min(4), segment.length_width] {
+            if let Some(&bytes) = unknown[place..].first_chunk::<4>() {
+                self.correct(start + place as u64, bytes);
+            }
+        }
+        let mut position = segment.start;
+        for _ in 0..MOST_CHUNKS {
+            let Some(element) = Element::read(source, position)? else { break };
+            if element.name == SEEK_HEAD {
+                self.correct(position, NO_ELEMENT);
+            }
+            match element.end() {
+                Some(end) if element.name != CLUSTER && end < length => position = end,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A chunk of RIFF (little-endian) or AIFF (big-endian).
@@ -243,10 +328,54 @@ impl Chunk {
     }
 }
 
+/// An element of Matroska.
+struct Element {
+    /// With the bits that say how many bytes it has.
+    name: u64,
+    /// Bytes of its length, 1 to 8.
+    length_width: usize,
+    /// Where its content begins.
+    start: u64,
+    /// `None` where it was not known when the element was begun.
+    length: Option<u64>,
+}
+
+impl Element {
+    fn read(source: &mut dyn MediaSource, position: u64) -> io::Result<Option<Self>> {
+        // As many as the name and the length can have.
+        let bytes: Option<[u8; 12]> = read_array(source, position)?;
+        Ok(bytes.and_then(|bytes| {
+            let (name_width, name) = number(&bytes)?;
+            let (length_width, length) = number(&bytes[name_width..])?;
+            let greatest = (1_u64 << (7 * length_width)) - 1;
+            let start = position + (name_width + length_width) as u64;
+            let length = Some(length & greatest).filter(|&length| length != greatest);
+            Some(Self { name, length_width, start, length })
+        }))
+    }
+
+    fn end(&self) -> Option<u64> {
+        self.length.map(|length| self.start.saturating_add(length))
+    }
+}
+
+/// The number of EBML at the beginning of `bytes`, with the bit that ends its width, behind that
+/// width in bytes.
+fn number(bytes: &[u8]) -> Option<(usize, u64)> {
+    let width = bytes.first()?.leading_zeros() as usize + 1;
+    let digits = bytes.get(..width).filter(|_| width <= 8)?;
+    Some((width, digits.iter().fold(0_u64, |number, &digit| number << 8 | u64::from(digit))))
+}
+
+/// Whether the first packet of an Ogg is the header of Speex.
+fn is_speex(source: &mut dyn MediaSource) -> io::Result<bool> {
+    let Some([segments]) = read_array::<1>(source, PAGE_HEAD as u64 - 1)? else { return Ok(false) };
+    Ok(read_array(source, PAGE_HEAD as u64 + u64::from(segments))? == Some(*b"Speex   "))
+}
+
 /// Whether an Ogg of `length` bytes ends with a whole page that says it is the last of its
 /// stream (RFC 3533, section 6).
 fn has_last_page(source: &mut dyn MediaSource, length: u64) -> io::Result<bool> {
-    const HEAD: usize = 27;
     const LONGEST_PAGE: u64 = 65_307;
     const IS_LAST: u8 = 4;
     source.seek(SeekFrom::Start(length.saturating_sub(LONGEST_PAGE)))?;
@@ -256,10 +385,10 @@ fn has_last_page(source: &mut dyn MediaSource, length: u64) -> io::Result<bool> 
     let mut pages =
         (0..bytes.len()).rev().filter_map(|at| bytes.get(at..)?.strip_prefix(b"OggS").map(|_| &bytes[at..]));
     Ok(pages.any(|page| {
-        let (Some(&flags), Some(&segments)) = (page.get(5), page.get(HEAD - 1)) else { return false };
-        let Some(lengths) = page.get(HEAD..HEAD + usize::from(segments)) else { return false };
+        let (Some(&flags), Some(&segments)) = (page.get(5), page.get(PAGE_HEAD - 1)) else { return false };
+        let Some(lengths) = page.get(PAGE_HEAD..PAGE_HEAD + usize::from(segments)) else { return false };
         let body: usize = lengths.iter().map(|&length| usize::from(length)).sum();
-        flags & IS_LAST != 0 && HEAD + lengths.len() + body == page.len()
+        flags & IS_LAST != 0 && PAGE_HEAD + lengths.len() + body == page.len()
     }))
 }
 
@@ -316,11 +445,34 @@ mod tests {
         file
     }
 
+    /// An RF64 that says that of its samples, and has 100 bytes of them.
+    fn rf64(samples: u64) -> Vec<u8> {
+        let mut file = wav(u32::MAX, u32::MAX, b"");
+        let mut sizes = b"ds64\x1c\0\0\0".to_vec();
+        sizes.extend([0; 8]);
+        sizes.extend(samples.to_le_bytes());
+        sizes.extend([0; 12]);
+        file.splice(12..12, sizes);
+        file[..4].copy_from_slice(b"RF64");
+        file
+    }
+
+    /// A Matroska whose segment has 29 bytes and says of them what `length` does.
+    fn matroska(length: &[u8]) -> Vec<u8> {
+        let mut file = b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67".to_vec();
+        file.extend(length);
+        // An empty space, where the parts are, and sound.
+        file.extend(b"\xec\x81\0\x11\x4d\x9b\x74\x84ABCD\x1f\x43\xb6\x75\x8cabcdefghijkl");
+        file
+    }
+
     #[test]
     fn right_lengths_stay() {
         let list = b"LIST\x04\0\0\0INFO";
         let mp4 = b"\0\0\0\x08ftyp\0\0\0\x09mdat!".to_vec();
-        for file in [wav(136, 100, b""), wav(148, 100, list), aiff(112, 100), mp4, b"RIFX".to_vec(), vec![]] {
+        let wavs = [wav(136, 100, b""), wav(148, 100, list)];
+        let others = [aiff(112, 100), mp4, matroska(b"\x9d"), b"RIFX".to_vec(), vec![]];
+        for file in wavs.into_iter().chain(others) {
             assert_eq!(read(&file), Headers::default());
         }
     }
@@ -397,6 +549,50 @@ mod tests {
         let corrections = [(16, [0; 4]), (20, [0, 0, 0, 20])];
         assert_eq!(long.corrections, corrections.map(|(position, bytes)| Correction { position, bytes }));
         assert!(short.is_cut && long.is_cut);
+    }
+
+    #[test]
+    fn the_lengths_of_an_rf64_are_those_of_its_own_chunk() {
+        let correct = |samples: u32| {
+            [(0, *b"RIFF"), (4, [0xff; 4]), (76, samples.to_le_bytes())]
+                .map(|(position, bytes)| Correction { position, bytes })
+        };
+        for (declared, heard, is_cut) in
+            [(100, 100, false), (60, 60, false), (500, 100, true), (0, 100, false)]
+        {
+            let headers = read(&rf64(declared));
+            assert_eq!(headers.corrections, correct(heard), "{declared}");
+            assert_eq!((headers.is_cut, headers.has_open_end), (is_cut, false), "{declared}");
+        }
+        for (declared, is_cut) in [(4 << 30, false), (6 << 30, true)] {
+            let headers = Headers::read(&mut io::Cursor::new(rf64(declared)), 5 << 30).unwrap();
+            assert_eq!(headers.corrections, correct(u32::MAX));
+            assert_eq!((headers.is_cut, headers.has_open_end), (is_cut, true));
+        }
+    }
+
+    #[test]
+    fn a_matroska_longer_than_its_file_is_of_unknown_length() {
+        let correct = |corrections: [(u64, [u8; 4]); 3]| {
+            corrections.map(|(position, bytes)| Correction { position, bytes })
+        };
+        let no_parts = |position| (position, [0x11, 0x4d, 0x9b, 0x75]);
+        let long = read(&matroska(b"\x01\0\0\0\0\0\x10\0"));
+        let all = [(9, [0x01, 0xff, 0xff, 0xff]), (13, [0xff; 4]), no_parts(20)];
+        assert_eq!(long.corrections, correct(all));
+        let short = read(&matroska(b"\x50\0"));
+        let last = (7, [0x80, 0x67, 0x7f, 0xff]);
+        assert_eq!(short.corrections, correct([last, last, no_parts(14)]));
+        for headers in [long, short] {
+            assert!(headers.is_cut && !headers.has_open_end);
+        }
+    }
+
+    #[test]
+    fn a_matroska_of_unknown_length_ends_with_its_file() {
+        for length in [&b"\xff"[..], b"\x01\xff\xff\xff\xff\xff\xff\xff"] {
+            assert_eq!(read(&matroska(length)), Headers { has_open_end: true, ..Headers::default() });
+        }
     }
 
     #[test]

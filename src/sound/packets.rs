@@ -230,10 +230,12 @@ fn opus(demuxer: &Demuxer) -> Option<PacketConfig> {
     let head = opus_head(demuxer.parameters().extra_data.as_deref()?)?;
     let channels = usize::from(head[9]);
     let lead_in = u64::from(u16::from_le_bytes([head[10], head[11]]));
-    // Ogg's last page and MP4's index count the lead-in too.
+    // Ogg's last page counts the lead-in too. What an MP4 in fragments says is the length of the
+    // first of them, or none.
     let start = demuxer.start_of_ogg().and_then(|start| start.duration_from(Timestamp::ZERO));
     let before = lead_in + start.map_or(0, Duration::get);
-    let length = demuxer.track().num_frames.and_then(|frames| frames.checked_sub(before));
+    let frames = demuxer.track().num_frames.filter(|_| demuxer.is_ogg());
+    let length = frames.and_then(|frames| frames.checked_sub(before));
     Some(PacketConfig {
         codec: OPUS.to_owned(),
         sample_rate: OPUS_RATE,

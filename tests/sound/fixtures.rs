@@ -102,7 +102,7 @@ const fn lossless(
 const AAC_DELAY: usize = 1024;
 
 /// Every format of the promise, each with the quality that it can have.
-pub(crate) const FORMATS: [Format; 22] = [
+pub(crate) const FORMATS: [Format; 24] = [
     lossless("wav-8", "wav", &["-c:a", "pcm_u8"], 28.0),
     lossless("wav-16", "wav", &["-c:a", "pcm_s16le"], 75.0),
     lossless("wav-24", "wav", &["-c:a", "pcm_s24le"], 120.0),
@@ -157,6 +157,8 @@ pub(crate) const FORMATS: [Format; 22] = [
         highest_rate: 96_000,
         most_channels: 2,
     },
+    lossless("wav-rf64", "wav", &["-c:a", "pcm_s16le", "-rf64", "always"], 75.0),
+    lossless("flac-mkv", "mkv", &["-c:a", "flac", "-sample_fmt", "s16"], 75.0),
 ];
 
 /// The format of that name.

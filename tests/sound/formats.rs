@@ -210,4 +210,6 @@ formats! {
     vorbis: "vorbis",
     aac_in_mp4: "aac-mp4",
     aac_in_adts: "aac-adts",
+    wav_of_64_bit_lengths: "wav-rf64",
+    flac_in_matroska: "flac-mkv",
 }

@@ -148,11 +148,29 @@ fn in_the_middle_of_a_song_no_lead_in_is_left_out() {
 #[test]
 fn opus_comes_from_webm() {
     check_opus("webm", &[]);
+    // Of unknown length, as a browser records.
+    check_opus("webm", &["-live", "1"]);
 }
 
 #[test]
 fn opus_comes_from_mp4() {
     check_opus("mp4", &["-strict", "experimental"]);
+}
+
+/// Of those, symphonia knows the length of the first, or none.
+#[test]
+fn an_opus_in_fragments_is_as_long_as_all_of_them() {
+    for flags in ["+dash", "+frag_keyframe+empty_moov"] {
+        let fragments = ["-movflags", flags, "-frag_duration", "500000"];
+        let options = [&["-c:a", "libopus", "-strict", "experimental"][..], &fragments].concat();
+        let file = encode_with("opus-fragments", "mp4", &options, STEREO);
+        assert!(file.windows(4).filter(|name| *name == b"moof").count() > 4, "{flags}");
+        let mut reader = open_packets(file);
+        assert_eq!(reader.config().length, None, "{flags}");
+        let seconds = read(&mut reader).iter().map(|packet| packet.duration as f64 / 1e6).sum::<f64>();
+        assert!((SECONDS..SECONDS + 0.05).contains(&seconds), "{flags}: {seconds} s");
+        assert_eq!(reader.notices(SECONDS), [], "{flags}");
+    }
 }
 
 /// The second song may need another configuration.
@@ -226,9 +244,12 @@ fn aac_at_half_the_declared_rate_is_left_to_the_browser() {
 
 #[test]
 fn packets_of_a_file_that_was_cut_off_say_so() {
-    let mut file = encode_with("opus", "opus", &["-c:a", "libopus"], STEREO);
-    file.truncate(file.len() * 2 / 3);
-    let mut reader = open_packets(file);
-    assert!(read(&mut reader).len() > 80);
-    assert_eq!(reader.notices(2.0), [SongNotice::Truncated { heard: 2.0, declared: None }]);
+    for extension in ["opus", "webm"] {
+        let mut file = encode_with("opus", extension, &["-c:a", "libopus"], STEREO);
+        file.truncate(file.len() * 2 / 3);
+        let mut reader = open_packets(file);
+        assert!(read(&mut reader).len() > 80, "{extension}");
+        let cut = SongNotice::Truncated { heard: 2.0, declared: None };
+        assert_eq!(reader.notices(2.0), [cut], "{extension}");
+    }
 }

@@ -80,6 +80,45 @@ fn a_video_without_sound_has_no_track() {
     }
 }
 
+fn unknown_codec() -> SongProblem {
+    SongProblem::Codec { codec: "unknown".to_owned() }
+}
+
+#[test]
+fn an_mp4_of_an_unknown_codec_has_a_track() {
+    // Speech of old telephones, and what a shop has locked.
+    for entry in [b"samr", b"drms"] {
+        let mut file = encode_with("unknown", "m4a", &["-c:a", "aac"], STEREO);
+        let place = file.windows(4).position(|name| name == b"mp4a").unwrap();
+        file[place..place + 4].copy_from_slice(entry);
+        assert_eq!(read_song(file), Err(unknown_codec()));
+    }
+}
+
+#[test]
+fn a_wav_or_aiff_of_an_unknown_codec_is_not_damaged() {
+    // GSM and MP3.
+    for number in [0x31, 0x55] {
+        let mut file = counting(8_000, 1, 32_000);
+        file[20] = number;
+        assert_eq!(read_song(file), Err(unknown_codec()), "{number}");
+    }
+    // The long way to write it.
+    let mut file = encode(format("wav-16"), Signal { channels: 6, ..STEREO });
+    assert_eq!((&file[20..22], file[44]), (&[0xfe, 0xff][..], 1));
+    file[44] = 0x55;
+    assert_eq!(read_song(file), Err(unknown_codec()));
+    let aiff = encode_with("ima4", "aiff", &["-c:a", "adpcm_ima_qt"], STEREO);
+    assert_eq!(read_song(aiff), Err(unknown_codec()));
+}
+
+#[test]
+fn an_ogg_of_speex_names_its_codec() {
+    let signal = Signal { sample_rate: 16_000, channels: 1 };
+    let file = encode_with("speex", "ogg", &["-c:a", "libspeex"], signal);
+    assert_eq!(read_song(file), Err(SongProblem::Codec { codec: "speex".to_owned() }));
+}
+
 #[test]
 fn a_song_of_less_than_a_second_is_too_short() {
     let too_short = |seconds| Err(SongProblem::TooShort { seconds, least: 1.0 });
@@ -132,8 +171,8 @@ fn a_wav_whose_header_was_never_finished_is_read_to_its_end() {
     }
 }
 
-/// What other players play: tags behind an AIFF, a list before a WAV's samples that is not
-/// padded, lengths of which one is too great.
+/// What other players play: tags behind an AIFF, before a WAV's samples a list that is not
+/// padded or a longer `fact`, lengths of which one is too great.
 #[test]
 fn lengths_that_are_a_little_wrong_refuse_no_file() {
     let signal = Signal { sample_rate: 44_100, channels: 1 };
@@ -145,15 +184,17 @@ fn lengths_that_are_a_little_wrong_refuse_no_file() {
     assert_eq!((tagged.mono.len(), &tagged.notices[..]), (whole.mono.len(), &[][..]));
 
     let wav = counting(8_000, 1, 32_000);
-    for list in
-        [&b"LIST\x0f\0\0\0INFOINAM\x03\0\0\0abc\0"[..], b"LIST\x18\0\0\0INFOINAM\x03\0\0\0abcIART\x01\0\0\0d"]
-    {
-        let mut listed = wav.clone();
-        listed.splice(12..12, list.iter().copied());
-        let riff = listed.len() as u32 - 8;
-        listed[4..8].copy_from_slice(&riff.to_le_bytes());
-        let song = decode(listed).unwrap();
-        assert_eq!((song.mono.len(), &song.notices[..]), (32_000, &[][..]), "{list:?}");
+    for chunk in [
+        &b"LIST\x0f\0\0\0INFOINAM\x03\0\0\0abc\0"[..],
+        b"LIST\x18\0\0\0INFOINAM\x03\0\0\0abcIART\x01\0\0\0d",
+        b"fact\x0c\0\0\0\0\x7d\0\0and more",
+    ] {
+        let mut longer = wav.clone();
+        longer.splice(12..12, chunk.iter().copied());
+        let riff = longer.len() as u32 - 8;
+        longer[4..8].copy_from_slice(&riff.to_le_bytes());
+        let song = decode(longer).unwrap();
+        assert_eq!((song.mono.len(), &song.notices[..]), (32_000, &[][..]), "{chunk:?}");
     }
     let mut twice = wav;
     let length = twice.len() as u32 - 8;
@@ -260,6 +301,41 @@ fn a_streamable_mp4_that_is_cut_off_is_heard_up_to_there() {
             song.notices
         );
     }
+}
+
+#[test]
+fn a_webm_that_is_cut_off_is_heard_up_to_there() {
+    let mut file = encode_with("vorbis", "webm", &["-c:a", "libvorbis", "-q:a", "4"], STEREO);
+    file.truncate(file.len() * 6 / 10);
+    let song = decode(file).unwrap();
+    assert!((1.0..3.0).contains(&song.seconds), "{} s", song.seconds);
+    assert!(matches!(song.notices[..], [SongNotice::Truncated { declared: None, .. }]), "{:?}", song.notices);
+}
+
+/// As a browser records it, and ffmpeg writes it into a pipe.
+#[test]
+fn a_webm_of_unknown_length_ends_with_its_file() {
+    let options = ["-c:a", "libvorbis", "-q:a", "4", "-live", "1"];
+    let file = encode_with("live", "webm", &options, STEREO);
+    let segment = b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff";
+    assert!(file.windows(segment.len()).any(|bytes| bytes == segment));
+    let song = decode(file).unwrap();
+    assert!((SECONDS - 0.05..SECONDS + 0.1).contains(&song.seconds), "{} s", song.seconds);
+    assert_eq!(song.notices, []);
+}
+
+/// What was not known when a recording was begun is the greatest number there is.
+#[test]
+fn a_length_that_no_song_has_is_none() {
+    let options = ["-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov"];
+    let mut file = encode_with("endless", "mp4", &options, STEREO);
+    let header = file.windows(4).position(|name| name == b"mdhd").unwrap();
+    let length = header + 20..header + 24;
+    assert_eq!(file[length.clone()], [0; 4]);
+    file[length].fill(0xff);
+    let song = decode(file).unwrap();
+    assert_eq!((song.info.seconds, &song.notices[..]), (None, &[][..]));
+    assert!((SECONDS..SECONDS + 0.1).contains(&song.seconds), "{} s", song.seconds);
 }
 
 #[test]
