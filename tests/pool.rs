@@ -69,6 +69,10 @@ struct Machine {
     heavy: Option<ModelId>,
     /// A model that no clip can be put through.
     broken: Option<ModelId>,
+    /// A model whose file is gone once a worker has read it.
+    fleeting: Option<ModelId>,
+    /// A model whose clips have another rate.
+    other_rate: Option<ModelId>,
 }
 
 impl Default for Machine {
@@ -82,6 +86,8 @@ impl Default for Machine {
             browser_decodes: false,
             heavy: None,
             broken: None,
+            fleeting: None,
+            other_rate: None,
         }
     }
 }
@@ -112,6 +118,8 @@ struct World {
     pieces: Vec<(WorkerId, usize)>,
     /// Models whose convolutions studied something.
     studied_by: Vec<ModelId>,
+    /// Models that some worker has read.
+    read: BTreeSet<ModelId>,
 }
 
 impl World {
@@ -134,6 +142,7 @@ impl World {
             settled: BTreeMap::new(),
             pieces: vec![],
             studied_by: vec![],
+            read: BTreeSet::new(),
         };
         world.event(Event::SetModel { model: ModelId(0), file: 0 });
         world
@@ -252,18 +261,23 @@ impl World {
             Request::Model { model } if self.machine.refuse_models || model == ModelId(666) => {
                 self.reply(worker, Reply::ModelRefused { model, problem: ModelProblem::NoCard }, vec![]);
             }
+            Request::Model { model }
+                if self.machine.fleeting == Some(model) && self.read.contains(&model) =>
+            {
+                self.reply(worker, Reply::ModelRefused { model, problem: ModelProblem::Gone }, vec![]);
+            }
             Request::Model { model } => {
+                self.read.insert(model);
+                let mut card = card::of(experiment("8").unwrap().network);
+                if self.machine.other_rate == Some(model) {
+                    card.spectrogram.sample_rate *= 2;
+                }
                 let gpu = *self.machine.gpu.as_ref().unwrap_or(&0.0);
                 let slowness = if self.machine.heavy == Some(model) { 10.0 } else { 1.0 };
                 let clips_per_second = if role == Role::Gpu { gpu } else { self.machine.cpu_rate / slowness };
                 let batch = if role == Role::Gpu { 4 } else { 1 };
-                let reply = Reply::Model {
-                    model,
-                    card: Box::new(card::of(experiment("8").unwrap().network)),
-                    clips_per_second,
-                    batch,
-                    warm_up: 1.0,
-                };
+                let reply =
+                    Reply::Model { model, card: Box::new(card), clips_per_second, batch, warm_up: 1.0 };
                 self.reply(worker, reply, vec![]);
             }
             Request::Classify { ticket, model } if self.machine.broken == Some(model) => {
@@ -724,6 +738,100 @@ fn a_model_that_kills_whoever_reads_it_is_refused() {
     assert!(matches!(world.ended[&SongId(0)], Err(SongProblem::Engine { .. })));
 }
 
+impl World {
+    /// Lets all requests of a kind be answered, oldest first, also those that come meanwhile.
+    fn answer_all(&mut self, is_of_kind: impl Fn(&Request) -> bool) {
+        while let Some(place) = self.inbox.iter().position(|(_, request, _)| is_of_kind(request)) {
+            self.answer(place);
+        }
+    }
+
+    /// Whoever has a clip to classify.
+    fn classifies(&self) -> WorkerId {
+        let classify = |request: &Request| matches!(request, Request::Classify { .. });
+        let has_it = self.inbox.iter().find(|(_, request, _)| classify(request));
+        has_it.expect("nobody has a clip").0
+    }
+
+    /// A world where one worker has read that model, whose file is gone now, and another is
+    /// about to.
+    fn with_one_reader_of(gone: ModelId, machine: Machine) -> Self {
+        let mut world = Self::new(Machine { fleeting: Some(gone), ..machine });
+        world.run();
+        world.event(Event::SetModel { model: gone, file: 0 });
+        world.answer(0);
+        assert!(world.read.contains(&gone) && world.inbox.iter().any(|(_, request, _)| reads(gone)(request)));
+        world
+    }
+}
+
+/// Whether a worker is to read that model.
+fn reads(its: ModelId) -> impl Fn(&Request) -> bool {
+    move |request| matches!(request, Request::Model { model } if *model == its)
+}
+
+#[test]
+fn a_model_that_goes_while_it_is_used_costs_the_songs_that_were_begun_and_no_other() {
+    let gone = ModelId(1);
+    for dies in [false, true] {
+        let machine = Machine { clips_per_song: 20, ..Machine::default() };
+        let mut world = World::with_one_reader_of(gone, machine);
+        world.add([0, 1]);
+        while world.clips.get(&SongId(0)).is_none_or(|clips| clips.len() < 3) {
+            let other = world.inbox.iter().position(|(_, request, _)| !reads(gone)(request));
+            world.answer(other.expect("the song does not go on"));
+        }
+        // One clip is at the worker, and others wait behind it.
+        world.answer_all(|request| matches!(request, Request::Pull { .. }));
+        let worker = world.classifies();
+        world.answer_all(reads(gone));
+        assert_eq!(world.instead(), [Some(ModelId(0))]);
+        let problem = SongProblem::Engine { detail: "its model was refused".into() };
+        assert_eq!(world.ended, [(SongId(0), Err(problem))].into());
+        if dies {
+            world.kill(worker);
+        }
+        world.add([2]);
+        world.run();
+        assert_eq!(world.clips[&SongId(0)].len(), 3);
+        (1..3).for_each(|song| world.assert_whole(song));
+    }
+}
+
+#[test]
+fn a_microphone_is_heard_on_without_its_model_only_where_another_has_such_clips() {
+    let (gone, song) = (ModelId(1), SongId(0));
+    for other_rate in [None, Some(gone)] {
+        let machine = Machine { other_rate, ..Machine::default() };
+        let mut world = World::with_one_reader_of(gone, machine);
+        world.event(Event::Listen { song, sample_rate: 48_000, port: 0 });
+        // One clip is at the worker, and the last waits behind it.
+        world.answer_all(|request| matches!(request, Request::Start { .. } | Request::Listen { .. }));
+        let worker = world.classifies();
+        world.answer_all(reads(gone));
+        assert_eq!(world.instead(), [Some(ModelId(0))]);
+        world.kill(worker);
+        world.run();
+        if other_rate.is_none() {
+            assert!(world.recordings(song).is_empty());
+            let microphone = world.of_role(Role::Microphone)[0];
+            let clip = Reply::Clip { song, clip: 9, end_seconds: 9.0, progress: None };
+            world.reply(microphone, clip, vec![1]);
+            world.run();
+            world.event(Event::StopListening { song });
+            world.run();
+        }
+        let heard = world.clips.get(&song).cloned().unwrap_or_default();
+        assert_eq!(heard, if other_rate.is_none() { vec![9] } else { vec![] });
+        assert_eq!(world.recordings(song), [Some(1)]);
+        assert!(world.of_role(Role::Microphone).is_empty());
+        world.add([1]);
+        world.run();
+        world.assert_whole(1);
+        assert!(!world.ended.contains_key(&song), "{:?}", world.ended);
+    }
+}
+
 #[test]
 fn a_song_keeps_the_model_that_was_chosen_when_it_came() {
     let mut world = World::new(Machine::default());
@@ -986,6 +1094,28 @@ fn a_transcoding_that_takes_a_minute_is_not_broken_off() {
     world.run();
     let made = |update: &Update<Thing>| matches!(update, Update::Recording { file: Some(_), .. });
     assert!(world.updates.iter().any(made));
+}
+
+#[test]
+fn a_song_is_transcoded_in_place_of_the_one_before_it() {
+    let mut world = World::new(Machine::default());
+    world.run();
+    for song in 0..5 {
+        world.event(Event::Transcode { song: SongId(song), file: song });
+        // It begins.
+        world.answer(0);
+    }
+    // The last is being made already.
+    world.event(Event::Transcode { song: SongId(4), file: 4 });
+    assert_eq!(world.of_role(Role::Decoder).len(), 2);
+    assert!((0..4).all(|song| world.recordings(SongId(song)) == [None]), "{:?}", world.updates);
+    world.run();
+    assert_eq!(world.recordings(SongId(4)), [Some(1)]);
+    assert_eq!(world.of_role(Role::Decoder).len(), 1);
+    // What has been made stands in nobody's way.
+    world.event(Event::Transcode { song: SongId(4), file: 4 });
+    world.run();
+    assert_eq!(world.recordings(SongId(4)), [Some(1); 2]);
 }
 
 #[test]

@@ -300,9 +300,7 @@ impl<P: Clone> Pool<P> {
                     self.forget(song);
                 }
             }
-            Event::Transcode { song, file } => {
-                self.run_errand(Role::Decoder, Errand::Transcode { song, file })
-            }
+            Event::Transcode { song, file } => self.transcode(song, file),
             Event::Listen { song, sample_rate, port } => {
                 self.songs.insert(song, Song::new(None, self.model()));
                 self.run_errand(

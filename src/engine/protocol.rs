@@ -81,8 +81,9 @@ pub enum Request {
         #[serde(default)]
         flex: bool,
     },
-    /// To a classifying worker: a model to load. Attachment: `ArrayBuffer`,
-    /// the safetensors file. Answered by [`Reply::Model`], after a warm-up.
+    /// To a classifying worker: a model to load. Attachment: `ArrayBuffer` or
+    /// `File`, the safetensors file. Answered by [`Reply::Model`], after a warm-up,
+    /// or [`Reply::ModelRefused`].
     Model {
         /// Its name from here on.
         model: ModelId,
@@ -136,8 +137,8 @@ pub enum Request {
         /// Whose convolutions.
         model: ModelId,
     },
-    /// To a classifying worker: a lesson to learn. Attachments: `ArrayBuffer`,
-    /// the safetensors file of the model whose convolutions studied its clips;
+    /// To a classifying worker: a lesson to learn. Attachments: `ArrayBuffer` or
+    /// `File`, the safetensors file of the model whose convolutions studied its clips;
     /// `Float32Array` `[clips, features]`. Answered by [`Reply::Learning`]s, then
     /// [`Reply::Taught`] or [`Reply::NotTaught`].
     Teach {

@@ -295,13 +295,13 @@ impl Keeper {
                 continue;
             }
             let key = song.file.text();
-            // What is still on its way there is not forgotten.
-            if store.sound(&key).await.is_none() && !self.knows(&key, |file| file.pending) {
+            // What is still on its way there is not forgotten, nor what cannot be read now.
+            if matches!(store.sound(&key).await, Ok(None)) && !self.knows(&key, |file| file.pending) {
                 self.lose_sound(desk, &song);
             }
             let is_away = || self.song(song.id).is_some() && !self.would_lose(&song.file);
             // It may be put on the list while the store is asked.
-            if is_kept && is_away() && !store.has(&key).await && is_away() {
+            if is_kept && is_away() && matches!(store.has(&key).await, Ok(false)) && is_away() {
                 desk.let_go(song.id);
                 self.with(|shelf| shelf.files.remove(&key));
                 self.kept.update(|kept| kept.retain(|other| other.id != song.id));
@@ -745,8 +745,8 @@ impl Keeper {
         let store = self.with(|shelf| shelf.store.clone())?;
         let sound = store.sound(&key).await;
         let handle = store.handle(&key).await;
-        if let Some(file) = sound {
-            if handle.is_none() {
+        if let Ok(Some(file)) = sound {
+            if matches!(handle, Ok(None)) {
                 self.with(|shelf| {
                     let known = shelf.file(key);
                     // What the microphone heard in this visit stays its own, and of what somebody
@@ -758,7 +758,7 @@ impl Keeper {
             }
             return Some(file);
         }
-        let handle = handle?;
+        let handle = handle.ok()??;
         let may = |method| {
             let handle = handle.clone();
             async move {

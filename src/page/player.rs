@@ -94,8 +94,8 @@ pub(crate) struct Player {
 /// Our own PCM of songs that the browser cannot play.
 #[derive(Default)]
 struct Pcm {
-    /// Songs of which it is being made.
-    coming: Vec<SongId>,
+    /// The song of which it is being made: the engine makes it of one at a time.
+    coming: Option<SongId>,
     /// What was made last: of more there would soon be gigabytes.
     made: Option<(SongId, File)>,
 }
@@ -103,8 +103,7 @@ struct Pcm {
 impl Pcm {
     /// No PCM of a song is waited for any more: whether it was.
     fn give_up(&mut self, song: SongId) -> bool {
-        let place = self.coming.iter().position(|coming| *coming == song);
-        place.map(|place| self.coming.swap_remove(place)).is_some()
+        self.coming.take_if(|coming| *coming == song).is_some()
     }
 }
 
@@ -288,7 +287,7 @@ impl Player {
     fn start(self) {
         let song = self.song.get_untracked();
         self.want(true);
-        if song.is_some_and(|song| self.pcm.with_value(|pcm| pcm.coming.contains(&song))) {
+        if song.is_some() && self.pcm.with_value(|pcm| pcm.coming == song) {
             return self.state.set(Playing::Preparing);
         }
         self.with_audio(|audio| {
@@ -308,7 +307,7 @@ impl Player {
     /// The browser does not begin: it cannot play the file, which the element's own error
     /// event says too, or it wants a press first.
     fn refused(self, song: Option<SongId>) {
-        let is_coming = song.is_some_and(|song| self.pcm.with_value(|pcm| pcm.coming.contains(&song)));
+        let is_coming = song.is_some() && self.pcm.with_value(|pcm| pcm.coming == song);
         if self.song.get_untracked() == song && self.state.get_untracked() == Playing::Preparing && !is_coming
         {
             self.state.set(Playing::Paused);
@@ -392,8 +391,8 @@ impl Player {
                 if self.deck.with_value(|deck| deck.as_ref().is_some_and(|deck| deck.wanted)) {
                     self.state.set(Playing::Preparing);
                 }
-                if !self.pcm.with_value(|pcm| pcm.coming.contains(&song)) {
-                    self.pcm.update_value(|pcm| pcm.coming.push(song));
+                if self.pcm.with_value(|pcm| pcm.coming != Some(song)) {
+                    self.pcm.update_value(|pcm| pcm.coming = Some(song));
                     desk.tell(Event::Transcode { song, file: file.into() });
                 }
             }

@@ -71,7 +71,8 @@ impl StoreProblem {
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     /// A record, under its file's key: the latest replaces all before it, but that of a
-    /// verdict, which another page may have kept there, only by another.
+    /// verdict, which another page may have kept there, and what cannot be read only by one
+    /// of a verdict.
     Record(Box<Record>),
     /// A handle on the file of that key.
     Handle(String, JsValue),
@@ -153,7 +154,8 @@ impl Store {
 
     /// The records whose keys come after `after`, a portion of them, and the key
     /// to go on after; `None` behind the last. What cannot be read is left out,
-    /// and left where it is: a later version of the page may have written it.
+    /// and left where it is until there is a verdict: a later version of the page may have
+    /// written it.
     ///
     /// # Errors
     /// [`StoreProblem`].
@@ -225,26 +227,35 @@ impl Store {
     }
 
     /// Whether there is a record under that key.
-    pub(crate) async fn has(&self, key: &str) -> bool {
-        self.get(RECORDS, key).await.is_some()
+    ///
+    /// # Errors
+    /// [`StoreProblem`].
+    pub(crate) async fn has(&self, key: &str) -> Result<bool, StoreProblem> {
+        Ok(self.get(RECORDS, key).await?.is_some())
     }
 
     /// The handle on the file of that key, where one is kept.
-    pub(crate) async fn handle(&self, key: &str) -> Option<JsValue> {
+    ///
+    /// # Errors
+    /// [`StoreProblem`].
+    pub(crate) async fn handle(&self, key: &str) -> Result<Option<JsValue>, StoreProblem> {
         self.get(HANDLES, key).await
     }
 
     /// The file of that key, where it is kept.
-    pub(crate) async fn sound(&self, key: &str) -> Option<File> {
-        self.get(SOUNDS, key).await?.dyn_into().ok()
+    ///
+    /// # Errors
+    /// [`StoreProblem`].
+    pub(crate) async fn sound(&self, key: &str) -> Result<Option<File>, StoreProblem> {
+        Ok(self.get(SOUNDS, key).await?.and_then(|file| file.dyn_into().ok()))
     }
 
-    async fn get(&self, name: &str, key: &str) -> Option<JsValue> {
+    async fn get(&self, name: &str, key: &str) -> Result<Option<JsValue>, StoreProblem> {
         let value = self.attempt(async |database| {
             let request = store(&database, name)?.get(&key.into())?;
             answer(&request).await
         });
-        value.await.ok().filter(|value| !value.is_undefined())
+        Ok(Some(value.await?).filter(|value| !value.is_undefined()))
     }
 }
 
@@ -283,7 +294,7 @@ fn create_stores(request: &IdbOpenDbRequest) {
 }
 
 /// Of the files whose records shall be replaced by such without a verdict, the keys of those
-/// that have one.
+/// that have one, or what cannot be read and may be one.
 async fn heard_among(transaction: &IdbTransaction, changes: &[Change]) -> Result<Vec<String>, JsValue> {
     let store = transaction.object_store(RECORDS)?;
     let mut heard = Vec::new();
@@ -293,9 +304,9 @@ async fn heard_among(transaction: &IdbTransaction, changes: &[Change]) -> Result
         if record.ending == Ending::Done {
             continue;
         }
-        let text = answer(&store.get(&key.as_str().into())?).await?.as_string();
-        let there: Option<Record> = text.and_then(|text| serde_json::from_str(&text).ok());
-        if there.is_some_and(|there| there.ending == Ending::Done) {
+        let there = answer(&store.get(&key.as_str().into())?).await?;
+        let read: Option<Record> = there.as_string().and_then(|text| serde_json::from_str(&text).ok());
+        if !there.is_undefined() && read.is_none_or(|read| read.ending == Ending::Done) {
             heard.push(key);
         }
     }

@@ -586,11 +586,12 @@ fn a_cancelled_song_is_silent_at_once() {
     let clips = "JSON.parse(window.needledrop.results())[0].clips.length";
     browser.wait_until(&format!("{clips} > 2"), LIMIT);
     browser.click("[data-testid=stop]");
-    std::thread::sleep(Duration::from_millis(300));
     let after = browser.eval(clips);
-    std::thread::sleep(Duration::from_secs(1));
+    // The workers hear another once they have done with what they had.
+    browser.drop_files("[data-testid=drop-zone]", &[&excerpt("cancel-next", "29")]);
+    browser.wait_for("[data-testid=song][data-state=done]", LIMIT);
     assert_eq!(browser.eval(clips), after);
-    assert_eq!(browser.eval("document.querySelector('[data-testid=song]').dataset.state"), "cancelled");
+    assert_eq!(result(&results(&browser), "long.wav")["state"], "cancelled");
 }
 
 /// Where the playhead of a song is, in seconds.

@@ -147,12 +147,28 @@ impl<P: Clone> Pool<P> {
         }
     }
 
+    /// Takes a model out. Songs that have not been begun for it are for the one in its place.
     pub(super) fn refuse(&mut self, model: ModelId, problem: ModelProblem) {
-        if self.models.remove(&model).is_none() {
-            return;
-        }
+        let Some(refused) = self.models.remove(&model) else { return };
         self.chosen.retain(|other| *other != model);
         let instead = self.model();
+        // Another worker may have read it before it was gone. Of two models' clips and verdicts no
+        // song is made: what was begun ends. A microphone is heard on where both cut alike; else
+        // what it has heard is kept.
+        let format = instead.and_then(|instead| self.models.get(&instead)?.format());
+        let is_alike = format.is_some() && format == refused.format();
+        let heard_live = self.heard_live();
+        let of_it = self.songs.iter().filter(|(_, song)| song.model == Some(model));
+        let of_it = of_it.map(|(id, song)| (*id, song.cut > 0 || self.is_reading(*id)));
+        for (song, is_begun) in of_it.collect::<Vec<_>>() {
+            if is_begun {
+                self.fail(song, SongProblem::Engine { detail: "its model was refused".to_owned() });
+            } else if !is_alike && heard_live.contains(&song) {
+                self.stop_listening(song);
+            }
+        }
+        // No worker could be given the model for what is left.
+        self.clips.retain(|clip| clip.model != model);
         for song in self.songs.values_mut().filter(|song| song.model == Some(model)) {
             song.model = instead;
         }

@@ -38,7 +38,7 @@ pub enum Choice {
 #[derive(Clone, Debug)]
 pub enum Event<P> {
     /// A model was chosen; songs added from now on are for it. `file`:
-    /// `ArrayBuffer`.
+    /// `ArrayBuffer`, or `File` of one that the browser has kept.
     SetModel {
         /// Its name.
         model: ModelId,
@@ -84,7 +84,8 @@ pub enum Event<P> {
     },
     /// The person wants no more of any song.
     CancelAll,
-    /// The browser cannot play this file. `file`: `File`.
+    /// The browser cannot play this file. `file`: `File`. Answered by
+    /// [`Update::Recording`]; another that is being transcoded is given up for it.
     Transcode {
         /// The song.
         song: SongId,
@@ -236,14 +237,15 @@ pub enum Update<P> {
         /// What its file says of itself.
         card: Box<ModelCard>,
     },
-    /// A model is refused; the one before it stays.
+    /// A model is refused; the one before it stays. Songs that were begun for it have
+    /// [failed](Self::Failed).
     ModelRefused {
         /// Its name.
         model: ModelId,
         /// What is wrong with the file.
         problem: ModelProblem,
-        /// The one for songs to come, and for those that were for it; `None` where there
-        /// is no other.
+        /// The one for songs to come, and for those that were to come for it; `None` where
+        /// there is no other.
         instead: Option<ModelId>,
     },
     /// A song is open.

@@ -74,6 +74,23 @@ impl<P: Clone> Pool<P> {
         }
     }
 
+    /// Has a song transcoded, and no other any more: one at a time is played.
+    pub(super) fn transcode(&mut self, song: SongId, file: P) {
+        let before = self.errands.iter().find_map(|(id, errand)| match errand {
+            Errand::Transcode { song, .. } => Some((*id, *song)),
+            Errand::Listen { .. } | Errand::Cut { .. } => None,
+        });
+        match before {
+            Some((_, before)) if before == song => return,
+            Some((worker, before)) => {
+                self.end_errand(worker);
+                self.tell(Update::Recording { song: before, file: None, seconds: 0.0 });
+            }
+            None => {}
+        }
+        self.run_errand(Role::Decoder, Errand::Transcode { song, file });
+    }
+
     pub(super) fn run_errand(&mut self, role: Role, errand: Errand<P>) {
         let worker = self.spawn(role);
         self.errands.insert(worker, errand);

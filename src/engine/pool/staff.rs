@@ -6,7 +6,7 @@ use super::{
     WorkerId,
 };
 use crate::{
-    engine::protocol::{EngineProblem, ModelId, PROTOCOL_VERSION, Request, Role, SongProblem},
+    engine::protocol::{EngineProblem, ModelId, PROTOCOL_VERSION, Request, Role, SongId, SongProblem},
     network::problem::ModelProblem,
     teaching::lesson::LessonProblem,
 };
@@ -182,12 +182,7 @@ impl<P: Clone> Pool<P> {
     /// There is no engine any more. What a microphone has heard until now is kept all the same.
     pub(super) fn give_up(&mut self, problem: EngineProblem) {
         self.problem = Some(problem);
-        let is_busy = |id: &WorkerId| self.workers.get(id).is_some_and(|worker| worker.phase == Phase::Busy);
-        let listening = self.errands.iter().filter_map(|(id, errand)| match errand {
-            Errand::Listen { song, .. } if is_busy(id) => Some(*song),
-            Errand::Listen { .. } | Errand::Transcode { .. } | Errand::Cut { .. } => None,
-        });
-        for song in listening.collect::<Vec<_>>() {
+        for song in self.heard_live() {
             self.stop_listening(song);
         }
         for worker in self.workers.keys().copied().collect::<Vec<_>>() {
@@ -195,6 +190,16 @@ impl<P: Clone> Pool<P> {
                 self.terminate(worker);
             }
         }
+    }
+
+    /// What microphones are being heard as.
+    pub(super) fn heard_live(&self) -> Vec<SongId> {
+        let is_busy = |id: &WorkerId| self.workers.get(id).is_some_and(|worker| worker.phase == Phase::Busy);
+        let listening = self.errands.iter().filter_map(|(id, errand)| match errand {
+            Errand::Listen { song, .. } if is_busy(id) => Some(*song),
+            Errand::Listen { .. } | Errand::Transcode { .. } | Errand::Cut { .. } => None,
+        });
+        listening.collect()
     }
 
     /// Where there is no engine, whatever waits for one is told so. A recording that is being
@@ -218,8 +223,9 @@ impl<P: Clone> Pool<P> {
     }
 
     /// Puts a worker's clips back in front of the others, the oldest first. One that was given
-    /// out too often costs its song; of what is live the clip alone. The worker's questions
-    /// have no answer: whoever asked may ask again.
+    /// out too often costs its song; of what is live the clip alone. One whose song or model is
+    /// no longer there is dropped. The worker's questions have no answer: whoever asked may ask
+    /// again.
     pub(super) fn take_back(&mut self, worker: WorkerId, blame: bool, detail: &str) {
         for query in self.queries.bereaved(worker) {
             self.leave_unanswered(query, SongProblem::Engine { detail: detail.to_owned() });
@@ -229,6 +235,9 @@ impl<P: Clone> Pool<P> {
         for ticket in tickets.into_iter().rev() {
             let Some((_, clips)) = self.jobs.remove(&ticket) else { continue };
             for mut clip in clips.into_iter().rev() {
+                if !self.songs.contains_key(&clip.song) || !self.models.contains_key(&clip.model) {
+                    continue;
+                }
                 clip.attempts += u32::from(blame);
                 if clip.attempts < MAX_ATTEMPTS {
                     self.clips.push_front(clip);
