@@ -378,7 +378,7 @@ fn ours_is_timed_without_pytorch() {
                 "case \"$*\" in *{fails}*) exit 1 ;; esac\n\
                  while [ \"$1\" != --max-steps ]; do shift; done\n\
                  echo 'Programs of the GPU compiled and tuned in 60.5 s'\n\
-                 awk -v n=\"$2\" 'BEGIN {{ printf \"%d steps in %.3f s: 0.010 s a step\\n\", n, 1 + n / 100 }}'"
+                 awk -v n=\"$2\" 'BEGIN {{ printf \"%d steps in %.3f s: 0.010 s a step\\nThe last 80 of them took 0.800 s\\n\", n, 1 + n / 100 }}'"
             ),
         );
         let output = Command::new("bash")
@@ -387,7 +387,7 @@ fn ours_is_timed_without_pytorch() {
             .arg(folder.path().join("torch"))
             .env("PATH", &path)
             .env("NEEDLEDROP", needledrop)
-            .env_remove("BENCH_FIRST")
+            .env("BENCH_EPOCHS", "0")
             .env_remove("BENCH_STEPS")
             .output()
             .unwrap();

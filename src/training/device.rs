@@ -53,12 +53,14 @@ pub enum DeviceError {
         hint: &'static str,
     },
     /// The device is built in and does not answer.
-    #[error("the device `{name}` does not answer: {reason}; `--device cpu` needs none")]
+    #[error("the device `{name}` does not answer: {reason}{hint}; `--device cpu` needs none of that")]
     Silent {
         /// Its name.
         name: &'static str,
         /// What was said.
         reason: String,
+        /// What it needs.
+        hint: &'static str,
     },
     /// It does not compute in bfloat16 when that is asked for.
     #[error("the device `{name}` cannot be told to compute in bfloat16: leave out --bf16{hint}")]
@@ -176,16 +178,22 @@ impl DeviceKind {
                 #[cfg(feature = "wgpu")]
                 Self::Wgpu => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
             };
-            let sum = Tensor::<1>::ones([16], &device).sum().try_into_scalar::<f32>();
-            match sum {
-                Ok(sum) if (sum - 16.0).abs() < 1e-3 => Ok(device),
-                Ok(sum) => Err(format!("it adds sixteen ones to {sum}")),
-                Err(error) => Err(error.to_string()),
-            }
+            computes(&device)?;
+            Ok(device)
         };
         // burn's GPU runtimes panic where there is no driver.
         let outcome = std::panic::catch_unwind(open).unwrap_or_else(|panic| Err(panic_message(&*panic)));
-        outcome.map_err(|reason| DeviceError::Silent { name: self.name(), reason })
+        let name = self.name();
+        outcome.map_err(|reason| DeviceError::Silent { name, reason: innermost(&reason), hint: self.needs() })
+    }
+
+    /// What it needs beside this build, where it does not answer.
+    fn needs(self) -> &'static str {
+        if self.name() != "cuda" {
+            return "";
+        }
+        "; it needs NVIDIA's driver and, of the CUDA toolkit, nvvm/libdevice/libdevice.10.bc, under $CUDA_PATH \
+         where that is set, else under /usr/local/cuda, /opt/cuda, /usr/lib/cuda or /usr"
     }
 }
 
@@ -206,6 +214,38 @@ impl std::str::FromStr for DeviceKind {
     }
 }
 
+/// Has a device compute what every training needs. Sums alone would not do: for `exp` and `log`
+/// burn's programs for CUDA need a file of NVIDIA's toolkit, and whoever has the driver alone
+/// should hear so now, not after minutes of tuning.
+fn computes(device: &Device) -> Result<(), String> {
+    let numbers = [0.5, 1.0, 2.0, 3.0_f32];
+    let on_device = Tensor::<1>::from_data(numbers, device);
+    let checks = [
+        ("the sum of sixteen ones", Tensor::<1>::ones([16], device).sum(), vec![16.0]),
+        ("exp of 0.5, 1, 2 and 3", on_device.clone().exp(), numbers.map(f32::exp).to_vec()),
+        ("log of 0.5, 1, 2 and 3", on_device.log(), numbers.map(f32::ln).to_vec()),
+    ];
+    for (what, found, right) in checks {
+        let found = found.try_into_data().map_err(|error| error.to_string())?;
+        let found: Vec<f32> = found.try_into_vec().map_err(|error| error.to_string())?;
+        // What is no number is not near one.
+        let is_near = |(found, right): (&f32, &f32)| (found - right).abs() < 1e-3;
+        if found.len() != right.len() || !found.iter().zip(&right).all(is_near) {
+            return Err(format!("it makes {what} {found:?} in place of {right:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// What a failure comes down to: burn tells each error's cause below it, and under the last of
+/// them the way there through its code.
+fn innermost(reason: &str) -> String {
+    let causes = reason.split("\nBacktrace").next().unwrap_or(reason);
+    let cause = causes.rsplit("Caused by:").next().unwrap_or(causes);
+    let words = cause.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.trim_end_matches('.').to_owned()
+}
+
 /// What a panic said.
 pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let message = panic.downcast_ref::<&str>().map(|message| (*message).to_owned());
@@ -215,6 +255,19 @@ pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_device_says_is_told_without_the_way_there() {
+        let said = "An error happened during execution\nCaused by:\n  A compilation error happened\n\
+                    Caused by:\n  a file was not found: Set CUDA_PATH to\n  a toolkit.\nBacktrace:\n  0: main";
+        assert_eq!(innermost(said), "a file was not found: Set CUDA_PATH to a toolkit");
+        assert_eq!(innermost("it panicked"), "it panicked");
+    }
+
+    #[test]
+    fn processors_compute_what_a_training_needs() {
+        assert_eq!(computes(&Device::flex()), Ok(()));
+    }
 
     #[test]
     fn a_device_that_is_not_built_in_says_how_to_get_it() {

@@ -259,6 +259,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         println!("Stopped after {step} steps of epoch {}; the same command with --resume goes on", epoch + 1);
         if step > 0 {
             println!("{step} steps in {epoch_seconds:.3} s: {:.3} s a step", epoch_seconds / step as f64);
+            if let Some((last, took)) = pace.last_steps() {
+                println!("The last {last} of them took {:.3} s", took.as_secs_f64());
+            }
         }
         // So that a script does not go on to what this was for.
         if pace.is_interrupted() {

@@ -86,6 +86,10 @@ pub(super) struct Pace {
     deadline: Option<Instant>,
     steps_left: usize,
     last_step: usize,
+    /// The steps of this call after which it goes at its own pace: a quarter of `--max-steps`.
+    settling: usize,
+    /// The step of the epoch, and the time, of the first look after those and of the latest.
+    settled: Option<[(usize, Instant); 2]>,
     has_begun: Arc<AtomicBool>,
     interrupted: Arc<AtomicBool>,
 }
@@ -131,6 +135,8 @@ impl Pace {
             deadline,
             steps_left,
             last_step: start.step,
+            settling: max_steps.map_or(usize::MAX, |steps| steps / 4),
+            settled: None,
             has_begun,
             interrupted,
         })
@@ -149,6 +155,13 @@ impl Pace {
         self.interrupted.load(Ordering::Relaxed)
     }
 
+    /// How many steps there were after those that may be slower, and how long they took: the time
+    /// of a step, where `--max-steps` asks for it.
+    pub(super) fn last_steps(&self) -> Option<(usize, Duration)> {
+        let [(first, began), (last, ended)] = self.settled?;
+        (last > first).then(|| (last - first, ended.duration_since(began)))
+    }
+
     /// How long a step took so far in this call, with what lies between steps.
     fn a_step(&self) -> Duration {
         self.began.elapsed() / u32::try_from(self.steps_done).unwrap_or(u32::MAX).max(1)
@@ -164,6 +177,10 @@ impl Pace {
                 self.steps_left = self.steps_left.saturating_sub(done);
                 self.steps_done += done;
                 self.last_step = step % steps;
+                if self.steps_done >= self.settling {
+                    let look = (step, Instant::now());
+                    self.settled.get_or_insert([look; 2])[1] = look;
+                }
                 self.bar.set_prefix(format!("Epoch {:>3}/{}", epoch + 1, self.epochs));
                 self.bar.set_length(steps as u64);
                 self.bar.set_position(step as u64);
@@ -178,6 +195,8 @@ impl Pace {
             Progress::Epoch { epoch, result } => {
                 let Epoch { train_loss, train_accuracy, validation_loss, validation_accuracy, seconds } =
                     result;
+                // What lies between two epochs is no step.
+                self.settled = None;
                 self.lost = if is_lost(result, self.of_one_genre) { self.lost + 1 } else { 0 };
                 self.bar.suspend(|| {
                     println!(
