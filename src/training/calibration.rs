@@ -4,6 +4,8 @@
 //! In: what the network says of validation clips, and of sounds that are not music.
 //! Out: the numbers that a card carries, and what they were chosen by.
 //!
+//! [`choice`] makes all of these choices in their order.
+//!
 //! - *Temperature*: divides the logits so that the mean negative log-likelihood of
 //!   a clip is least (C. Guo et al., "On Calibration of Modern Neural Networks",
 //!   ICML 2017). No verdict on a clip changes, only how sure it is.
@@ -22,6 +24,8 @@
 //!   The threshold refuses at most a given share of music, and among those that do is
 //!   where the two kinds of mistake are least together (W. J. Youden, "Index for
 //!   rating diagnostic tests", Cancer 1950).
+
+pub mod choice;
 
 use std::collections::{BTreeMap, BTreeSet};
 

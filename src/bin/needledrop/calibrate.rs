@@ -8,11 +8,11 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use indicatif::ProgressBar;
 use needledrop::{
-    classify::classifier::Classifier,
+    classify::{classifier::Classifier, rejection::Scorer},
     dataset::{
         archive::{Clip, MelArchive},
         choice::SplitChoice,
@@ -26,7 +26,10 @@ use needledrop::{
     report::result::Scores,
     training::{
         augment::Augmenter,
-        calibration::{Candidate, Combinations, Observation, Scalings, candidates},
+        calibration::{
+            Candidate, Observation,
+            choice::{Chosen, Given, Heard},
+        },
         device::DeviceKind,
         evaluate::{Answer, score},
         fit::Job,
@@ -46,9 +49,6 @@ use crate::{
     run,
     session::open,
 };
-
-/// Probability below which a verdict would more often be wrong than right.
-const LEAST_CONFIDENCE: f32 = 0.5;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -233,18 +233,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         );
     }
     let like = arguments.like.as_deref().map(|path| calibration_like(path, &card)).transpose()?;
-    match (&like, &arguments.not_music) {
-        (Some(Calibration { rejection: Some(rejection), .. }), None) => bail!(
-            "the model of --like refuses what is no music, by `{}`: say by --not-music of which sounds this model \
-             shall do so",
-            rejection.score.name()
-        ),
-        (Some(Calibration { rejection: None, .. }), Some(_)) => bail!(
-            "the model of --like refuses nothing, so that there is no score and no threshold to take from it: \
-             calibrate it with --not-music first"
-        ),
-        _ => {}
-    }
+    check_sounds(like.as_ref(), arguments.not_music.is_some())?;
     if split.refitted && like.is_none() {
         bail!(
             "the model has learned from the validation part, of which it is too sure: name a calibrated one by --like"
@@ -286,58 +275,24 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for (at, genre) in absent {
         eprintln!("No clip of the validation part is of genre {at}, {genre}: nothing is fitted to it.");
     }
-    // Where artists are known, theirs are as the clips of one track.
-    let apart = |clip: &Observation| {
-        let group = groups.as_ref().and_then(|groups| groups.get(clip.track)).copied();
-        Observation { track: group.unwrap_or(clip.track), ..clip.clone() }
+    let given = Given {
+        like,
+        most_refused: arguments.refuse,
+        least_confidence: arguments.least_confidence.map(|share| share as f32),
     };
-    let music_apart: Vec<Observation> = music.iter().map(apart).collect();
-    let scalings = Scalings::compare(&music_apart, card.network.classes);
-    let scaling = like.clone().unwrap_or_else(|| scalings.better());
-    let all_music: Vec<Observation> = music_apart.into_iter().chain(overheard.iter().map(apart)).collect();
-    let given = like.as_ref().and_then(|like| like.rejection);
-    let candidates = candidates(&all_music, &sounds.clips, card.network.classes, arguments.refuse, given);
-    if arguments.not_music.is_some() && candidates.is_empty() {
-        match given {
-            Some(Rejection { score, .. }) => bail!(
-                "`{}`, by which the model of --like refuses, cannot be fitted on these sounds: name two recordings at \
-                 least by --not-music, whose names differ before their last hyphen",
-                score.name()
-            ),
-            None => bail!("no score can be fitted on these sounds: name others by --not-music"),
-        }
+    let heard = Heard {
+        music: &music,
+        overheard: &overheard,
+        others: &sounds.clips,
+        groups: groups.as_deref(),
+        classes: card.network.classes,
+    };
+    let chosen = heard.choose(&given);
+    if arguments.not_music.is_some() && chosen.candidates.is_empty() {
+        return Err(nothing_refuses(given.like.as_ref()));
     }
-    let chosen = candidates.first();
-    let rejection = chosen.map(|Candidate { scorer, threshold, .. }| {
-        (Rejection { score: scorer.score(), threshold: *threshold }, scorer)
-    });
-    let refused = |clip: &Observation| {
-        rejection
-            .as_ref()
-            .is_some_and(|(Rejection { threshold, .. }, scorer)| scorer.of(clip.evidence()) < *threshold)
-    };
-    let answers = |scaling: &Calibration| -> Vec<Answer> {
-        let answer = |clip: &Observation| Answer::new(&scaling.scaled(&clip.logits), clip.genre, clip.track);
-        music.iter().map(answer).collect()
-    };
-    let before = answers(&Calibration::default());
-    let after: Vec<Answer> = answers(&scaling)
-        .into_iter()
-        .zip(&music)
-        .map(|(answer, clip)| Answer { refused: refused(clip), ..answer })
-        .collect();
-    let combinations = Combinations::compare(&after);
-    let calibration = Calibration {
-        temperature: scaling.temperature,
-        bias: scaling.bias,
-        combine: like.as_ref().map_or_else(|| combinations.better(), |like| like.combine),
-        rejection: rejection.as_ref().map(|(rejection, _)| *rejection),
-        least_confidence: arguments
-            .least_confidence
-            .map(|share| share as f32)
-            .or(like.and_then(|like| like.least_confidence))
-            .or(Some(LEAST_CONFIDENCE)),
-    };
+    let statistics = chosen.scorer().map(Scorer::tensors).unwrap_or_default();
+    let Chosen { calibration, scalings, combinations, candidates, before, after } = &chosen;
     let card = card.with_calibration(calibration.clone());
     let scores = |answers: &[Answer], card: &ModelCard| {
         score(answers, card.genres.len(), 0.0, card.rule()).context("there is nothing to score in validation")
@@ -347,20 +302,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         name: &card.name,
         weights: run::fingerprint(&weights)?,
         split: choice,
-        calibration,
+        calibration: calibration.clone(),
         scalings: ScalingsReport { temperature: scalings.alone, with_biases: scalings.biased },
         combinations: CombinationsReport {
             mean_probability: combinations.mean_probability,
             log_pool: combinations.log_pool,
             correlation: combinations.correlation,
         },
-        before: scores(&before, weights.card())?,
-        after: scores(&after, &card)?,
+        before: scores(before, weights.card())?,
+        after: scores(after, &card)?,
         music: MusicReport { as_it_is: music.len(), overheard: overheard.len() },
         rejection: candidates.iter().map(|candidate| sounds.report(candidate)).collect(),
     };
     let precision = if is_run { Precision::F32 } else { arguments.precision.into() };
-    let statistics = rejection.map(|(_, scorer)| scorer.tensors()).unwrap_or_default();
     let bytes = weights.with_statistics(card.clone(), statistics)?.to_bytes(precision)?;
     run::write(&output, &bytes)?;
     let mut json = serde_json::to_string_pretty(&report)?;
@@ -369,6 +323,35 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     print(&report, &card.genres, &sounds);
     println!("Calibrated model in {}", output.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether there are sounds to refuse by where the model of --like refuses, and none where it
+/// does not.
+fn check_sounds(like: Option<&Calibration>, are_named: bool) -> anyhow::Result<()> {
+    match like {
+        Some(Calibration { rejection: Some(rejection), .. }) if !are_named => bail!(
+            "the model of --like refuses what is no music, by `{}`: say by --not-music of which sounds this model \
+             shall do so",
+            rejection.score.name()
+        ),
+        Some(Calibration { rejection: None, .. }) if are_named => bail!(
+            "the model of --like refuses nothing, so that there is no score and no threshold to take from it: \
+             calibrate it with --not-music first"
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Why no score can refuse by the sounds that were named.
+fn nothing_refuses(like: Option<&Calibration>) -> anyhow::Error {
+    match like.and_then(|like| like.rejection) {
+        Some(Rejection { score, .. }) => anyhow!(
+            "`{}`, by which the model of --like refuses, cannot be fitted on these sounds: name two recordings at \
+             least by --not-music, whose names differ before their last hyphen",
+            score.name()
+        ),
+        None => anyhow!("no score can be fitted on these sounds: name others by --not-music"),
+    }
 }
 
 /// How verdicts are made of what another model says, for one with this card.
