@@ -17,10 +17,15 @@
 //! 1. [`dataset`]: recordings with known genres, and which of them judge
 //! 2. [`training`]: clips and genres to weights
 //! 3. [`report`]: what these scored, as JSON, figures and a table
+//!
+//! And below them all what several of them use: `files`, [`interval`], `letters`, `order`.
 
 pub mod classify;
 pub mod dataset;
 pub mod engine;
+#[cfg(feature = "dataset")]
+pub mod files;
+pub mod interval;
 mod letters;
 #[cfg(feature = "page")]
 pub mod library;

@@ -18,8 +18,8 @@ use std::{collections::HashMap, ops::Range, path::Path};
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 
 use crate::{
+    files::replace_whole,
     spectrogram::config::{ConfigError, PadMode, SpectrogramConfig},
-    training::checkpoint::replace_whole,
 };
 
 /// The `format` that this build writes and reads.

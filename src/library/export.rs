@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::record::{Ending, Record};
 use crate::classify::verdict::Doubt;
 
-/// Version of the JSON that [`json`] writes.
-pub const JSON_VERSION: u32 = 1;
+/// Version of the JSON that [`json`] writes. Till 1, `genre` was the most probable one also where
+/// the song is not said to be of it.
+pub const JSON_VERSION: u32 = 2;
 
 impl Ending {
     /// Its name in exports.
@@ -56,8 +57,19 @@ pub fn csv(records: &[Record]) -> String {
             genres.push(genre);
         }
     }
-    let head =
-        ["file", "title", "artist", "album", "seconds", "state", "model", "genre", "confidence", "doubt"];
+    let head = [
+        "file",
+        "title",
+        "artist",
+        "album",
+        "seconds",
+        "state",
+        "model",
+        "genre",
+        "doubt",
+        "most_probable",
+        "confidence",
+    ];
     let mut text = String::from("\u{feff}");
     let mut line = |cells: Vec<String>| {
         text.push_str(&cells.join(","));
@@ -67,7 +79,8 @@ pub fn csv(records: &[Record]) -> String {
     for record in records {
         let of = |tag: &Option<String>| cell(tag.as_deref().unwrap_or_default());
         let by = record.heard_by.as_ref();
-        let top = record.genre();
+        let top = record.most_probable();
+        let name = top.map(|(genre, _)| cell(genre)).unwrap_or_default();
         let mut cells = vec![
             cell(&record.file.name),
             of(&record.info.title),
@@ -76,9 +89,10 @@ pub fn csv(records: &[Record]) -> String {
             record.length().map(thousandths).unwrap_or_default(),
             record.ending.code().to_owned(),
             by.map(|by| cell(&by.name)).unwrap_or_default(),
-            top.map(|(genre, _)| cell(genre)).unwrap_or_default(),
-            top.map(|(_, share)| thousandths(f64::from(share))).unwrap_or_default(),
+            if record.doubt.is_none() { name.clone() } else { String::new() },
             record.doubt.map(Doubt::code).unwrap_or_default().to_owned(),
+            name,
+            top.map(|(_, share)| thousandths(f64::from(share))).unwrap_or_default(),
         ];
         cells.extend(genres.iter().map(|genre| {
             let at = by.and_then(|by| by.genres.iter().position(|name| name == genre));
@@ -101,10 +115,14 @@ struct Song<'a> {
     /// `unheard`, `done`, `failed` or `cancelled`.
     state: &'static str,
     model: Option<&'a str>,
-    /// The most probable genre; `null` where it is not music.
+    /// The genre that the song is said to be, as `needledrop classify --json` has it; `null` where
+    /// there is a doubt.
     genre: Option<&'a str>,
-    /// Why that is not the verdict, where it is not: `not_sure`, `not_music`.
+    /// `not_sure`, `not_music` or `null`.
     doubt: Option<&'static str>,
+    /// The most probable genre, also where the song is not said to be of it; `null` where it is
+    /// not music.
+    most_probable: Option<&'a str>,
     /// Genres in the model's order.
     genres: &'a [String],
     /// Probability of each over the song, as the model combines its clips (`combine` in its
@@ -129,8 +147,8 @@ struct Clip {
 }
 
 /// A song as a JSON object: `file`, `title`, `artist`, `album`, `seconds`,
-/// `state`, `model`, `genre`, `doubt`, `genres`, `probabilities`, `clips` (`start`,
-/// `end`, `probabilities`, `refused`) and `embedding`.
+/// `state`, `model`, `genre`, `doubt`, `most_probable`, `genres`, `probabilities`, `clips`
+/// (`start`, `end`, `probabilities`, `refused`) and `embedding`.
 ///
 /// # Errors
 /// None for records: all their values have a JSON form.
@@ -148,6 +166,7 @@ pub fn json(songs: &[String]) -> String {
 impl<'a> Song<'a> {
     fn of(record: &'a Record) -> Self {
         let by = record.heard_by.as_ref();
+        let most_probable = record.most_probable().map(|(genre, _)| genre);
         let clips = record.clips.iter().map(|clip| Clip {
             start: clip.start,
             end: clip.end,
@@ -162,8 +181,9 @@ impl<'a> Song<'a> {
             seconds: record.length(),
             state: record.ending.code(),
             model: by.map(|by| by.name.as_str()),
-            genre: record.genre().map(|(genre, _)| genre),
+            genre: most_probable.filter(|_| record.doubt.is_none()),
             doubt: record.doubt.map(Doubt::code),
+            most_probable,
             genres: by.map_or(&[], |by| &by.genres),
             probabilities: &record.probabilities,
             clips: clips.collect(),
@@ -209,10 +229,10 @@ mod tests {
         let table = csv(&[unsure, other, Record::default()]);
         assert_eq!(
             table,
-            "\u{feff}file,title,artist,album,seconds,state,model,genre,confidence,doubt,blues,jazz,polka\r\n\
-             a.mp3,,,,9.400,done,row 8,blues,0.750,not_sure,0.750,0.250,\r\n\
-             b.mp3,\"'=HYPERLINK(\"\"x\"\")\",,,9.400,done,\"own, \"\"new\"\"\",polka,0.876,,,0.124,0.876\r\n\
-             ,,,,,unheard,,,,,,,\r\n"
+            "\u{feff}file,title,artist,album,seconds,state,model,genre,doubt,most_probable,confidence,blues,jazz,polka\r\n\
+             a.mp3,,,,9.400,done,row 8,,not_sure,blues,0.750,0.750,0.250,\r\n\
+             b.mp3,\"'=HYPERLINK(\"\"x\"\")\",,,9.400,done,\"own, \"\"new\"\"\",polka,,polka,0.876,,0.124,0.876\r\n\
+             ,,,,,unheard,,,,,,,,\r\n"
         );
     }
 
@@ -236,14 +256,19 @@ mod tests {
     fn json_says_all_that_is_known() {
         let text = json(&[json_song(&record("a.mp3", 0.75, &[0.5])).unwrap()]);
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(read["version"], 1);
+        assert_eq!(read["version"], 2);
         let song = &read["songs"][0];
         assert_eq!((&song["file"], &song["state"]), (&"a.mp3".into(), &"done".into()));
         assert_eq!((&song["genre"], &song["seconds"]), (&"blues".into(), &9.4.into()));
         assert_eq!(song["clips"][0]["end"], 3.0);
         assert_eq!(song["clips"][1]["probabilities"], serde_json::json!([]));
         assert_eq!(song["embedding"][0], 0.5);
-        assert_eq!(song["doubt"], serde_json::Value::Null);
+        assert_eq!((&song["doubt"], &song["most_probable"]), (&serde_json::Value::Null, &"blues".into()));
+
+        let unsure = Record { doubt: Some(Doubt::NotSure), ..record("a.mp3", 0.75, &[]) };
+        let unsure: serde_json::Value = serde_json::from_str(&json_song(&unsure).unwrap()).unwrap();
+        assert_eq!((&unsure["genre"], &unsure["doubt"]), (&serde_json::Value::Null, &"not_sure".into()));
+        assert_eq!(unsure["most_probable"], "blues");
     }
 
     #[test]

@@ -207,8 +207,9 @@ impl Record {
         self.seconds.or(self.info.seconds).filter(|seconds| seconds.is_finite())
     }
 
-    /// The most probable genre's name and probability; `None` of what is not music.
-    pub fn genre(&self) -> Option<(&str, f32)> {
+    /// The most probable genre's name and probability, whether or not the song is said to be of it
+    /// ([`Self::doubt`]); `None` of what is not music.
+    pub fn most_probable(&self) -> Option<(&str, f32)> {
         if self.doubt == Some(Doubt::NotMusic) {
             return None;
         }
@@ -460,9 +461,9 @@ pub(super) mod tests {
 
     #[test]
     fn the_genre_is_the_most_probable() {
-        assert_eq!(record("a", 0.25, &[]).genre(), Some(("jazz", 0.75)));
-        assert_eq!(Record::default().genre(), None);
+        assert_eq!(record("a", 0.25, &[]).most_probable(), Some(("jazz", 0.75)));
+        assert_eq!(Record::default().most_probable(), None);
         let noise = Record { doubt: Some(Doubt::NotMusic), ..record("a", 0.25, &[]) };
-        assert_eq!(noise.genre(), None);
+        assert_eq!(noise.most_probable(), None);
     }
 }

@@ -4,6 +4,7 @@
 
 use leptos::prelude::*;
 
+use super::css;
 use super::desk::{Desk, Download};
 use super::words::{self, sentence};
 use super::{focus, workers};
@@ -94,7 +95,7 @@ pub(crate) fn DownloadLine(
                     <span class="bar-track" aria-hidden="true">
                         <span
                             class="bar-fill accent"
-                            style:transform=format!("scaleX({}e-3)", (share(received) * 1000.0) as u32)
+                            style:transform=css::scale_x(share(received))
                         ></span>
                     </span>
                 </div>

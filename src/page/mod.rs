@@ -13,6 +13,7 @@ mod browser;
 mod canvas;
 mod closer;
 mod colors;
+mod css;
 mod data;
 mod decode;
 mod desk;

@@ -13,6 +13,7 @@ use web_sys::{Element, KeyboardEvent, MouseEvent};
 
 use super::browser;
 use super::colors;
+use super::css;
 use super::desk::Desk;
 use super::focus;
 use super::player::{Playing, told};
@@ -81,6 +82,14 @@ pub(crate) struct Hearing {
     pub(crate) milliseconds: Option<f64>,
     /// Share of the file read, 0 to 1.
     pub(crate) read: f32,
+}
+
+impl Hearing {
+    /// The most probable genre as (index, probability), whether or not the song is said to be of
+    /// it; `None` of what is not music.
+    pub(crate) fn most_probable(&self) -> Option<(usize, f32)> {
+        self.ranking.first().copied().filter(|_| self.doubt != Some(Doubt::NotMusic))
+    }
 }
 
 /// Whether a song's file can be read.
@@ -308,7 +317,7 @@ pub(crate) fn SongCard(
     let doubt = move || if is_active() { None } else { hearing.with(doubt_of) };
     let progress = move || {
         let share = hearing.with(|hearing| hearing.read.clamp(0.0, 1.0));
-        format!("scaleX({}e-3)", (share * 1000.0).round() as u32)
+        css::scale_x(share.into())
     };
     view! {
         <li class="song" data-testid="song" data-song=id.0.to_string() data-code=code data-state=move || state.with(SongState::code) class:mute=mute>
@@ -656,7 +665,7 @@ fn Stage(
     let percent = move |second: f64| {
         let length = length.get();
         let share = if length > 0.0 { (second / length).clamp(0.0, 1.0) } else { 0.0 };
-        format!("{}e-2%", (share * 10_000.0).round() as u32)
+        css::percentage(share)
     };
     let stretch = Stretch { song, length };
     view! {

@@ -17,7 +17,7 @@ use web_sys::{
 
 use super::song::Song;
 use super::track::HeardClip;
-use super::{browser, canvas, colors};
+use super::{browser, canvas, colors, css};
 
 /// Narrowest stretch of one genre that has its letters in it, in CSS pixels.
 const ROOM_FOR_LETTERS: f64 = 20.0;
@@ -106,7 +106,7 @@ pub(crate) fn Picture(
     let width = move || {
         let length = length.get();
         let share = if length > 0.0 { (drawn_seconds.get() / length).clamp(0.0, 1.0) } else { 0.0 };
-        format!("{}e-2%", (share * 10_000.0).round() as u32)
+        css::percentage(share)
     };
     view! {
         <div class="picture" aria-hidden="true">

@@ -5,7 +5,7 @@
 
 use leptos::prelude::*;
 
-use super::{colors, words};
+use super::{colors, css, words};
 
 /// Bars that are always shown.
 const TOP: usize = 3;
@@ -60,8 +60,7 @@ fn Bar(
         None => "no-genre".to_owned(),
     };
     let share = move || here.get().map_or(0.0, |(_, probability)| probability);
-    // Thousandths are finer than a pixel, and integers are cheap to write.
-    let scale = move || format!("scaleX({}e-3)", (share() * 1000.0).round() as u32);
+    let scale = move || css::scale_x(share().into());
     view! {
         <li>
             <span class=move || format!("chip {}", color()) aria-hidden="true">{letters}</span>

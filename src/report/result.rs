@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     dataset::choice::{PartSizes, SplitChoice},
+    interval::NORMAL_975,
     network::card::Calibration,
     spectrogram::config::SpectrogramConfig,
     training::{
@@ -174,12 +175,11 @@ impl Estimate {
 /// "Handbook of Mathematical Functions", 1964, 26.7.5), to 0.003.
 fn students_t(freedom: usize) -> f64 {
     const TABLE: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
-    const NORMAL: f64 = 1.959_964;
     freedom.checked_sub(1).and_then(|at| TABLE.get(at)).copied().unwrap_or_else(|| {
         let freedom = freedom as f64;
-        let first = (NORMAL.powi(3) + NORMAL) / 4.0;
-        let second = (5.0 * NORMAL.powi(5) + 16.0 * NORMAL.powi(3) + 3.0 * NORMAL) / 96.0;
-        NORMAL + first / freedom + second / freedom.powi(2)
+        let first = (NORMAL_975.powi(3) + NORMAL_975) / 4.0;
+        let second = (5.0 * NORMAL_975.powi(5) + 16.0 * NORMAL_975.powi(3) + 3.0 * NORMAL_975) / 96.0;
+        NORMAL_975 + first / freedom + second / freedom.powi(2)
     })
 }
 

@@ -13,9 +13,6 @@ use crate::classify::verdict::argmax;
 /// Folds at most: with more, each model would be learnt from hardly more files.
 const MAX_FOLDS: usize = 5;
 
-/// Quantile of the standard normal distribution for an interval of 95 %.
-const Z: f64 = 1.959_964;
-
 /// What was said of the files while they were held out, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldOut {
@@ -84,21 +81,6 @@ pub fn folds(recordings: &[Recording], classes: usize) -> Option<(Vec<usize>, us
     Some((recordings.iter().map(fold).collect(), count))
 }
 
-/// Wilson's score interval of a share at 95 %: `(low, high)`, 0 to 1. It stays
-/// within its bounds and says something even where all or none were right (E. B.
-/// Wilson, "Probable Inference, the Law of Succession, and Statistical
-/// Inference", 1927).
-pub fn wilson(right: usize, trials: usize) -> (f64, f64) {
-    if trials == 0 {
-        return (0.0, 1.0);
-    }
-    let (trials, share) = (trials as f64, right.min(trials) as f64 / trials as f64);
-    let shrink = 1.0 + Z * Z / trials;
-    let middle = (share + Z * Z / (2.0 * trials)) / shrink;
-    let half = Z / shrink * (share * (1.0 - share) / trials + Z * Z / (4.0 * trials * trials)).sqrt();
-    ((middle - half).max(0.0), (middle + half).min(1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,19 +97,6 @@ mod tests {
         let mut silent = recordings(&[0, 0, 1, 1]);
         silent[3].clips = 0;
         assert_eq!(folds(&silent, 2), None, "a silent file teaches nothing");
-    }
-
-    #[test]
-    fn wilson_of_known_shares() {
-        // R: prop.test(x, n, correct = FALSE)$conf.int
-        for (right, trials, low, high) in
-            [(8, 8, 0.675_592, 1.0), (9, 10, 0.595_850, 0.982_124), (0, 4, 0.0, 0.489_891)]
-        {
-            let (found_low, found_high) = wilson(right, trials);
-            assert!((found_low - low).abs() < 1e-5, "{right} of {trials}: {found_low}");
-            assert!((found_high - high).abs() < 1e-5, "{right} of {trials}: {found_high}");
-        }
-        assert_eq!(wilson(0, 0), (0.0, 1.0));
     }
 
     #[test]

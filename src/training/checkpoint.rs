@@ -8,12 +8,7 @@
 //! them; `optimiser`, bytes of burn's own record. Metadata: `checkpoint`, the
 //! [`State`] as JSON; `card`, the model's.
 
-use std::{
-    collections::HashMap,
-    fs::{self, File},
-    io,
-    path::Path,
-};
+use std::{collections::HashMap, fs, io, path::Path};
 
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -25,6 +20,7 @@ use super::{
 };
 use crate::{
     dataset::choice::SplitChoice,
+    files::write_whole,
     network::{
         card::{CARD_KEY, ModelCard},
         weights::{Bytes, Weights, WeightsError},
@@ -223,44 +219,4 @@ impl Checkpoint {
         let now = Weights::from_part(&file, "now.", card)?;
         Ok(Self { state, now, average, best, optimiser: optimiser.data().to_vec() })
     }
-}
-
-/// Writes a file beside the old one and puts it in its place.
-///
-/// # Errors
-/// What the system says, or that what is there is a device or a pipe, which a file must not
-/// replace; what was there is then untouched.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_whole(path, |beside| fs::write(beside, bytes))
-}
-
-/// Lets a file be written beside the old one and puts it in its place, on the disk and not
-/// in the system's memory alone.
-///
-/// # Errors
-/// As [`write_whole`], and those of `write`.
-pub(crate) fn replace_whole<E: From<io::Error>>(
-    path: &Path,
-    write: impl FnOnce(&Path) -> Result<(), E>,
-) -> Result<(), E> {
-    if path.metadata().is_ok_and(|there| !there.is_file()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "what has this name is no file").into());
-    }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = Path::new(&beside);
-    let written = write(beside).and_then(|()| {
-        File::options().write(true).open(beside)?.sync_all()?;
-        Ok(fs::rename(beside, path)?)
-    });
-    if written.is_ok() {
-        // The rename itself is on the disk only with its folder; not every system
-        // lets a folder be opened, and the file is whole either way.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
-    } else {
-        // What a full disk left of it only takes room.
-        let _ = fs::remove_file(beside);
-    }
-    written
 }

@@ -39,6 +39,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     classify::verdict::{ClipVerdict, Rule, SongVerdict, argmax, softmax, song_verdict},
+    interval::wilson,
     report::result::{Estimate, GenreScore, Scores},
 };
 
@@ -144,18 +145,18 @@ pub fn score(answers: &[Answer], genres: usize, penalty: f64, rule: Rule) -> Opt
     let mut of_genres = vec![(0, 0); genres];
     for (clips, verdict) in tracks.iter().zip(&verdicts) {
         let (right, all) = &mut of_genres[clips[0].genre];
-        *right += u32::from(verdict.right);
+        *right += usize::from(verdict.right);
         *all += 1;
     }
-    let of_genres = of_genres.into_iter().map(|(right, all)| (all > 0).then(|| wilson(right, all)));
+    let of_genres = of_genres.into_iter().map(|(right, all)| (all > 0).then(|| share_of(right, all)));
     let share = |count: usize, of: usize| count as f64 / of as f64;
     let unsure = songs.iter().filter(|song| matches!(song, SongVerdict::NotSure { .. })).count();
     let estimate = |value: f64, at: usize| interval(value, drawn.iter().map(|numbers| numbers[at]).collect());
     // Of all right and of all wrong every draw says the same. Clips of a track are no trials of
     // their own: tracks are counted.
     let of_right = |value: f64, at: usize| match value {
-        0.0 => wilson(0, tracks.len() as u32),
-        1.0 => wilson(tracks.len() as u32, tracks.len() as u32),
+        0.0 => share_of(0, tracks.len()),
+        1.0 => share_of(tracks.len(), tracks.len()),
         value => estimate(value, at),
     };
     Some(Scores {
@@ -196,17 +197,11 @@ fn verdict(clips: &[&Answer], rule: Rule) -> SongVerdict {
     song_verdict(&clips, rule)
 }
 
-/// The share of `all` that are right, with the interval of E. B. Wilson ("Probable Inference,
-/// the Law of Succession, and Statistical Inference", J. Am. Stat. Assoc. 22, 1927): the
-/// bootstrap knows no error where all of few tracks are right.
-fn wilson(right: u32, all: u32) -> Estimate {
-    const NORMAL: f64 = 1.959_964;
-    let (number, square) = (f64::from(all), NORMAL * NORMAL);
-    let value = f64::from(right) / number;
-    let middle = (value + square / (2.0 * number)) / (1.0 + square / number);
-    let half = NORMAL / (1.0 + square / number)
-        * (value * (1.0 - value) / number + square / (4.0 * number * number)).sqrt();
-    Estimate { value, low: (middle - half).clamp(0.0, value), high: (middle + half).clamp(value, 1.0) }
+/// The share of `all` that are right, with Wilson's interval: the bootstrap knows no error where
+/// all of few tracks are right.
+fn share_of(right: usize, all: usize) -> Estimate {
+    let (low, high) = wilson(right, all);
+    Estimate { value: right as f64 / all as f64, low, high }
 }
 
 fn accuracy(trials: &[Trial]) -> f64 {

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use needledrop::{
+    files::write_whole,
     network::{
         card::{Calibration, ModelCard},
         experiment::{NetworkSpec, experiments},
@@ -14,7 +15,7 @@ use needledrop::{
     },
     report::result::RunResult,
     training::{
-        checkpoint::{Checkpoint, State, write_whole},
+        checkpoint::{Checkpoint, State},
         fit::is_over,
         recipe::Recipe,
     },

@@ -7,6 +7,7 @@ use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
 use web_sys::{PointerEvent, WheelEvent};
 
+use super::super::css::percentage;
 use super::super::player::{Playing, told};
 use super::super::stack::{self, Moment};
 use super::super::timeline::{self, Redraw};
@@ -19,11 +20,6 @@ use crate::classify::verdict::ClipVerdict;
 
 /// Zoom for each pixel that the wheel turns, as a power of e.
 const ZOOM_A_PIXEL: f64 = 0.0025;
-
-/// A share of the width as CSS has it.
-pub(super) fn percent(share: f64) -> String {
-    format!("{}e-2%", (share * 10_000.0).round() as i64)
-}
 
 /// Where over an element a pointer is, 0 at its left and 1 at its right edge.
 fn share_of(element: NodeRef<Div>, client_x: f64) -> Option<f64> {
@@ -72,8 +68,8 @@ pub(super) fn Overview(
             *lens = lens.moved_to(share * length - half, length);
         });
     };
-    let left = move || percent(lens.get().from(length.get()) / length.get().max(f64::MIN_POSITIVE));
-    let width = move || percent(1.0 / lens.get().zoom(length.get()));
+    let left = move || percentage(lens.get().from(length.get()) / length.get().max(f64::MIN_POSITIVE));
+    let width = move || percentage(1.0 / lens.get().zoom(length.get()));
     view! {
         <div
             node_ref=strip
@@ -94,7 +90,7 @@ pub(super) fn Overview(
             }
         >
             <canvas node_ref=canvas class="band" width="1" height="1"></canvas>
-            <span class="playhead" style:left=move || percent(Lens::WHOLE.share(at.get(), length.get()))></span>
+            <span class="playhead" style:left=move || percentage(Lens::WHOLE.share(at.get(), length.get()))></span>
             <span class="overview-lens" style:left=left style:width=width></span>
         </div>
     }
@@ -229,13 +225,13 @@ pub(super) fn Stage(
             </div>
             <canvas node_ref=layers class="layers" width="1" height="1" aria-hidden="true" data-testid="layers"></canvas>
             {move || repeated().map(|(from, to)| view! {
-                <span class="repeat" aria-hidden="true" style:left=percent(from) style:width=percent(to - from)></span>
+                <span class="repeat" aria-hidden="true" style:left=percentage(from) style:width=percentage(to - from)></span>
             })}
             <span
                 class="playhead"
                 class:gone=move || !(0.0..=1.0).contains(&playhead())
                 aria-hidden="true"
-                style:left=move || percent(playhead().clamp(0.0, 1.0))
+                style:left=move || percentage(playhead().clamp(0.0, 1.0))
             ></span>
         </div>
     }
@@ -265,7 +261,7 @@ pub(super) fn Clock(
         lens::ticks(lens.from(length), lens.to(length))
             .into_iter()
             .map(|second| {
-                let left = percent(lens.share(second, length));
+                let left = percentage(lens.share(second, length));
                 view! { <span style:left=left>{words::clock(second)}</span> }
             })
             .collect_view()

@@ -10,10 +10,10 @@ use leptos::prelude::*;
 use wasm_bindgen::{Clamped, JsValue};
 use web_sys::{HtmlCanvasElement, ImageData};
 
+use super::super::css::percentage;
 use super::super::song::{FileState, Song};
 use super::super::words::{self, sentence, t};
 use super::super::{canvas, focus};
-use super::stage::percent;
 use super::{ClipHere, Closer};
 use crate::classify::occlusion::CELLS;
 use crate::engine::pool::{ClipSource, Event, QueryId, Update};
@@ -168,8 +168,8 @@ pub(super) fn Veil(
     });
     let share = move |second: f64| closer.lens.get().share(second, closer.length.get());
     let stretch = move || closer.why.with(|why| why.as_ref().map(|asked| (asked.start, asked.end)));
-    let left = move || stretch().map(|(start, _)| percent(share(start)));
-    let width = move || stretch().map(|(start, end)| percent(share(end) - share(start)));
+    let left = move || stretch().map(|(start, _)| percentage(share(start)));
+    let width = move || stretch().map(|(start, end)| percentage(share(end) - share(start)));
     view! {
         <canvas
             node_ref=canvas

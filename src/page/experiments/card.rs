@@ -6,6 +6,7 @@
 
 use leptos::prelude::*;
 
+use super::super::css;
 use super::super::words::{self, sentence, t};
 use super::{percent, within};
 use crate::report::experiments::{Protocol, Shipped, ShippedGenre};
@@ -74,29 +75,31 @@ pub(super) fn PagesCard(
     let worst = worst.map(|ShippedGenre { name, of_tracks: (_, [share, ..]), .. }| {
         move || t!("card.worst", genre = words::genre(&name), share = percent(share))
     });
-    let rows = genres.into_iter().map(|ShippedGenre { name, of_tracks: (tracks, share), of_other_artists }| {
-        let [value, ..] = share;
-        let others = of_other_artists.map(|(tracks, share)| {
+    let rows =
+        genres.into_iter().map(|ShippedGenre { name, of_tracks: (tracks, share), of_other_artists }| {
+            let [value, ..] = share;
+            let others = of_other_artists.map(|(tracks, share)| {
+                view! {
+                    <td>{tracks}</td>
+                    <td>{move || within(share)}</td>
+                }
+            });
+            let others =
+                others.map_or_else(|| view! { <td>"–"</td><td>"–"</td> }.into_any(), IntoAny::into_any);
             view! {
-                <td>{tracks}</td>
-                <td>{move || within(share)}</td>
+                <tr>
+                    <th scope="row">{move || words::genre(&name)}</th>
+                    <td>{tracks}</td>
+                    <td>{move || within(share)}</td>
+                    <td class="bar">
+                        <span class="bar-track" aria-hidden="true">
+                            <span class="bar-fill accent" style:transform=css::scale_x(value)></span>
+                        </span>
+                    </td>
+                    {others}
+                </tr>
             }
         });
-        let others = others.map_or_else(|| view! { <td>"–"</td><td>"–"</td> }.into_any(), IntoAny::into_any);
-        view! {
-            <tr>
-                <th scope="row">{move || words::genre(&name)}</th>
-                <td>{tracks}</td>
-                <td>{move || within(share)}</td>
-                <td class="bar">
-                    <span class="bar-track" aria-hidden="true">
-                        <span class="bar-fill accent" style:transform=format!("scaleX({}e-3)", (value * 1000.0).round())></span>
-                    </span>
-                </td>
-                {others}
-            </tr>
-        }
-    });
     let rows = rows.collect_view();
     view! {
         <section class="pages-card" aria-labelledby="card-heading" data-testid="pages-card">

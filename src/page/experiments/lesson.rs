@@ -5,6 +5,7 @@
 
 use leptos::prelude::*;
 
+use super::super::css;
 use super::super::words::{self, sentence, t};
 use super::percent;
 use crate::report::experiments::{Lesson, SPLITS};
@@ -33,7 +34,7 @@ pub(super) fn Leakage(
             <li data-testid="leakage-split" data-split=split data-state=state>
                 <p><code>{split}</code>" "{sentence(what)}</p>
                 <span class="bar-track" aria-hidden="true">
-                    <span class="bar-fill accent" style:transform=format!("scaleX({}e-3)", (share * 1000.0).round() as u32)></span>
+                    <span class="bar-fill accent" style:transform=css::scale_x(share)></span>
                 </span>
                 <p class="tabular">{said}</p>
             </li>

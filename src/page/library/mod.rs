@@ -22,10 +22,9 @@ use super::desk::Desk;
 use super::focus;
 use super::keeper::Keeping;
 use super::model::ModelChoice;
-use super::song::{Song, SongState};
+use super::song::{Hearing, Song, SongState};
 use super::views::{Parameters, Router};
 use super::words::{self, sentence, t};
-use crate::classify::verdict::Doubt;
 use crate::engine::protocol::SongId;
 use crate::letters::lowercase;
 use alike::Alike;
@@ -89,13 +88,12 @@ fn line_of(song: &Song) -> Line {
         let tags = [info.artist.clone(), info.album.clone(), Some(song.file.name.clone())];
         [Some(title)].into_iter().chain(tags).flatten().collect()
     });
-    let top = song.hearing.with_untracked(|hearing| {
-        hearing.ranking.first().copied().filter(|_| hearing.doubt != Some(Doubt::NotMusic))
-    });
+    let top = song.hearing.with_untracked(Hearing::most_probable);
     let genre = top.and_then(|(index, share)| {
         Some((song.genres.with_untracked(|genres| genres.get(index).cloned())?, share))
     });
-    let seconds = song.seconds.get_untracked().or_else(|| song.info.with_untracked(|info| info.seconds));
+    let declared = || song.info.with_untracked(|info| info.seconds);
+    let seconds = song.seconds.get_untracked().or_else(declared).filter(|seconds| seconds.is_finite());
     Line { texts, genre, seconds, state: song.state.with_untracked(SongState::code) }
 }
 

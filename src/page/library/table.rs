@@ -407,8 +407,8 @@ struct Heard {
 impl Heard {
     fn of(song: &Song) -> Self {
         let (top, silent, doubt) =
-            song.hearing.with(|hearing| (hearing.ranking.first().copied(), hearing.silent, hearing.doubt));
-        let top = top.filter(|_| doubt != Some(Doubt::NotMusic)).and_then(|(index, share)| {
+            song.hearing.with(|hearing| (hearing.most_probable(), hearing.silent, hearing.doubt));
+        let top = top.and_then(|(index, share)| {
             song.genres.with(|genres| {
                 Some((index, colors::letters(genres, index), genres.get(index)?.clone(), share))
             })

@@ -13,7 +13,7 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, KeyboardEvent, Pointe
 
 use super::super::timeline::Redraw;
 use super::super::words::{self, sentence, t};
-use super::super::{browser, canvas, colors};
+use super::super::{browser, canvas, colors, css};
 use crate::classify::map::{Points, SIDE};
 use crate::order::order;
 
@@ -117,7 +117,7 @@ pub(super) fn Cloud(
         let points = points.clone();
         move || {
             pointed.get().and_then(|clip| points.place.get(clip).copied()).map(|[x, y]| view! {
-                <span class="ring" aria-hidden="true" style:left=tenths(f32::from(x)) style:top=tenths(f32::from(y))></span>
+                <span class="ring" aria-hidden="true" style:left=along_side(f32::from(x)) style:top=along_side(f32::from(y))></span>
             })
         }
     };
@@ -162,9 +162,9 @@ pub(super) fn Cloud(
     }
 }
 
-/// A place of the map as a share of its side.
-pub(super) fn tenths(along: f32) -> String {
-    format!("{}e-2%", (along * 10_000.0 / f32::from(SIDE)).round() as u32)
+/// How far along the map's side a place is, as CSS has it.
+pub(super) fn along_side(place: f32) -> String {
+    css::percentage(f64::from(place / f32::from(SIDE)))
 }
 
 /// The point nearest to `at`, in CSS pixels of a square `side` wide, within
@@ -333,6 +333,6 @@ mod tests {
     fn a_genre_is_named_in_the_middle_of_its_points() {
         assert_eq!(middle(&points(), 0), Some([480, 450]));
         assert_eq!(middle(&points(), 2), None);
-        assert_eq!(tenths(333.4), "3334e-2%");
+        assert_eq!(along_side(333.4), "3334e-2%");
     }
 }

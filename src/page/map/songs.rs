@@ -13,7 +13,7 @@ use super::super::folded::Line;
 use super::super::later;
 use super::super::song::{Song, SongState};
 use super::super::words::{self, sentence, t};
-use super::cloud::tenths;
+use super::cloud::along_side;
 use crate::{
     classify::map::{ClipMap, Landing},
     engine::protocol::SongId,
@@ -101,7 +101,7 @@ fn Mark(
     let is_here = Memo::new(move |_| lands.with(|lands| matches!(lands, Lands::At(_))));
     let along = move |axis: usize| {
         lands.with(|lands| match lands {
-            Lands::At(landing) => landing.place.get(axis).copied().map(tenths).unwrap_or_default(),
+            Lands::At(landing) => landing.place.get(axis).copied().map(along_side).unwrap_or_default(),
             _ => String::new(),
         })
     };

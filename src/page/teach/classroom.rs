@@ -15,7 +15,9 @@ use web_sys::File;
 use super::outcome;
 use crate::engine::pool::{EngineStatus, Event, Update as News};
 use crate::engine::protocol::{ModelId, SongId, SongProblem};
+use crate::library::record::FileKey;
 use crate::page::desk::{Desk, OWN_MODEL};
+use crate::page::keeper::key_of;
 use crate::page::microphone::Listening;
 use crate::page::words::{self, t};
 use crate::page::{browser, colors};
@@ -60,7 +62,7 @@ pub(crate) struct Example {
     /// What the file is called.
     pub(crate) name: String,
     /// Name, size and date: the same file is not taken twice.
-    fingerprint: (String, u64, u64),
+    key: FileKey,
     /// How far it is.
     pub(crate) state: RwSignal<Studied>,
 }
@@ -294,22 +296,20 @@ impl Classroom {
     /// Takes a file for a class; `false` where one of the classes has it, and more than a
     /// row that says that it could not be studied.
     fn take(self, desk: Desk, class: Class, file: File) -> bool {
-        let fingerprint = (file.name(), file.size() as u64, file.last_modified() as u64);
+        let key = key_of(&file);
         let classes = self.classes.get_untracked();
         let rows = classes.iter().flat_map(|class| {
             class.examples.get_untracked().into_iter().map(move |example| (class.id, example))
         });
         let in_vain = rows.filter(|(_, example)| {
             let is_in_vain = |state: &Studied| matches!(state, Studied::Failed(_) | Studied::NoRoom);
-            example.fingerprint == fingerprint && example.state.with_untracked(is_in_vain)
+            example.key == key && example.state.with_untracked(is_in_vain)
         });
         for (class, example) in in_vain.collect::<Vec<_>>() {
             self.remove(desk, class, example.song);
         }
         let has_it = |class: &Class| {
-            class
-                .examples
-                .with_untracked(|examples| examples.iter().any(|example| example.fingerprint == fingerprint))
+            class.examples.with_untracked(|examples| examples.iter().any(|example| example.key == key))
         };
         if self.classes.with_untracked(|classes| classes.iter().any(has_it)) {
             return false;
@@ -318,7 +318,7 @@ impl Classroom {
         let song = desk.new_song();
         desk.keep_file(song, &file);
         let state = self.signal(Studied::Studying(0));
-        let example = Example { song, name: file.name(), fingerprint, state };
+        let example = Example { song, name: file.name(), key, state };
         class.examples.update(|examples| examples.push(example));
         self.model.set(Some(model));
         self.changed(desk);

@@ -4,14 +4,12 @@
 use leptos::prelude::*;
 
 use super::classroom::{Learnt, Stage};
+use crate::interval::wilson;
 use crate::letters::lowercase;
 use crate::page::desk::Desk;
 use crate::page::save;
 use crate::page::words::{self, sentence, t};
-use crate::teaching::{
-    held_out::{HeldOut, wilson},
-    lesson::LessonProblem,
-};
+use crate::teaching::{held_out::HeldOut, lesson::LessonProblem};
 
 /// Why nothing was learnt.
 pub(super) fn problem(problem: &LessonProblem) -> String {
