@@ -32,7 +32,7 @@ use symphonia::core::{
 use super::{
     au::AuReader,
     headers::Headers,
-    song::{SongInfo, SongProblem},
+    song::{SongInfo, SongProblem, UNKNOWN_CODEC},
     source::{Source, Watch, from_io},
 };
 
@@ -146,8 +146,13 @@ impl Demuxer {
         Some(self.track.start_ts).filter(|&start| self.is_ogg() && start > Timestamp::ZERO)
     }
 
+    /// Whether it is an MP4 in fragments, whose declared length may be that of the first of them.
+    pub(super) fn is_fragmented(&self) -> bool {
+        self.headers.is_fragmented
+    }
+
     /// Whether the container is Ogg.
-    pub(super) fn is_ogg(&self) -> bool {
+    fn is_ogg(&self) -> bool {
         self.reader.format_info().format == FORMAT_ID_OGG
     }
 
@@ -323,7 +328,7 @@ fn no_track(reader: &dyn FormatReader) -> SongProblem {
 }
 
 fn unknown_codec() -> SongProblem {
-    SongProblem::Codec { codec: "unknown".to_owned() }
+    SongProblem::Codec { codec: UNKNOWN_CODEC.to_owned() }
 }
 
 /// All that is said of the file, what is to be believed first: an AIFF's own

@@ -30,6 +30,11 @@ const SEGMENT: u64 = 0x1853_8067;
 const SEEK_HEAD: u64 = 0x114d_9b74;
 const CLUSTER: u64 = 0x1f43_b675;
 
+/// Elements that a Matroska may end with: blocks, what is around them, where they are, tags and
+/// empty space.
+const LAST_ELEMENTS: [&[u8]; 6] =
+    [b"\xa3", b"\xa0", b"\x1f\x43\xb6\x75", b"\x1c\x53\xbb\x6b", b"\x12\x54\xc3\x67", b"\xec"];
+
 /// The name of no element.
 const NO_ELEMENT: [u8; 4] = [0x11, 0x4d, 0x9b, 0x75];
 
@@ -49,8 +54,11 @@ pub(super) struct Headers {
     pub(super) corrections: Vec<Correction>,
     /// Whether the sound should go on behind the end of the file.
     pub(super) is_cut: bool,
-    /// Whether nothing but the end of the file says where the sound ends.
+    /// Whether nothing but the end of the file says where the sound ends, and it does not end
+    /// within a piece of it.
     pub(super) has_open_end: bool,
+    /// Whether it is an MP4 in fragments, whose index is of the first of them at most.
+    pub(super) is_fragmented: bool,
     /// Whether it is an Ogg of Speex: symphonia looks for its header to the end of the file.
     pub(super) is_speex: bool,
     /// Whether the page with which an Ogg ends is there: symphonia does not find it behind one
@@ -224,6 +232,10 @@ impl Headers {
                     self.correct(position, saturated(rest).to_be_bytes());
                 }
             }
+            if &name == b"moov" {
+                let content = position + if is_long { 16 } else { 8 };
+                self.is_fragmented = has_box(source, *b"mvex", content, position + size.min(rest))?;
+            }
             // Where samples begin, there is no header any more that matters.
             if matches!(&name, b"mdat" | b"moof") || size < 8 || size > rest {
                 break;
@@ -245,7 +257,7 @@ impl Headers {
             return Ok(());
         };
         let Some(end) = segment.end() else {
-            self.has_open_end = true;
+            self.has_open_end = ends_with_element(source, length)?;
             return Ok(());
         };
         if end <= length {
@@ -365,6 +377,42 @@ fn number(bytes: &[u8]) -> Option<(usize, u64)> {
     let width = bytes.first()?.leading_zeros() as usize + 1;
     let digits = bytes.get(..width).filter(|_| width <= 8)?;
     Some((width, digits.iter().fold(0_u64, |number, &digit| number << 8 | u64::from(digit))))
+}
+
+/// Whether one of the boxes of an MP4 from `position` to `end` has that name.
+fn has_box(source: &mut dyn MediaSource, name: [u8; 4], mut position: u64, end: u64) -> io::Result<bool> {
+    for _ in 0..MOST_CHUNKS {
+        let Some([a, b, c, d, found @ ..]) = read_array::<8>(source, position)? else { break };
+        let size = u64::from(u32::from_be_bytes([a, b, c, d]));
+        if size < 8 || size > end.saturating_sub(position) {
+            break;
+        }
+        if found == name {
+            return Ok(true);
+        }
+        position += size;
+    }
+    Ok(false)
+}
+
+/// Whether a Matroska of `length` bytes ends where an element does, as one that was recorded
+/// without a length does and one that breaks off does not.
+fn ends_with_element(source: &mut dyn MediaSource, length: u64) -> io::Result<bool> {
+    // More than a picture takes.
+    const TAIL: u64 = 1 << 20;
+    source.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut bytes = Vec::new();
+    source.take(TAIL).read_to_end(&mut bytes)?;
+    let is_last = |content: &[u8]| {
+        number(content).is_some_and(|(width, length)| {
+            let length = length & ((1 << (7 * width)) - 1);
+            length == (content.len() - width) as u64
+        })
+    };
+    let behind_name = |name: &&[u8], at: usize| bytes.get(at..)?.strip_prefix(*name);
+    Ok((0..bytes.len())
+        .rev()
+        .any(|at| LAST_ELEMENTS.iter().filter_map(|name| behind_name(name, at)).any(is_last)))
 }
 
 /// Whether the first packet of an Ogg is the header of Speex.

@@ -17,7 +17,7 @@ use super::{
     aac::{AacConfig, write_config},
     demux::{Demuxer, Step},
     gap::Gap,
-    song::{SongInfo, SongNotice, SongProblem},
+    song::{SongInfo, SongNotice, SongProblem, UNKNOWN_CODEC},
 };
 
 /// Rate at which Opus is decoded and counted, in Hz.
@@ -221,7 +221,7 @@ pub(super) fn codec_name(demuxer: &Demuxer, replicates: bool) -> String {
         known::CODEC_ID_TTA => "tta",
         known::CODEC_ID_TRUEHD => "truehd",
         known::CODEC_ID_ADPCM_MS | known::CODEC_ID_ADPCM_IMA_WAV | known::CODEC_ID_ADPCM_IMA_QT => "adpcm",
-        _ => "unknown",
+        _ => UNKNOWN_CODEC,
     }
     .to_owned()
 }
@@ -230,11 +230,10 @@ fn opus(demuxer: &Demuxer) -> Option<PacketConfig> {
     let head = opus_head(demuxer.parameters().extra_data.as_deref()?)?;
     let channels = usize::from(head[9]);
     let lead_in = u64::from(u16::from_le_bytes([head[10], head[11]]));
-    // Ogg's last page counts the lead-in too. What an MP4 in fragments says is the length of the
-    // first of them, or none.
+    // Ogg's last page and MP4's index count the lead-in too.
     let start = demuxer.start_of_ogg().and_then(|start| start.duration_from(Timestamp::ZERO));
     let before = lead_in + start.map_or(0, Duration::get);
-    let frames = demuxer.track().num_frames.filter(|_| demuxer.is_ogg());
+    let frames = demuxer.track().num_frames.filter(|_| !demuxer.is_fragmented());
     let length = frames.and_then(|frames| frames.checked_sub(before));
     Some(PacketConfig {
         codec: OPUS.to_owned(),

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Least length of a song, in seconds.
 pub const LEAST_SECONDS: f64 = 1.0;
 
+/// What a codec is called whose name is not known.
+pub const UNKNOWN_CODEC: &str = "unknown";
+
 /// Rate and length of the clips that a model wants.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClipFormat {

@@ -305,11 +305,15 @@ fn a_streamable_mp4_that_is_cut_off_is_heard_up_to_there() {
 
 #[test]
 fn a_webm_that_is_cut_off_is_heard_up_to_there() {
-    let mut file = encode_with("vorbis", "webm", &["-c:a", "libvorbis", "-q:a", "4"], STEREO);
-    file.truncate(file.len() * 6 / 10);
-    let song = decode(file).unwrap();
-    assert!((1.0..3.0).contains(&song.seconds), "{} s", song.seconds);
-    assert!(matches!(song.notices[..], [SongNotice::Truncated { declared: None, .. }]), "{:?}", song.notices);
+    for live in ["0", "1"] {
+        let options = ["-c:a", "libvorbis", "-q:a", "4", "-live", live];
+        let mut file = encode_with("vorbis", "webm", &options, STEREO);
+        file.truncate(file.len() * 6 / 10);
+        let song = decode(file).unwrap();
+        assert!((1.0..3.0).contains(&song.seconds), "live {live}: {} s", song.seconds);
+        let said = &song.notices[..];
+        assert!(matches!(said, [SongNotice::Truncated { declared: None, .. }]), "live {live}: {said:?}");
+    }
 }
 
 /// As a browser records it, and ffmpeg writes it into a pipe.

@@ -165,6 +165,10 @@ impl<P: Clone> Pool<P> {
                 self.fail(song, SongProblem::Engine { detail: "its model was refused".to_owned() });
             } else if !is_alike && heard_live.contains(&song) {
                 self.stop_listening(song);
+                // Nor is what it cuts until it has stopped for the other.
+                if let Some(song) = self.songs.get_mut(&song) {
+                    song.model = None;
+                }
             }
         }
         // No worker could be given the model for what is left.
