@@ -50,11 +50,18 @@ nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null ||
 steps=${BENCH_STEPS:-112}
 first=$((steps / 4))
 case $device in cuda | wgpu) first=$(((first + 7) / 8 * 8)) ;; esac
+if [ "$steps" -le "$first" ]; then
+    echo "bench-gpu: of $steps steps none is left to be timed: let BENCH_STEPS be 16 at least" >&2
+    exit 2
+fi
+# A processor takes PyTorch some seconds a step.
+limit=300
+command -v nvidia-smi >/dev/null || limit=3600
 epochs=24 steps_of_epoch=125
 
 # PyTorch is timed first, in seconds: what time there is may end while ours is tuned. Nothing of
 # it may take for ever.
-has_torch() { timeout 120 "$1" -c 'import torch, numpy' 2>/dev/null; }
+has_torch() { timeout --foreground 120 "$1" -c 'import torch, numpy' 2>/dev/null; }
 python=python3
 if ! command -v python3 >/dev/null; then
     echo "bench-gpu: there is no python3, and so no PyTorch to compare with: install it" >&2
@@ -62,13 +69,13 @@ elif ! has_torch "$python"; then
     python=$folder/bin/python
     if ! has_torch "$python"; then
         echo "Installing PyTorch into $folder ..." >&2
-        { python3 -m venv "$folder" && timeout 600 "$folder/bin/pip" install --quiet --retries 1 torch numpy; } >&2 || true
+        { python3 -m venv "$folder" && timeout --foreground 600 "$folder/bin/pip" install --quiet --retries 1 torch numpy; } >&2 || true
     fi
 fi
 if ! has_torch "$python"; then
     echo "PyTorch is not here and cannot be installed: not compared"
 else
-    timeout 300 "$python" - "$archive" "$first" $((steps - first)) "$run/theirs" <<'PYTHON' ||
+    timeout --foreground "$limit" "$python" - "$archive" "$first" $((steps - first)) "$run/theirs" <<'PYTHON' ||
 import contextlib
 import json
 import struct
@@ -161,7 +168,7 @@ for precision in ("float32", "tf32", "bfloat16") if device == "cuda" else ("floa
     except RuntimeError as error:
         print(f"bench-gpu: PyTorch fails in {precision} on {device}: {error}", file=sys.stderr)
 PYTHON
-        echo "PyTorch failed, or took more than five minutes: what it has not told is not compared" >&2
+        echo "PyTorch failed, or took more than $limit s: what it has not told is not compared" >&2
 fi
 
 # pace PRECISION: what a step takes us, beside PyTorch's of the same precision.
@@ -209,7 +216,7 @@ wanted=${BENCH_EPOCHS:-20}
 if [ "$device $timed" = "cuda bfloat16" ] && [ "$wanted" -gt 0 ]; then
     began=$(date +%s)
     # Stopped, it leaves a checkpoint of what it has done.
-    timeout -k 30 -s INT 300 "$needledrop" train "$archive" --row 8 --split clips --recipe plain --epochs "$wanted" \
+    timeout --foreground -k 30 -s INT 300 "$needledrop" train "$archive" --row 8 --split clips --recipe plain --epochs "$wanted" \
         --device cuda --bf16 -o "$run/epochs" >"$run/told" || failed=true
     in_all=$(($(date +%s) - began))
     grep '^Epoch ' "$run/told" | tail -n 1 || true
