@@ -135,8 +135,8 @@ report gpu "$ENGINE_BUDGET" engine-*/gpu*.js engine-*/gpu*.wasm
 report weights "$WEIGHTS_BUDGET" "$(named needledrop-model)"
 # Only who asks for the paper's network downloads it.
 report papers "$PAPERS_BUDGET" "$(named needledrop-papers)"
-# What map and experiments show: likewise.
-report data "$DATA_BUDGET" data-*/*.json
+# What map, experiments and lesson show: likewise.
+report data "$DATA_BUDGET" data-*/*.json data-*/*.html
 # Kept for offline use too, and shown by few: the licences, and what stands on a home screen.
 report rest "$REST_BUDGET" sw.js THIRD-PARTY.txt icons/*.png
 # Whatever is there the service worker lists, and every visitor downloads.

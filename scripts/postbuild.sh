@@ -147,12 +147,12 @@ add_boot_sentences() {
   printf '%s\n' "${html%%"$marker"*}$marker{${table%,}}${html#*"$marker"}" >index.html
 }
 
-# Numbers that views show.
+# Numbers that views show, and the lessons.
 version_data() {
   local folder
-  folder=data-$(cat "$source_dir"/www/data/*.json | sha256 | cut -c "1-$DIGITS")
+  folder=data-$(cat "$source_dir"/www/data/* | sha256 | cut -c "1-$DIGITS")
   mkdir "$folder"
-  cp "$source_dir"/www/data/*.json "$folder/"
+  cp "$source_dir"/www/data/* "$folder/"
   set_meta needledrop-data "$folder/"
 }
 

@@ -1,64 +1,63 @@
 //! The lesson of 45 minutes, to read and to print.
 //!
-//! In: `docs/lesson.md` and its translations, of which `build.rs` made HTML. Out: a
-//! view of the one in the language in use, or in English where there is none, in
-//! which the addresses that it names can be followed.
+//! In: `www/data/lesson.en.html` and its translations, which are `docs/lesson.md` and its own as
+//! HTML (`tests/lesson.rs`). Out: a view of the one in the language in use, in which the addresses
+//! that it names can be followed.
+
+use std::sync::Arc;
 
 use leptos::prelude::*;
 
+use super::data::with_data;
+use super::shell;
+use super::views::Router;
 use super::words::{in_use, sentence};
-
-/// Languages and their lessons, English first.
-const LESSONS: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/lessons.rs"));
 
 /// The view.
 #[component]
 pub(crate) fn LessonView() -> impl IntoView {
     // The browser's own dialog; one that has none does nothing.
     let print = |_| drop(window().print());
-    let lesson = || LESSONS.iter().find(|(language, _)| *language == in_use().code).unwrap_or(&LESSONS[0]);
+    // A host may answer with something else than what it lacks.
+    let read = |html: &str| match html.starts_with("<h1>") {
+        true => Ok(html.to_owned()),
+        false => Err("no <h1>".to_owned()),
+    };
     view! {
         <div class="view lesson" data-view="lesson" data-testid="lesson">
             <p class="controls">
                 <button class="quiet-button" data-testid="print" on:click=print>{sentence("lesson.print")}</button>
             </p>
-            <article lang=move || lesson().0 inner_html=move || lesson().1></article>
+            {move || with_data(in_use().lesson, "lesson.data", read, shown)}
         </div>
     }
 }
 
+fn shown(html: Arc<String>) -> AnyView {
+    let router = expect_context::<Router>();
+    // Its heading came with it.
+    request_animation_frame(move || shell::enter(router));
+    view! { <article lang=in_use().code inner_html=html.to_string()></article> }.into_any()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::words::LANGUAGES;
-    use super::*;
+    use std::{fs, path::Path};
 
-    /// The tags that make up the lesson, those of emphasis left out; of an address
-    /// what stands before its parameters.
-    fn tags(html: &str) -> Vec<&str> {
-        let tags = html.split('<').skip(1).filter_map(|tag| tag.split(['>', '?']).next());
-        tags.filter(|tag| !["em", "strong"].contains(&tag.trim_start_matches('/'))).collect()
-    }
-
-    #[test]
-    fn every_language_has_the_same_lesson() {
-        assert_eq!(LESSONS[0].0, "en");
-        for language in LANGUAGES {
-            let lesson = LESSONS.iter().find(|(code, _)| *code == language.code);
-            let (_, html) = lesson.unwrap_or_else(|| panic!("docs has no lesson in {}", language.name));
-            assert_eq!(tags(html), tags(LESSONS[0].1), "{}", language.name);
-        }
-    }
+    use super::super::{views::is_view, words::LANGUAGES};
 
     #[test]
     fn what_reads_like_an_address_leads_to_its_view() {
-        for (language, html) in LESSONS {
-            assert_eq!(html.matches("<h1>").count(), 1, "{language}");
-            assert!(html.contains("<table>") && html.contains("<blockquote>"), "{language}");
+        for language in LANGUAGES {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/data").join(language.lesson);
+            let html =
+                fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            assert!(html.starts_with("<h1>"), "{}", language.code);
             let addresses: Vec<&str> = html.split("href=\"").skip(1).collect();
-            assert!(addresses.len() > 5, "{language}: {addresses:?}");
+            assert!(addresses.len() > 5, "{}: {addresses:?}", language.code);
             for address in addresses {
                 let view = address.strip_prefix('#').and_then(|rest| rest.split(['"', '?']).next());
-                assert!(view.is_some_and(super::super::views::is_view), "{language}: {address}");
+                assert!(view.is_some_and(is_view), "{}: {address}", language.code);
             }
         }
     }

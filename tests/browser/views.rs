@@ -131,6 +131,7 @@ fn the_lesson_follows_the_language() {
     // It is the language of a lesson that is opened, too.
     browser.go("#lesson");
     browser.wait_for_text("[data-testid=lesson] [lang=es] h1", "Una lección de 45 minutos", LIMIT);
+    browser.wait_until("document.activeElement.matches('[data-testid=lesson] h1')", LIMIT);
     choose_language(&browser, "en");
     browser.wait_for_text("[data-testid=lesson] [lang=en] h1", "A lesson of 45 minutes", LIMIT);
     browser.assert_content();

@@ -25,13 +25,16 @@ pub(crate) struct Language {
     pub(crate) code: &'static str,
     /// What those who speak it call it.
     pub(crate) name: &'static str,
+    /// The file of `www/data` with the lesson.
+    pub(crate) lesson: &'static str,
 }
 
 /// English, in which every sentence is there.
-const ENGLISH: &Language = &Language { code: "en", name: "English" };
+const ENGLISH: &Language = &Language { code: "en", name: "English", lesson: "lesson.en.html" };
 
 /// All of them.
-pub(crate) const LANGUAGES: [&Language; 2] = [ENGLISH, &Language { code: "es", name: "Español" }];
+pub(crate) const LANGUAGES: [&Language; 2] =
+    [ENGLISH, &Language { code: "es", name: "Español", lesson: "lesson.es.html" }];
 
 /// Where the choice is kept in this browser; `www/boot.js` looks there too.
 const KEPT_AS: &str = "needledrop-language";

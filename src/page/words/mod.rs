@@ -24,6 +24,7 @@ use crate::engine::pool::{Choice, EngineStatus, GpuStatus};
 use crate::engine::protocol::{EngineProblem, ModelProblem, Role, SongInfo, SongNotice, SongProblem};
 use crate::letters::{lowercase, uppercase};
 use crate::network::card::{CARD_VERSION, Combine, ModelCard, Rejection, RejectionScore, Score};
+use crate::sound::song::UNKNOWN_CODEC;
 
 /// The page's name, the same in every language.
 pub(crate) const NAME: &str = "Needledrop";
@@ -320,6 +321,7 @@ pub(crate) fn problem(problem: &SongProblem) -> String {
         SongProblem::Folder => t!("problem.folder"),
         SongProblem::NotAudio => t!("problem.not_audio"),
         SongProblem::NoTrack => t!("problem.no_track"),
+        SongProblem::Codec { codec } if codec == UNKNOWN_CODEC => t!("problem.codec_unknown"),
         SongProblem::Codec { codec } => t!("problem.codec", codec = codec),
         SongProblem::TooLong { codec, seconds, limit } if *seconds <= 0.0 => {
             t!("problem.too_large", codec = codec, minutes = minutes(*limit))
