@@ -191,7 +191,7 @@ fn address_of(run: &Run) -> String {
 
 /// A share as percent with one decimal.
 fn percent(share: f64) -> String {
-    words::percent_exact(share as f32)
+    words::percent_exact(share)
 }
 
 /// A share with its interval.

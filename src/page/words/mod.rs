@@ -87,8 +87,8 @@ pub(crate) fn percent(probability: f32) -> String {
 }
 
 /// A probability with one decimal, for scores.
-pub(crate) fn percent_exact(share: f32) -> String {
-    t!("number.percent", number = decimal(f64::from(share) * 100.0, 1))
+pub(crate) fn percent_exact(share: f64) -> String {
+    t!("number.percent", number = decimal(share * 100.0, 1))
 }
 
 /// A size in megabytes with one decimal.
@@ -559,11 +559,11 @@ pub(crate) fn score(score: &Score) -> String {
     let share = match score.interval {
         Some([low, high]) => t!(
             "model.share_interval",
-            share = percent_exact(score.accuracy),
-            low = percent_exact(low),
-            high = percent_exact(high)
+            share = percent_exact(score.accuracy.into()),
+            low = percent_exact(low.into()),
+            high = percent_exact(high.into())
         ),
-        None => percent_exact(score.accuracy),
+        None => percent_exact(score.accuracy.into()),
     };
     match score.trainings {
         Some(trainings) => t!(
