@@ -46,6 +46,22 @@ fn wait_for_rows(browser: &Browser, rows: usize) {
     browser.wait_until(&format!("document.querySelectorAll('[data-testid=row]').length === {rows}"), LIMIT);
 }
 
+/// Which songs the table's rows are of.
+const ROW_IDS: &str =
+    "[...document.querySelectorAll('[data-testid=row]')].map(({ dataset }) => dataset.song)";
+
+/// The identities of the songs in the table.
+fn row_ids(browser: &Browser) -> Value {
+    browser.eval(ROW_IDS)
+}
+
+/// Waits until each row is another song's: one that is heard again is another, and its row
+/// comes a little after it.
+fn wait_for_other_rows(browser: &Browser, before: &Value) {
+    let other = format!("{ROW_IDS}.every((song) => !{before}.includes(song))");
+    browser.wait_until(&format!("{ROW_IDS}.length > 0 && {other}"), LIMIT);
+}
+
 /// The text of the file that a click on `button` has saved.
 fn saved_by(browser: &Browser, button: &str) -> String {
     let before = browser.eval("window.saved.length").as_u64().unwrap();
@@ -852,6 +868,7 @@ fn selected_songs_are_heard_again_with_another_model() {
     go(&browser, "library");
     wait_for_rows(&browser, songs.len());
     for (model, verdict) in [(2, "not_sure"), (1, "genre"), (2, "not_sure")] {
+        let before = row_ids(&browser);
         browser.click("[data-testid=select-all]");
         browser.wait_until("document.querySelector('[data-testid=selection]').checkVisibility()", LIMIT);
         choose_of_selection(&browser, model);
@@ -863,6 +880,7 @@ fn selected_songs_are_heard_again_with_another_model() {
             ),
             LIMIT,
         );
+        wait_for_other_rows(&browser, &before);
     }
     // They are the same songs, and kept as they were heard last.
     wait_for_rows(&browser, songs.len());
@@ -904,6 +922,7 @@ fn a_song_that_is_kept_is_heard_again_without_its_file() {
     wait_for_rows(&browser, 1);
     assert_eq!(browser.eval("document.querySelector('[data-testid=keep-sound]').checked"), true);
     assert!(results(&browser).is_empty());
+    let before = row_ids(&browser);
     browser.click("[data-testid=row] [data-testid=select]");
     browser.click("[data-testid=selection-again]");
     browser.wait_until(
@@ -911,7 +930,7 @@ fn a_song_that_is_kept_is_heard_again_without_its_file() {
         LIMIT,
     );
     assert_eq!(results(&browser)[0]["clips"], first["clips"]);
-    wait_for_rows(&browser, 1);
+    wait_for_other_rows(&browser, &before);
     assert_eq!(browser.eval("document.querySelector('[data-testid=row-file]')"), Value::Null);
     // Of what somebody brought once there is another copy than the store's.
     browser.eval("void (window.confirm = question => { window.asked = question; return false })");
