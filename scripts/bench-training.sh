@@ -35,12 +35,16 @@ devices=(cpu flex ndarray)
 if grep -qw amx_bf16 /proc/cpuinfo; then devices=(cpu amx flex ndarray); fi
 # pace DEVICE FIRST STEPS OPTION ...: seconds a step. The FIRST of a process are slower, as
 # the first step of Keras is: a second process takes STEPS more than they are, and what it
-# takes longer is counted.
+# takes longer is counted. With STEPS 0 it is the FIRST alone.
 pace() {
     local device=$1 first=$2 steps=$3 out=$run/$1
     shift 3
     rm -rf "$out-first" "$out-all"
     "$needledrop" train "$archive" "$@" --device "$device" --max-steps "$first" -o "$out-first" >"$run/first" || return
+    if [ "$steps" -eq 0 ]; then
+        awk '/ a step$/ { printf "%.3f s a step, the first of a process\n", $4 }' "$run/first"
+        return
+    fi
     "$needledrop" train "$archive" "$@" --device "$device" --max-steps $((first + steps)) -o "$out-all" >"$run/all" || return
     cat "$run/first" "$run/all" | awk -v first="$first" -v steps="$steps" '
         / a step$/ { counted[++i] = $1; s[i] = $4 }
@@ -53,9 +57,12 @@ pace() {
         }'
 }
 for device in "${devices[@]}"; do
-    # burn's own take a quarter of a minute and more for each.
+    # Flex takes a quarter of a minute for each, ndarray seven.
     counts=(8 16)
-    case $device in flex | ndarray) counts=(1 2) ;; esac
+    case $device in
+        flex) counts=(1 2) ;;
+        ndarray) counts=(1 0) ;;
+    esac
     pace=$(pace "$device" "${counts[@]}" --row 8 --recipe plain)
     printf 'row 8, --device %-7s %s\n' "$device" "$pace"
 done
