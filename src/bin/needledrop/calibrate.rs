@@ -196,6 +196,41 @@ struct CandidateReport {
     kinds: BTreeMap<String, f64>,
 }
 
+impl<'a> Report<'a> {
+    /// What was measured of `weights`, whose `card` has what was `chosen`.
+    fn of(
+        chosen: &Chosen,
+        weights: &Weights,
+        card: &'a ModelCard,
+        split: SplitChoice,
+        music: MusicReport,
+        sounds: &Sounds,
+    ) -> anyhow::Result<Self> {
+        let Chosen { calibration, scalings, combinations, candidates, before, after } = chosen;
+        let scores = |answers: &[Answer], card: &ModelCard| {
+            score(answers, card.genres.len(), 0.0, card.rule())
+                .context("there is nothing to score in validation")
+        };
+        Ok(Self {
+            format: FORMAT,
+            name: &card.name,
+            weights: run::fingerprint(weights)?,
+            split,
+            calibration: calibration.clone(),
+            scalings: ScalingsReport { temperature: scalings.alone, with_biases: scalings.biased },
+            combinations: CombinationsReport {
+                mean_probability: combinations.mean_probability,
+                log_pool: combinations.log_pool,
+                correlation: combinations.correlation,
+            },
+            before: scores(before, weights.card())?,
+            after: scores(after, card)?,
+            music,
+            rejection: candidates.iter().map(|candidate| sounds.report(candidate)).collect(),
+        })
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     run::exists(&arguments.model)?;
     let is_run = arguments.model.is_dir();
@@ -223,15 +258,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (split, choice) =
         split(&arguments.split, &arguments.archive, state.as_ref(), &card, &archive, &clips)?;
     warn_of_known_clips(state.is_some(), &card, &choice, Part::Validation);
-    let tracks =
-        |part| -> BTreeSet<usize> { split.part(part).iter().map(|clip| clips[*clip].track).collect() };
-    if !split.refitted && !tracks(Part::Train).is_disjoint(&tracks(Part::Validation)) {
-        eprintln!(
-            "Warning: the training has heard other clips of these validation tracks. What is chosen on them makes \
-             verdicts too sure, and refuses too much, of songs that it has not heard: for those, train and calibrate \
-             with --split tracks or filtered."
-        );
-    }
+    warn_of_heard_tracks(&split, &clips);
     let like = arguments.like.as_deref().map(|path| calibration_like(path, &card)).transpose()?;
     check_sounds(like.as_ref(), arguments.not_music.is_some())?;
     if split.refitted && like.is_none() {
@@ -240,40 +267,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         );
     }
 
-    let artists = arguments.artists.as_deref().map(read_artists).transpose()?;
-    let groups = artists.map(|artists| artists.groups(&archive));
-    if groups.as_ref().is_some_and(|groups| groups.iter().enumerate().all(|(track, group)| track == *group)) {
-        eprintln!("By --artists no two tracks have an artist in common: tracks alone are kept apart.");
-    }
+    let groups = arguments.artists.as_deref().map(|artists| groups(artists, &archive)).transpose()?;
     let sounds = arguments.not_music.as_deref().map(find_sounds).transpose()?;
-    let device = open(arguments.device)?;
-    let inputs = Inputs::new(&archive, &clips, &card, &device);
-    let convolutions = arguments.device.convolutions();
-    let job = Job::judging(&inputs, &split, &device, convolutions);
-    let part = split.part(Part::Validation);
-    let progress = bar(Part::Validation, part.len());
-    let predictions = predict(&job, &weights, Part::Validation, &progress)?;
-    if !predictions.logits.iter().chain(&predictions.embedding).all(|value| value.is_finite()) {
-        bail!("the network's answers on {} are not finite", Part::Validation.name());
-    }
-    // Of silence the page asks no network.
-    let music: Vec<Observation> = observations(&card, &archive, &clips, part, &predictions)
-        .zip(part)
-        .filter(|(_, at)| !is_silent(&archive, &clips[**at], &card))
-        .map(|(clip, _)| clip)
-        .collect();
-    if music.is_empty() {
-        bail!("there is nothing to choose on: the validation part is empty, or silent");
-    }
+    let music = hear_music(arguments.device, &weights, &archive, &clips, &split)?;
     let (overheard, sounds) = match &sounds {
         Some(files) => (overhear(&weights, &archive, &clips, &split)?, hear(files, &weights)?),
         None => Default::default(),
     };
 
-    let is_absent = |genre: usize| music.iter().all(|clip| clip.genre != genre);
-    let absent = card.genres.iter().enumerate().filter(|(at, _)| like.is_none() && is_absent(*at));
-    for (at, genre) in absent {
-        eprintln!("No clip of the validation part is of genre {at}, {genre}: nothing is fitted to it.");
+    if like.is_none() {
+        warn_of_absent_genres(&card.genres, &music);
     }
     let given = Given {
         like,
@@ -291,29 +294,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.not_music.is_some() && chosen.candidates.is_empty() {
         return Err(nothing_refuses(given.like.as_ref()));
     }
+    let card = card.with_calibration(chosen.calibration.clone());
+    let music = MusicReport { as_it_is: music.len(), overheard: overheard.len() };
+    let report = Report::of(&chosen, &weights, &card, choice, music, &sounds)?;
     let statistics = chosen.scorer().map(Scorer::tensors).unwrap_or_default();
-    let Chosen { calibration, scalings, combinations, candidates, before, after } = &chosen;
-    let card = card.with_calibration(calibration.clone());
-    let scores = |answers: &[Answer], card: &ModelCard| {
-        score(answers, card.genres.len(), 0.0, card.rule()).context("there is nothing to score in validation")
-    };
-    let report = Report {
-        format: FORMAT,
-        name: &card.name,
-        weights: run::fingerprint(&weights)?,
-        split: choice,
-        calibration: calibration.clone(),
-        scalings: ScalingsReport { temperature: scalings.alone, with_biases: scalings.biased },
-        combinations: CombinationsReport {
-            mean_probability: combinations.mean_probability,
-            log_pool: combinations.log_pool,
-            correlation: combinations.correlation,
-        },
-        before: scores(before, weights.card())?,
-        after: scores(after, &card)?,
-        music: MusicReport { as_it_is: music.len(), overheard: overheard.len() },
-        rejection: candidates.iter().map(|candidate| sounds.report(candidate)).collect(),
-    };
     let precision = if is_run { Precision::F32 } else { arguments.precision.into() };
     let bytes = weights.with_statistics(card.clone(), statistics)?.to_bytes(precision)?;
     run::write(&output, &bytes)?;
@@ -323,6 +307,37 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     print(&report, &card.genres, &sounds);
     println!("Calibrated model in {}", output.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says where other clips of the tracks that everything is chosen on were learned from.
+fn warn_of_heard_tracks(split: &Split, clips: &[Clip]) {
+    let tracks =
+        |part| -> BTreeSet<usize> { split.part(part).iter().map(|clip| clips[*clip].track).collect() };
+    if !split.refitted && !tracks(Part::Train).is_disjoint(&tracks(Part::Validation)) {
+        eprintln!(
+            "Warning: the training has heard other clips of these validation tracks. What is chosen on them makes \
+             verdicts too sure, and refuses too much, of songs that it has not heard: for those, train and calibrate \
+             with --split tracks or filtered."
+        );
+    }
+}
+
+/// Says which genres there is nothing of to fit to.
+fn warn_of_absent_genres(genres: &[String], music: &[Observation]) {
+    for (at, genre) in genres.iter().enumerate() {
+        if music.iter().all(|clip| clip.genre != at) {
+            eprintln!("No clip of the validation part is of genre {at}, {genre}: nothing is fitted to it.");
+        }
+    }
+}
+
+/// The group that each track is of: with those that have an artist in common with it.
+fn groups(artists: &Path, archive: &MelArchive) -> anyhow::Result<Vec<usize>> {
+    let groups = read_artists(artists)?.groups(archive);
+    if groups.iter().enumerate().all(|(track, group)| track == *group) {
+        eprintln!("By --artists no two tracks have an artist in common: tracks alone are kept apart.");
+    }
+    Ok(groups)
 }
 
 /// Whether there are sounds to refuse by where the model of --like refuses, and none where it
@@ -412,6 +427,36 @@ fn is_silent(archive: &MelArchive, clip: &Clip, card: &ModelCard) -> bool {
     let mut decibels = Vec::new();
     archive.decibels(clip, archive.clip_frames(spectrogram.clip_seconds), spectrogram.top_db, &mut decibels);
     decibels.windows(2).all(|cells| cells[0] == cells[1])
+}
+
+/// Hears the validation part as it is, but for what is silent: of that the page asks no
+/// network.
+fn hear_music(
+    kind: DeviceKind,
+    weights: &Weights,
+    archive: &MelArchive,
+    clips: &[Clip],
+    split: &Split,
+) -> anyhow::Result<Vec<Observation>> {
+    let card = weights.card();
+    let device = open(kind)?;
+    let inputs = Inputs::new(archive, clips, card, &device);
+    let job = Job::judging(&inputs, split, &device, kind.convolutions());
+    let part = split.part(Part::Validation);
+    let progress = bar(Part::Validation, part.len());
+    let predictions = predict(&job, weights, Part::Validation, &progress)?;
+    if !predictions.logits.iter().chain(&predictions.embedding).all(|value| value.is_finite()) {
+        bail!("the network's answers on {} are not finite", Part::Validation.name());
+    }
+    let music: Vec<Observation> = observations(card, archive, clips, part, &predictions)
+        .zip(part)
+        .filter(|(_, at)| !is_silent(archive, &clips[**at], card))
+        .map(|(clip, _)| clip)
+        .collect();
+    if music.is_empty() {
+        bail!("there is nothing to choose on: the validation part is empty, or silent");
+    }
+    Ok(music)
 }
 
 /// Hears the validation part through rooms, noise, small loudspeakers and codecs: it

@@ -144,30 +144,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let path = run::result(output);
     // What this call would throw away is told before it computes.
     earlier(&path, &judged, &asked, artists.is_some())?;
-    let (mut scored, mut test_other_artists, mut of_test) = (Vec::new(), None, None);
-    for &part in &asked {
-        let bar = bar(part, split.part(part).len());
-        let predictions = predict(&job, &weights, part, &bar)?;
-        let scores = judge.score(part, &predictions, None)?;
-        println!("{}", summary(part.name(), &scores));
-        scored.push((part, scores));
-        if part == Part::Test {
-            if let Some(artists) = &artists {
-                let apart = artists.apart(&archive, &clips, &split, part);
-                // Where clips or tracks are drawn, every artist may stand on both sides.
-                let scores = apart.contains(&true).then(|| judge.score(part, &predictions, Some(&apart)));
-                test_other_artists = scores.transpose()?;
-                match &test_other_artists {
-                    Some(scores) => println!("{}", summary("test, other artists", scores)),
-                    None => println!("test, other artists: no track of theirs"),
-                }
-            }
-            of_test = Some(embeddings(card, &split, &clips, part, predictions.embedding).to_bytes()?);
-        }
-    }
+    let scored = judge.score_parts(&job, &weights, &asked, artists.as_ref())?;
     // Another call may have scored other parts meanwhile.
     let (mut parts, mut evaluated_before) = earlier(&path, &judged, &asked, artists.is_some())?;
-    for (part, scores) in scored {
+    for (part, scores) in scored.parts {
         evaluated_before.remove(part.name());
         match part {
             Part::Train => parts.train = Some(scores),
@@ -177,9 +157,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     if artists.is_some() {
         evaluated_before.remove(OTHER_ARTISTS);
-        parts.test_other_artists = test_other_artists;
+        parts.test_other_artists = scored.test_other_artists;
     }
-    if let Some(bytes) = of_test {
+    if let Some(bytes) = scored.embeddings {
         run::write(&run::embeddings(output), &bytes)?;
     }
     let result = RunResult {
@@ -405,6 +385,17 @@ pub(crate) fn observations(
     })
 }
 
+/// What one call has scored.
+#[derive(Default)]
+struct Scored {
+    parts: Vec<(Part, Scores)>,
+    /// Of the test part those clips that are of artists of whom nothing was learned, if they
+    /// were asked for and there are any.
+    test_other_artists: Option<Scores>,
+    /// The test part's embeddings, as a file.
+    embeddings: Option<Vec<u8>>,
+}
+
 /// What answers are judged by.
 struct Judge<'a> {
     card: &'a ModelCard,
@@ -416,6 +407,40 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// Scores parts one after the other, and shows how they are.
+    fn score_parts(
+        &self,
+        job: &Job<'_>,
+        weights: &Weights,
+        parts: &[Part],
+        artists: Option<&Artists>,
+    ) -> anyhow::Result<Scored> {
+        let &Self { card, archive, split, clips, .. } = self;
+        let mut scored = Scored::default();
+        for &part in parts {
+            let bar = bar(part, split.part(part).len());
+            let predictions = predict(job, weights, part, &bar)?;
+            let scores = self.score(part, &predictions, None)?;
+            println!("{}", summary(part.name(), &scores));
+            scored.parts.push((part, scores));
+            if part != Part::Test {
+                continue;
+            }
+            if let Some(artists) = artists {
+                let apart = artists.apart(archive, clips, split, part);
+                // Where clips or tracks are drawn, every artist may stand on both sides.
+                let scores = apart.contains(&true).then(|| self.score(part, &predictions, Some(&apart)));
+                scored.test_other_artists = scores.transpose()?;
+                match &scored.test_other_artists {
+                    Some(scores) => println!("{}", summary("test, other artists", scores)),
+                    None => println!("test, other artists: no track of theirs"),
+                }
+            }
+            scored.embeddings = Some(embeddings(card, split, clips, part, predictions.embedding).to_bytes()?);
+        }
+        Ok(scored)
+    }
+
     /// Scores a part, or of it the clips that `only` says.
     fn score(&self, part: Part, predictions: &Predictions, only: Option<&[bool]>) -> anyhow::Result<Scores> {
         let answers: Vec<Answer> =

@@ -13,12 +13,13 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use needledrop::{
     dataset::{
         archive::{Clip, MelArchive},
         choice::SplitChoice,
-        split::Part,
+        split::{Part, Split},
     },
     network::{
         card::{CARD_VERSION, Combine, Input, ModelCard, Training},
@@ -30,7 +31,7 @@ use needledrop::{
         checkpoint::{Checkpoint, State},
         design::Design,
         device::{DeviceKind, panic_message},
-        fit::{Job, TrainingError, is_over},
+        fit::{Convolutions, Job, TrainingError, is_over},
         history::Session,
         inputs::{Inputs, fits},
         recipe::{Penalised, Recipe, Schedule},
@@ -145,76 +146,22 @@ enum ScheduleName {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let design = arguments.design()?;
-    let archive = read_archive(&arguments.archive)?;
-    let clips = archive.clips(archive.spectrogram.clip_seconds);
-    let split = arguments.split.split(&archive, &clips, &arguments.archive)?;
-    let recipe = arguments.changed(design.recipe.clone());
-    recipe.validate()?;
-    if arguments.l2_of.is_some() && recipe.l2 == 0.0 {
-        bail!("--l2-of says what a penalty is on, and this recipe has none: say by --l2 how much");
-    }
-    if let (true, Some(patience)) = (split.refitted, recipe.patience) {
-        bail!(
-            "with --refit no clips are left to lose patience with ({patience} epochs here): say --patience 0, and \
-             by --epochs how many"
-        );
-    }
-    if let Some(path) = &arguments.design {
-        design
-            .suits(&archive.spectrogram, archive.genres.len())
-            .with_context(|| path.display().to_string())?;
-    }
-    let choice = split.choice(&archive, &clips);
-    let others = Others::read(arguments)?;
-    let mut card = card(&archive, &design, &choice, &recipe, arguments.seed);
-    card.training.recipe += &others.told()?;
-    card.validate()?;
-    fits(&archive, &card).with_context(|| arguments.archive.display().to_string())?;
-    let first = others.first_weights(&card, arguments.seed)?;
-    others.warn_of_known_genres(&card);
-    others.check_teachers(&card, &recipe.beyond)?;
-
-    let path = run::checkpoint(&arguments.output);
-    let model = run::best(&arguments.output);
-    if arguments.resume && !path.exists() {
-        bail!(
-            "there is no checkpoint in {} to go on from: leave out --resume, or name the folder of a training",
-            arguments.output.display()
-        );
-    }
-    fs::create_dir_all(&arguments.output)
-        .with_context(|| format!("cannot make the folder {}", arguments.output.display()))?;
-    let _lock = lock(&arguments.output)?;
-    let mut state = State::new(recipe.clone(), arguments.seed, choice.to_string());
-    state.choice = Some(choice.clone());
-    others.note_in(&mut state)?;
-    let mut start = if arguments.resume {
-        resumed(&path, &card, state)?
-    } else {
-        begun(&arguments.output, first, state)?
-    };
-
+    let plan = Plan::read(arguments)?;
+    let (start, _lock) = plan.start(arguments)?;
     let device = open(arguments.device)?;
-    if arguments.bf16 && card.network.blocks.is_empty() {
-        bail!("{} has no convolution that --bf16 would round: leave it out", card.name);
-    }
-    let convolutions = if arguments.bf16 {
-        arguments.device.convolutions_in_bfloat16(&device)?
-    } else {
-        arguments.device.convolutions()
-    };
-    let mut call = Session { bf16: arguments.bf16, ..session(arguments.device, &device) };
+    let convolutions = arguments.convolutions(&device, &plan.card)?;
     println!(
-        "{}, {} parameters, recipe {}, split {choice}, device {}",
-        card.name,
-        card.network.parameters()?,
+        "{}, {} parameters, recipe {}, split {}, device {}",
+        plan.card.name,
+        plan.card.network.parameters()?,
         start.state.recipe.name,
+        plan.choice,
         arguments.device.name(),
     );
     if arguments.device.may_round_to_tf32() {
         println!("In 32 bits factors may be rounded to tf32, where burn's tuning finds that faster");
     }
+    let Plan { archive, clips, split, recipe, card, others, .. } = plan;
     let inputs = Inputs::new(&archive, &clips, &card, &device);
     let augmenter =
         recipe.beyond.augmentation.map(|strength| Augmenter::new(&archive, &clips, &split, &card, strength));
@@ -222,53 +169,115 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let job =
         Job { inputs: &inputs, split: &split, device: &device, convolutions, augmenter, teachers: &teachers };
     let mut pace = Pace::new(arguments, &start.state, of_one_genre(&clips, split.part(Part::Validation)))?;
-    // A GPU's runtime panics where its memory is full.
-    let fit = AssertUnwindSafe(|| {
-        if !arguments.device.is_processor() {
-            println!("Compiling and tuning the programs of the GPU, which can take minutes ...");
-            let Some(took) = job.warm_up(&start, &|| !pace.is_interrupted())? else { return Ok(None) };
-            println!("Programs of the GPU compiled and tuned in {:.1} s", took.as_secs_f64());
-            call.warm_up_seconds = Some(took.as_secs_f64());
-        }
-        start.state.sessions.push(call);
-        pace.begin();
-        let save = &mut |checkpoint: &Checkpoint| checkpoint.save(&path);
-        job.fit(start, save, &mut |progress| pace.observe(progress)).map(Some)
-    });
-    let end = catch_unwind(fit).unwrap_or_else(|panic| Err(TrainingError::Device(panic_message(&*panic))));
-    pace.bar.finish_and_clear();
-    let Some(end) = end? else {
+    let Some(end) = arguments.fit(&job, start, &mut pace)? else {
         println!(
             "Stopped before the first step, which leaves all as it was; the same command takes it up again"
         );
         return Ok(ExitCode::from(INTERRUPTED));
     };
-
-    if let (Some(best), Some(weights)) = (end.state.best, &end.best) {
-        let weights = weights.to_bytes(Precision::F32)?;
-        run::write(&model, &weights)?;
-        println!(
-            "Weights of epoch {}, validation loss {:.3}, in {}",
-            best.epoch + 1,
-            best.validation_loss,
-            model.display()
-        );
-    }
+    keep_best(&arguments.output, &end)?;
     if !is_over(&end.state) {
-        let State { epoch, step, epoch_seconds, .. } = end.state;
-        println!("Stopped after {step} steps of epoch {}; the same command with --resume goes on", epoch + 1);
-        if step > 0 {
-            println!("{step} steps in {epoch_seconds:.3} s: {:.3} s a step", epoch_seconds / step as f64);
-            if let Some((last, took)) = pace.last_steps() {
-                println!("The last {last} of them took {:.3} s", took.as_secs_f64());
-            }
-        }
+        tell_where(&end.state, &pace);
         // So that a script does not go on to what this was for.
         if pace.is_interrupted() {
             return Ok(ExitCode::from(INTERRUPTED));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is to be trained, and on what: all that is known before anything is computed or
+/// written.
+struct Plan {
+    archive: MelArchive,
+    clips: Vec<Clip>,
+    split: Split,
+    choice: SplitChoice,
+    recipe: Recipe,
+    card: ModelCard,
+    others: Others,
+}
+
+impl Plan {
+    /// Reads what was asked for, if it goes together.
+    fn read(arguments: &Arguments) -> anyhow::Result<Self> {
+        let design = arguments.design()?;
+        let archive = read_archive(&arguments.archive)?;
+        let clips = archive.clips(archive.spectrogram.clip_seconds);
+        let split = arguments.split.split(&archive, &clips, &arguments.archive)?;
+        let recipe = arguments.changed(design.recipe.clone());
+        recipe.validate()?;
+        if arguments.l2_of.is_some() && recipe.l2 == 0.0 {
+            bail!("--l2-of says what a penalty is on, and this recipe has none: say by --l2 how much");
+        }
+        if let (true, Some(patience)) = (split.refitted, recipe.patience) {
+            bail!(
+                "with --refit no clips are left to lose patience with ({patience} epochs here): say --patience 0, and \
+                 by --epochs how many"
+            );
+        }
+        if let Some(path) = &arguments.design {
+            design
+                .suits(&archive.spectrogram, archive.genres.len())
+                .with_context(|| path.display().to_string())?;
+        }
+        let choice = split.choice(&archive, &clips);
+        let others = Others::read(arguments)?;
+        let mut card = card(&archive, &design, &choice, &recipe, arguments.seed);
+        card.training.recipe += &others.told()?;
+        card.validate()?;
+        fits(&archive, &card).with_context(|| arguments.archive.display().to_string())?;
+        Ok(Self { archive, clips, split, choice, recipe, card, others })
+    }
+
+    /// Where the training stands in its folder, which nobody else trains into as long as the
+    /// second is held.
+    fn start(&self, arguments: &Arguments) -> anyhow::Result<(Checkpoint, Option<File>)> {
+        let Self { choice, recipe, card, others, .. } = self;
+        let first = others.first_weights(card, arguments.seed)?;
+        others.warn_of_known_genres(card);
+        others.check_teachers(card, &recipe.beyond)?;
+
+        let (folder, path) = (&arguments.output, run::checkpoint(&arguments.output));
+        if arguments.resume && !path.exists() {
+            bail!(
+                "there is no checkpoint in {} to go on from: leave out --resume, or name the folder of a training",
+                folder.display()
+            );
+        }
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let lock = lock(folder)?;
+        let mut state = State::new(recipe.clone(), arguments.seed, choice.to_string());
+        state.choice = Some(choice.clone());
+        others.note_in(&mut state)?;
+        let start = if arguments.resume { resumed(&path, card, state) } else { begun(folder, first, state) };
+        Ok((start?, lock))
+    }
+}
+
+/// Writes the weights of the best epoch, if one has ended.
+fn keep_best(folder: &Path, end: &Checkpoint) -> anyhow::Result<()> {
+    let (Some(best), Some(weights)) = (end.state.best, &end.best) else { return Ok(()) };
+    let model = run::best(folder);
+    run::write(&model, &weights.to_bytes(Precision::F32)?)?;
+    println!(
+        "Weights of epoch {}, validation loss {:.3}, in {}",
+        best.epoch + 1,
+        best.validation_loss,
+        model.display()
+    );
+    Ok(())
+}
+
+/// Tells where a training stopped that is not over, and how fast it was.
+fn tell_where(&State { epoch, step, epoch_seconds, .. }: &State, pace: &Pace) {
+    println!("Stopped after {step} steps of epoch {}; the same command with --resume goes on", epoch + 1);
+    if step > 0 {
+        println!("{step} steps in {epoch_seconds:.3} s: {:.3} s a step", epoch_seconds / step as f64);
+        if let Some((last, took)) = pace.last_steps() {
+            println!("The last {last} of them took {:.3} s", took.as_secs_f64());
+        }
+    }
 }
 
 /// The share of a part's clips that are of the genre that most of them are of.
@@ -353,6 +362,46 @@ fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
 }
 
 impl Arguments {
+    /// Trains, with a checkpoint in the folder from time to time; `None` where it was
+    /// interrupted before the first step.
+    fn fit(
+        &self,
+        job: &Job<'_>,
+        mut start: Checkpoint,
+        pace: &mut Pace,
+    ) -> anyhow::Result<Option<Checkpoint>> {
+        let path = run::checkpoint(&self.output);
+        let mut call = Session { bf16: self.bf16, ..session(self.device, job.device) };
+        // A GPU's runtime panics where its memory is full.
+        let fit = AssertUnwindSafe(|| {
+            if !self.device.is_processor() {
+                println!("Compiling and tuning the programs of the GPU, which can take minutes ...");
+                let Some(took) = job.warm_up(&start, &|| !pace.is_interrupted())? else { return Ok(None) };
+                println!("Programs of the GPU compiled and tuned in {:.1} s", took.as_secs_f64());
+                call.warm_up_seconds = Some(took.as_secs_f64());
+            }
+            start.state.sessions.push(call);
+            pace.begin();
+            let save = &mut |checkpoint: &Checkpoint| checkpoint.save(&path);
+            job.fit(start, save, &mut |progress| pace.observe(progress)).map(Some)
+        });
+        let end =
+            catch_unwind(fit).unwrap_or_else(|panic| Err(TrainingError::Device(panic_message(&*panic))));
+        pace.bar.finish_and_clear();
+        Ok(end?)
+    }
+
+    /// What computes the convolutions of that network on the device.
+    fn convolutions(&self, device: &Device, card: &ModelCard) -> anyhow::Result<Convolutions> {
+        if !self.bf16 {
+            return Ok(self.device.convolutions());
+        }
+        if card.network.blocks.is_empty() {
+            bail!("{} has no convolution that --bf16 would round: leave it out", card.name);
+        }
+        Ok(self.device.convolutions_in_bfloat16(device)?)
+    }
+
     /// A row of the paper, or what a file says.
     fn design(&self) -> anyhow::Result<Design> {
         if let Some(path) = &self.design {
