@@ -60,12 +60,13 @@ impl<T: Send + Sync + 'static> Source<T> {
 }
 
 /// Shows what `show` makes of `file`, once it is there. `what` is the key of the
-/// data's name.
+/// data's name; what `missing` gives stands above the problem where it does not come.
 pub(crate) fn with_data<T: Send + Sync + 'static>(
     file: &'static str,
     what: &'static str,
     read: fn(&str) -> Result<T, String>,
     show: fn(Arc<T>) -> AnyView,
+    missing: fn() -> AnyView,
 ) -> impl IntoView {
     let source = Source { file, read };
     let loaded = RwSignal::new(Loaded::Coming);
@@ -85,6 +86,7 @@ pub(crate) fn with_data<T: Send + Sync + 'static>(
             Loaded::Failed(problem) => {
                 let problem = words::load_problem(what, problem);
                 view! {
+                    {untrack(missing)}
                     <div class="download">
                         <p class="problem" role="alert">{problem}</p>
                         <button

@@ -16,8 +16,6 @@ use super::words::{in_use, sentence};
 /// The view.
 #[component]
 pub(crate) fn LessonView() -> impl IntoView {
-    // The browser's own dialog; one that has none does nothing.
-    let print = |_| drop(window().print());
     // A host may answer with something else than what it lacks.
     let read = |html: &str| match html.starts_with("<h1>") {
         true => Ok(html.to_owned()),
@@ -25,19 +23,34 @@ pub(crate) fn LessonView() -> impl IntoView {
     };
     view! {
         <div class="view lesson" data-view="lesson" data-testid="lesson">
-            <p class="controls">
-                <button class="quiet-button" data-testid="print" on:click=print>{sentence("lesson.print")}</button>
-            </p>
-            {move || with_data(in_use().lesson, "lesson.data", read, shown)}
+            {move || with_data(in_use().lesson, "lesson.data", read, shown, failed)}
         </div>
     }
 }
 
 fn shown(html: Arc<String>) -> AnyView {
+    enter_soon();
+    // The browser's own dialog; one that has none does nothing.
+    let print = |_| drop(window().print());
+    view! {
+        <p class="controls">
+            <button class="quiet-button" data-testid="print" on:click=print>{sentence("lesson.print")}</button>
+        </p>
+        <article lang=in_use().code inner_html=html.to_string()></article>
+    }
+    .into_any()
+}
+
+/// The heading that would have come with it.
+fn failed() -> AnyView {
+    enter_soon();
+    view! { <h1>{sentence("view.lesson")}</h1> }.into_any()
+}
+
+/// Enters the view once its heading, which is about to come, is there.
+fn enter_soon() {
     let router = expect_context::<Router>();
-    // Its heading came with it.
     request_animation_frame(move || shell::enter(router));
-    view! { <article lang=in_use().code inner_html=html.to_string()></article> }.into_any()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     build,
@@ -134,6 +134,26 @@ fn the_lesson_follows_the_language() {
     browser.wait_until("document.activeElement.matches('[data-testid=lesson] h1')", LIMIT);
     choose_language(&browser, "en");
     browser.wait_for_text("[data-testid=lesson] [lang=en] h1", "A lesson of 45 minutes", LIMIT);
+    browser.assert_content();
+}
+
+#[test]
+fn a_lesson_that_does_not_come_can_be_asked_for_again() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = Browser::launch(&Options::default());
+    browser.block(&["*lesson.en.html"]);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    browser.go("#lesson");
+    browser.wait_for("[data-testid=data-again]", LIMIT);
+    assert_eq!(browser.text("[data-testid=lesson] h1"), "Lesson");
+    browser.wait_until("document.activeElement.matches('[data-testid=lesson] h1')", LIMIT);
+    // There is nothing to print.
+    assert_eq!(browser.eval("document.querySelector('[data-testid=print]')"), Value::Null);
+    browser.block(&[]);
+    library::press(&browser, "[data-testid=data-again]", "[data-testid=lesson] h1");
+    browser.wait_for_text("[data-testid=lesson] h1", "A lesson of 45 minutes", LIMIT);
+    browser.wait_for("[data-testid=print]", LIMIT);
     browser.assert_content();
 }
 

@@ -271,7 +271,7 @@ impl Desk {
                 song.model.set(next);
             }
         }
-        self.classroom.model_refused(id, next);
+        self.classroom.model_refused(self, id, next);
         self.microphone.model_refused(id, next);
         match instead {
             _ if self.chosen_model.get_untracked() != id => {}

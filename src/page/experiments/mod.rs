@@ -91,7 +91,7 @@ pub(crate) fn ExperimentsView() -> impl IntoView {
                 <h1>{sentence("experiments.heading")}</h1>
                 <p>{sentence("experiments.lead")}</p>
             </header>
-            {with_data("experiments.json", "experiments.data", read, shown)}
+            {with_data("experiments.json", "experiments.data", read, shown, || ().into_any())}
         </article>
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn MapView() -> impl IntoView {
                 <h1>{sentence("map.heading")}</h1>
                 <p>{sentence("map.lead")}</p>
             </header>
-            {with_data("map.json", "map.data", read, shown)}
+            {with_data("map.json", "map.data", read, shown, || ().into_any())}
         </article>
     }
 }

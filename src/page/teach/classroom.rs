@@ -407,11 +407,20 @@ impl Classroom {
             .with(|classes| classes.iter().any(|class| class.examples.with(|all| all.iter().any(studying))))
     }
 
-    /// The model that studies was refused: nothing has been studied, and what
-    /// waits is studied by the one that took its place.
-    pub(crate) fn model_refused(self, refused: ModelId, instead: ModelId) {
-        if self.model.get_untracked() == Some(refused) {
-            self.model.set(Some(instead));
+    /// The model that studies was refused: what waits is studied by the one that took its
+    /// place. Of files that were studied before, the other's features are of no use beside.
+    pub(crate) fn model_refused(self, desk: Desk, refused: ModelId, instead: ModelId) {
+        if self.model.get_untracked() != Some(refused) {
+            return;
+        }
+        self.model.set(Some(instead));
+        for example in self.examples() {
+            if matches!(example.state.get_untracked(), Studied::Done(1..)) {
+                self.forget_features(example.song);
+                let detail = "its model was refused".to_owned();
+                example.state.set(Studied::Failed(SongProblem::Engine { detail }));
+                self.changed(desk);
+            }
         }
     }
 
