@@ -89,6 +89,13 @@ impl Desk {
         self.with(|held| held.files.remove(&song));
     }
 
+    /// Every song, those of this visit first.
+    pub(crate) fn all_songs(self) -> Vec<Song> {
+        let mut songs = self.songs.get_untracked();
+        self.keeper.kept.with_untracked(|kept| songs.extend(kept.iter().cloned()));
+        songs
+    }
+
     /// The song of that name, while it is on the list or kept.
     pub(crate) fn song(self, id: SongId) -> Option<Song> {
         let listed = self.songs.with_untracked(|songs| songs.iter().find(|song| song.id == id).cloned());

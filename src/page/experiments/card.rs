@@ -8,7 +8,7 @@ use leptos::prelude::*;
 
 use super::super::css;
 use super::super::words::{self, sentence, t};
-use super::{percent, within};
+use super::within;
 use crate::report::experiments::{Protocol, Shipped, ShippedGenre};
 
 /// The card.
@@ -45,8 +45,8 @@ pub(super) fn PagesCard(
         ("card.of_clips", share(of_clips).into_any()),
         ("card.ece", (move || points(ece[0])).into_any()),
         ("card.track_ece", (move || points(track_ece)).into_any()),
-        ("card.refused", (move || percent(refused)).into_any()),
-        ("card.unsure", (move || percent(unsure)).into_any()),
+        ("card.refused", (move || words::percent_exact(refused)).into_any()),
+        ("card.unsure", (move || words::percent_exact(unsure)).into_any()),
     ];
     let shares = shares.map(|(name, share)| view! { <div><dt>{sentence(name)}</dt><dd>{share}</dd></div> });
     let others = of_other_artists.map(|(share, of)| {
@@ -73,7 +73,7 @@ pub(super) fn PagesCard(
     let worst =
         genres.iter().min_by(|one, other| one.of_tracks.1[0].total_cmp(&other.of_tracks.1[0])).cloned();
     let worst = worst.map(|ShippedGenre { name, of_tracks: (_, [share, ..]), .. }| {
-        move || t!("card.worst", genre = words::genre(&name), share = percent(share))
+        move || t!("card.worst", genre = words::genre(&name), share = words::percent_exact(share))
     });
     let rows =
         genres.into_iter().map(|ShippedGenre { name, of_tracks: (tracks, share), of_other_artists }| {

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 
 use super::super::folded::FoldedTable;
 use super::super::words::{self, sentence, t};
-use super::{nats, percent};
+use super::nats;
 use crate::report::experiments::Training;
 
 /// Width and height of a picture, in tenths of its own pixels: whole numbers are
@@ -84,7 +84,7 @@ pub(super) fn Curves(
             let value = *value;
             let said = move || match value {
                 Some(value) if at.is_multiple_of(2) => nats(value),
-                Some(value) => percent(value),
+                Some(value) => words::percent_exact(value),
                 None => "–".into(),
             };
             view! { <td>{said}</td> }
@@ -154,7 +154,10 @@ fn Panel(
     ];
     let description = move || {
         let said = |value: Option<f64>| {
-            value.map_or_else(|| "–".into(), |value| if share { percent(value) } else { nats(value) })
+            value.map_or_else(
+                || "–".into(),
+                |value| if share { words::percent_exact(value) } else { nats(value) },
+            )
         };
         t!(
             "experiments.panel",

@@ -7,7 +7,6 @@ use leptos::prelude::*;
 
 use super::super::css;
 use super::super::words::{self, sentence, t};
-use super::percent;
 use crate::report::experiments::{Lesson, SPLITS};
 
 /// The lesson.
@@ -24,8 +23,8 @@ pub(super) fn Leakage(
         let said = move || match learned {
             Some(learned) => t!(
                 "leakage.scored",
-                of_clips = percent(learned.of_clips),
-                of_tracks = percent(learned.of_tracks),
+                of_clips = words::percent_exact(learned.of_clips),
+                of_tracks = words::percent_exact(learned.of_tracks),
                 runs = learned.runs
             ),
             None => t!("leakage.not_run"),
@@ -51,17 +50,17 @@ pub(super) fn Leakage(
                 "leakage.steps",
                 pieces = points(leaking.of_clips, tracks.of_clips),
                 rest = points(tracks.of_clips, filtered.of_clips),
-                leaking = percent(leaking.of_clips),
-                honest = percent(tracks.of_clips),
-                least = percent(filtered.of_clips)
+                leaking = words::percent_exact(leaking.of_clips),
+                honest = words::percent_exact(tracks.of_clips),
+                least = words::percent_exact(filtered.of_clips)
             );
         }
         match (leaking, honest) {
             (Some(leaking), Some((split, honest))) => t!(
                 "leakage.worth",
                 points = points(leaking.of_clips, honest.of_clips),
-                leaking = percent(leaking.of_clips),
-                honest = percent(honest.of_clips),
+                leaking = words::percent_exact(leaking.of_clips),
+                honest = words::percent_exact(honest.of_clips),
                 split = split
             ),
             _ => t!("leakage.unknown"),

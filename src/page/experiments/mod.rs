@@ -189,15 +189,10 @@ fn address_of(run: &Run) -> String {
     format!("#experiments?run={}", run.name)
 }
 
-/// A share as percent with one decimal.
-fn percent(share: f64) -> String {
-    words::percent_exact(share)
-}
-
 /// A share with its interval.
 fn within([value, low, high]: [f64; 3]) -> String {
     let (low, high) = (words::decimal(100.0 * low, 1), words::decimal(100.0 * high, 1));
-    t!("experiments.within", share = percent(value), low = low, high = high)
+    t!("experiments.within", share = words::percent_exact(value), low = low, high = high)
 }
 
 /// A loss, in nats.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::super::words::{self, sentence, t};
-use super::{Chosen, DESIGNS, address_of, nats, network, percent, sets_apart};
+use super::{Chosen, DESIGNS, address_of, nats, network, sets_apart};
 use crate::order::order;
 use crate::report::experiments::{Experiments, Learned, Row, Run, SPLITS};
 
@@ -100,7 +100,7 @@ fn RowOfTable(
                 </th>
                 <td>{sentence("experiments.paper")}</td>
                 {row.parts
-                    .map(|(accuracy, loss)| view! { <td>{move || percent(accuracy)}</td><td>{move || nats(loss)}</td> })
+                    .map(|(accuracy, loss)| view! { <td>{move || words::percent_exact(accuracy)}</td><td>{move || nats(loss)}</td> })
                     .into_iter()
                     .collect_view()}
                 <td>{words::clock(row.seconds)}</td>
@@ -125,7 +125,8 @@ fn RunOfTable(
     let parts = run.parts.map(|part| match part {
         Some(part) => {
             let (accuracy, loss) = (part.accuracy[0], part.loss);
-            view! { <td>{move || percent(accuracy)}</td><td>{move || nats(loss)}</td> }.into_any()
+            view! { <td>{move || words::percent_exact(accuracy)}</td><td>{move || nats(loss)}</td> }
+                .into_any()
         }
         None => view! { <td>"–"</td><td>"–"</td> }.into_any(),
     });
@@ -228,7 +229,8 @@ fn on_split(
     let here = runs.iter().filter(|(_, run)| run.split == split);
     let is_chosen = is_among(here.map(|(at, _)| *at).collect(), chosen);
     let learned = Learned::mean(all, split);
-    let share = move || learned.map_or_else(|| "–".to_owned(), |learned| percent(learned.of_clips));
+    let share =
+        move || learned.map_or_else(|| "–".to_owned(), |learned| words::percent_exact(learned.of_clips));
     let mean = learned.map(|learned| move || t!("experiments.mean_of", runs = learned.runs));
     let look = {
         let model = model.to_owned();

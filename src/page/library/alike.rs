@@ -6,8 +6,8 @@
 use leptos::html::H2;
 use leptos::prelude::*;
 
+use super::Shelf;
 use super::take_along::{TakeSong, save_text};
-use super::{Shelf, all_songs};
 use crate::classify::verdict::Doubt;
 use crate::library::likeness::{Neighbour, Place, neighbours, playlist};
 use crate::library::{export, record::HeardBy};
@@ -79,7 +79,7 @@ fn Panel(
         let song = song.clone();
         move |_| song.title()
     });
-    let places = Places::of(all_songs(shelf.desk));
+    let places = Places::of(shelf.desk.all_songs());
     let seed = places.index(&song);
     let near: Vec<(Song, f32)> = neighbours(&places.places(), seed, SHOWN)
         .into_iter()
@@ -95,7 +95,7 @@ fn Panel(
     let play = {
         let song = song.clone();
         move |_| {
-            let places = Places::of(all_songs(shelf.desk));
+            let places = Places::of(shelf.desk.all_songs());
             let order = playlist(&places.places(), places.index(&song), PLAYED);
             let records: Vec<_> = order.into_iter().map(|index| record_of(&places.songs[index])).collect();
             let name = format!("{}.m3u8", title.get_untracked());

@@ -74,13 +74,6 @@ struct Shelf {
     compared: RwSignal<Option<Song>>,
 }
 
-/// Every song, those of this visit first.
-fn all_songs(desk: Desk) -> Vec<Song> {
-    let mut songs = desk.songs.get_untracked();
-    desk.keeper.kept.with_untracked(|kept| songs.extend(kept.iter().cloned()));
-    songs
-}
-
 /// What the order depends on.
 fn line_of(song: &Song) -> Line {
     let texts = song.info.with_untracked(|info| {
@@ -100,7 +93,7 @@ fn line_of(song: &Song) -> Line {
 impl Shelf {
     /// Looks at every song and shows what `query` asks for.
     fn arrange(self, query: &Query) {
-        let songs = all_songs(self.desk);
+        let songs = self.desk.all_songs();
         let lines: Vec<Line> = songs.iter().map(line_of).collect();
         let shown: Vec<Song> = arrange(&lines, query).into_iter().map(|index| songs[index].clone()).collect();
         // With the one that is asked for, though no song has it any more: the choice has to say it.
@@ -146,7 +139,7 @@ impl Shelf {
     /// The songs that are selected and still there.
     fn selection(self) -> Vec<Song> {
         let selected = self.selected.get_untracked();
-        all_songs(self.desk).into_iter().filter(|song| selected.contains(&song.id)).collect()
+        self.desk.all_songs().into_iter().filter(|song| selected.contains(&song.id)).collect()
     }
 }
 
@@ -438,7 +431,7 @@ fn Housekeeping(
         desk.songs.track();
         desk.keeper.kept.track();
         let is_heard = |state: &SongState| matches!(state, SongState::Queued | SongState::Busy);
-        let mut songs = all_songs(desk);
+        let mut songs = desk.all_songs();
         songs.retain(|song| !song.state.with(is_heard));
         songs
     };
