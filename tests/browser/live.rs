@@ -9,7 +9,7 @@ use needledrop::network::{
 
 use crate::{
     build,
-    library::stored,
+    library::{stored, wait_for_records},
     page::{Browser, Options},
     server::Server,
     songs::{AT_REST, KEEP_TRACKS, LIMIT, TRACKS, excerpt, folder, open, results},
@@ -79,6 +79,8 @@ fn with_a_recording(name: &str) -> (Server, Browser) {
     let browser = open(&server, &Options { microphone: Some(sound), ..Options::default() });
     record(&browser);
     browser.wait_until(&kept(1), LIMIT);
+    // Its verdict too, or another visit would hear it again by itself.
+    wait_for_records(&browser, 1);
     (server, browser)
 }
 
@@ -147,6 +149,7 @@ fn a_recording_whose_copy_is_forgotten_is_not_lost_without_a_word() {
     hear_again_from_the_library(&browser);
     // It is kept again where songs are.
     browser.go("#library");
+    browser.wait_for("[data-testid=keep-sound]", LIMIT);
     browser.click("[data-testid=keep-sound]");
     browser.wait_until(&kept(1), LIMIT);
     browser.wait_until(&format!("!({asks})"), LIMIT);

@@ -105,6 +105,7 @@ fn a_long_song_takes_little_memory() {
     println!("before: {}", memory(&browser).1);
 
     browser.drop_files("[data-testid=drop-zone]", &[&song]);
+    browser.wait_for("[data-testid=song]", LIMIT);
     let mut measured = Vec::new();
     let mut rested = false;
     while !rested {

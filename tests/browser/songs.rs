@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     build,
     closer::RIGHT,
-    library::press,
+    library::{press, stored},
     page::{Browser, Options},
     server::Server,
     shared,
@@ -40,6 +40,12 @@ pub(crate) fn open(server: &Server, options: &Options) -> Browser {
     browser.open(&server.url());
     browser.wait_for("[data-testid=drop-zone]", LIMIT);
     browser
+}
+
+/// Waits until so many songs are on the list: of several files each comes by itself.
+fn wait_for_songs(browser: &Browser, songs: usize) {
+    let count = "document.querySelectorAll('[data-testid=song]').length";
+    browser.wait_until(&format!("{count} === {songs}"), LIMIT);
 }
 
 pub(crate) fn results(browser: &Browser) -> Vec<Value> {
@@ -277,6 +283,7 @@ fn a_damaged_opus_is_heard_to_its_end_and_as_long_as_it_was() {
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options::default());
     browser.drop_files("[data-testid=drop-zone]", &[&whole, &damaged]);
+    wait_for_songs(&browser, 2);
     browser.wait_until(AT_REST, LIMIT);
     let results = results(&browser);
     let [whole, damaged] = ["whole.opus", "damaged.opus"].map(|name| result(&results, name));
@@ -313,6 +320,7 @@ fn an_opus_whose_packets_are_damaged_is_heard_to_its_end_and_as_long_as_it_was()
     let damaged = ["first.webm", "one.webm", "many.webm", "last.webm"];
     let files: Vec<_> = ["whole.webm"].iter().chain(&damaged).map(|name| folder.join(name)).collect();
     browser.drop_files("[data-testid=drop-zone]", &files.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    wait_for_songs(&browser, files.len());
     browser.wait_until(AT_REST, LIMIT);
     let results = results(&browser);
     let whole = result(&results, "whole.webm");
@@ -352,6 +360,8 @@ fn without_webcodecs_the_page_decodes_opus_itself() {
     // Once more for each question about a clip, which is cut from the file.
     browser.click("[data-testid=closer]");
     browser.wait_until("document.querySelector('[data-testid=ask-why]')?.ariaDisabled === 'false'", LIMIT);
+    // A view that has opened is given the keyboard, and scrolled to.
+    browser.wait_until("document.activeElement.id === 'closer-title'", LIMIT);
     browser.click("[data-testid=ask-why]");
     browser.wait_until("document.querySelector('[data-testid=why]').dataset.state === 'done'", LIMIT);
     assert_eq!(browser.eval("decodings"), 2);
@@ -644,6 +654,7 @@ fn what_no_browser_plays_is_played_and_a_click_in_the_picture_goes_there() {
     browser.wait_for("[data-testid=drop-zone]", LIMIT);
     assert_eq!(browser.eval("new Audio().canPlayType('audio/aiff')"), "");
     browser.drop_files("[data-testid=drop-zone]", &[&aiff, &wav]);
+    wait_for_songs(&browser, 2);
     browser.wait_until(AT_REST, LIMIT);
     let results = results(&browser);
 
@@ -821,6 +832,7 @@ fn weights_of_ones_own_are_there_at_the_next_visit() {
     browser.click("[data-testid=keep-model]");
     browser.wait_for_text("[data-testid=model-kept]", "gone when", LIMIT);
     browser.assert_content();
+    browser.wait_until(&format!("{}.then((models) => models.length === 0)", stored("models")), LIMIT);
     visit(4);
     // Songs of earlier visits are listed after the models.
     browser.go("#library");

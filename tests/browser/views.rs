@@ -109,7 +109,8 @@ fn the_lesson_is_read_and_leads_to_its_views() {
     // What is presented stays presented.
     browser.go("#lesson?present=1");
     browser.wait_until(PRESENTED, LIMIT);
-    browser.wait_for("[data-testid=lesson] a[href='#experiments']", LIMIT);
+    // A view that has opened is given the keyboard, and scrolled to.
+    browser.wait_until("document.activeElement.matches('[data-testid=lesson] h1')", LIMIT);
     browser.click("[data-testid=lesson] a[href='#experiments']");
     browser.wait_until(&format!("location.hash === '#experiments?present=1' && {PRESENTED}"), LIMIT);
     browser.assert_content();
