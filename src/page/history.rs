@@ -84,7 +84,7 @@ impl History {
         true
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.moments.is_empty()
     }
 

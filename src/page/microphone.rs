@@ -25,6 +25,7 @@ use super::desk::{Desk, OWN_MODEL};
 use super::history::{self, History};
 use super::spectrogram::Scroll;
 use super::verdict::Bars;
+use super::views;
 use super::words::{self, sentence, t};
 use super::workers::EngineAddress;
 use crate::classify::verdict::ClipVerdict;
@@ -148,6 +149,11 @@ impl Listening {
     /// Whether nothing is listened to, nor about to be, nor still being kept.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self, Self::Off | Self::Problem(_))
+    }
+
+    /// Whether something is listened to, or still being kept.
+    pub(crate) fn is_on(&self) -> bool {
+        matches!(self, Self::On(_) | Self::Keeping(_))
     }
 }
 
@@ -692,8 +698,12 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
 pub(crate) fn Live() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let microphone = desk.microphone;
-    let shown = Memo::new(move |_| {
-        microphone.state.with(|state| matches!(state, Listening::On(_) | Listening::Keeping(_)))
+    let shown = Memo::new(move |_| microphone.state.with(Listening::is_on));
+    Effect::new(move || {
+        if shown.get() {
+            // Once it is put up.
+            request_animation_frame(views::show_list);
+        }
     });
     view! { <Show when=move || shown.get()><LivePicture /></Show> }
 }
@@ -744,6 +754,7 @@ fn LivePicture() -> impl IntoView {
             <div role="group" aria-label=sentence("microphone.verdict")>
                 <Bars ranking genres=Signal::derive(genres) all=Signal::stored(true) />
             </div>
+            <p class="quiet small" class:gone=move || !microphone.refused.get()>{sentence("microphone.not_music_means")}</p>
         </section>
     }
 }

@@ -64,7 +64,7 @@ use desk::Desk;
 use drop::DropZone;
 use engine_status::EnginePanel;
 use history::HistoryOfSound;
-use microphone::{Live, MicrophoneButton};
+use microphone::{Listening, Live, MicrophoneButton};
 use model::ModelPanel;
 use notes::{Announcements, Standing};
 use shell::Shell;
@@ -211,6 +211,11 @@ fn Songs() -> impl IntoView {
         if counts.left == 0 && is_gathering() { t!("data.coming") } else { words::summary(counts) }
     };
     let is_empty = Memo::new(move |_| songs.with(Vec::is_empty));
+    // What sounds now, or did, is on the turntable.
+    let is_listening = Memo::new(move |_| {
+        desk.microphone.state.with(Listening::is_on)
+            || desk.microphone.history.with(|history| !history.is_empty())
+    });
     let state = move || match (is_empty.get(), counts.get()) {
         (true, _) => "empty",
         (_, Counts { left: 1.., .. }) => "busy",
@@ -248,7 +253,7 @@ fn Songs() -> impl IntoView {
         </header>
         <Live />
         <HistoryOfSound />
-        <Show when=move || is_empty.get()>
+        <Show when=move || is_empty.get() && !is_listening.get()>
             <div class="empty" data-testid="empty">
                 <h3>{sentence("songs.empty")}</h3>
                 <ol>

@@ -8,7 +8,7 @@ use gloo::events::EventListener;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
-use web_sys::{Event, HtmlElement, HtmlSelectElement, KeyboardEvent};
+use web_sys::{Element, Event, HtmlElement, HtmlSelectElement, KeyboardEvent};
 
 use super::desk::Desk;
 use super::focus;
@@ -138,13 +138,17 @@ fn follow_view(router: Router) {
     });
 }
 
-/// Scrolls the navigation, where it has no room for all views, to the open one.
+/// Scrolls the navigation, where it has no room for all views, to the open one: all of it
+/// on a phone, on a tablet its list.
 fn show_in_navigation() {
-    let current = document().query_selector(".shell [aria-current]").ok().flatten();
-    let Some(current) = current.map(JsCast::unchecked_into::<HtmlElement>) else { return };
-    if let Ok(Some(navigation)) = current.closest("nav") {
-        let beside = (navigation.client_width() - current.offset_width()) / 2;
-        navigation.set_scroll_left(current.offset_left() - beside);
+    let Some(current) = document().query_selector(".shell [aria-current]").ok().flatten() else { return };
+    let middle = |element: &Element| {
+        let place = element.get_bounding_client_rect();
+        place.left() + place.width() / 2.0
+    };
+    for scroller in ["ul", "nav"].into_iter().filter_map(|name| current.closest(name).ok().flatten()) {
+        let beside = middle(&current) - middle(&scroller);
+        scroller.set_scroll_left(scroller.scroll_left() + beside.round() as i32);
     }
 }
 

@@ -20,6 +20,9 @@ const PRESENT: &str = "present";
 /// The parameter that says which model is used, and its value for the paper's network.
 const MODEL: (&str, &str) = ("model", "paper");
 
+/// Share of the window's height below which a list that begins there is out of sight.
+const LIST_IN_SIGHT: f64 = 0.8;
+
 /// A side of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum View {
@@ -169,6 +172,18 @@ pub(crate) fn show_songs(songs: &[File]) {
             presented.map_or_else(Parameters::default, |on| Parameters::default().with(PRESENT, on));
         // A place within the page is never refused.
         let _ = window().location().set_hash(&Place { view: View::Listen, parameters }.write(encode));
+    }
+    // Once the first of them is listed.
+    request_animation_frame(|| request_animation_frame(show_list));
+}
+
+/// Scrolls to the list of songs where it begins so far below that what happens to them, and
+/// what is heard now, would be seen nowhere: on a phone all of the sleeve's front is above it.
+pub(crate) fn show_list() {
+    let Ok(Some(list)) = document().query_selector(".sleeve:not([hidden]) .songs") else { return };
+    let height = window().inner_height().ok().and_then(|height| height.as_f64()).unwrap_or(f64::MAX);
+    if list.get_bounding_client_rect().top() > LIST_IN_SIGHT * height {
+        list.scroll_into_view();
     }
 }
 

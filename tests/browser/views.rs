@@ -270,10 +270,7 @@ fn prefer_less_motion(browser: &Browser, less: bool) {
 /// which has no place to break it.
 fn narrow(server: &Server, folder_name: &str) -> (Browser, &'static str) {
     let browser = open(server, &Options::default());
-    browser.devtools(
-        "Emulation.setDeviceMetricsOverride",
-        json!({ "width": NARROW, "height": 640, "deviceScaleFactor": 1, "mobile": false }),
-    );
+    resize(&browser, NARROW, 640);
     let name = "a_song_with_a_very_long_name_of_which_every_letter_was_typed_by_somebody_in_a_hurry.wav";
     let folder = folder(folder_name);
     let long = folder.join(name);
@@ -327,6 +324,73 @@ fn no_view_sticks_out_of_a_narrow_phone() {
         if out != json!([]) {
             wrong.push(format!("{address}: {out:#}"));
         }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Gives the window another width and height.
+fn resize(browser: &Browser, width: u32, height: u32) {
+    browser.devtools(
+        "Emulation.setDeviceMetricsOverride",
+        json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
+    );
+}
+
+#[test]
+fn what_was_chosen_on_a_phone_is_seen() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    resize(&browser, 360, 740);
+    let top = "document.querySelector('.songs').getBoundingClientRect().top";
+    assert_eq!(browser.eval(&format!("{top} > innerHeight && scrollY === 0")), true);
+    browser.drop_files("[data-testid=drop-zone]", &[&excerpt("views-phone", "7")]);
+    browser.wait_for("[data-testid=song]", LIMIT);
+    browser.wait_until(&format!("scrollY > 0 && {top} < innerHeight / 2"), LIMIT);
+    // Where it is in sight nothing moves.
+    resize(&browser, 1280, 740);
+    browser.wait_until("scrollY === 0", LIMIT);
+    browser.drop_files("[data-testid=drop-zone]", &[&excerpt("views-desk", "7")]);
+    browser.wait_until("document.querySelectorAll('[data-testid=song]').length === 2", LIMIT);
+    browser.wait_until(AT_REST, LIMIT);
+    assert_eq!(browser.eval("scrollY"), 0);
+    browser.assert_content();
+}
+
+/// Widths about those at which the library's table or the navigation takes another form.
+const WIDTHS: [u32; 9] = [360, 640, 656, 737, 768, 960, 976, 1024, 1100];
+
+#[test]
+fn names_and_buttons_have_room_at_every_width() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options::default());
+    browser.drop_files("[data-testid=drop-zone]", &[&excerpt("views-widths", "7")]);
+    browser.wait_until(AT_REST, LIMIT);
+    let mut wrong = Vec::new();
+    for language in ["en", "es"] {
+        browser.go("#listen");
+        choose_language(&browser, language);
+        browser.go("#library");
+        browser.wait_for("[data-testid=row-title]", LIMIT);
+        for width in WIDTHS {
+            resize(&browser, width, 740);
+            browser.wait_until(&format!("innerWidth === {width}"), LIMIT);
+            let title = browser.eval("document.querySelector('[data-testid=row-title]').clientWidth");
+            if title.as_f64().unwrap() < 120.0 {
+                wrong.push(format!("{language}, {width}: a song's name has {title} pixels"));
+            }
+            // A phone moves all of its navigation sideways.
+            let beside = if width <= 640 { "" } else { ", [data-testid=present]" };
+            let hidden = browser.eval(&format!(
+                "[...document.querySelectorAll('[data-testid=row-more]{beside}')].filter(button => {{ \
+                   const box = button.getBoundingClientRect(); \
+                   return !button.contains(document.elementFromPoint(box.right - 2, box.y + box.height / 2)); \
+                 }}).map(button => button.innerText)",
+            ));
+            if hidden != json!([]) {
+                wrong.push(format!("{language}, {width}: {hidden} cannot be pressed"));
+            }
+        }
+        resize(&browser, 1280, 740);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

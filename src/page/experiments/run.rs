@@ -175,7 +175,7 @@ fn Facts(
     facts.push(("experiments.parameters", words::grouped(run.parameters).into_any()));
     facts.push(("experiments.machine", call.machine.into_any()));
     facts.push(("experiments.date", call.date.into_any()));
-    facts.push(("experiments.command", view! { <code>{call.command}</code> }.into_any()));
+    let command = view! { <code>{call.command}</code> };
     let facts = facts.into_iter().map(|(name, value)| {
         view! {
             <div><dt>{sentence(name)}</dt><dd>{value}</dd></div>
@@ -183,6 +183,9 @@ fn Facts(
     });
     view! {
         <h3>{sentence("experiments.how")}</h3>
-        <dl class="facts" data-testid="experiments-facts">{facts.collect_view()}</dl>
+        <dl class="facts" data-testid="experiments-facts">
+            {facts.collect_view()}
+            <div class="whole"><dt>{sentence("experiments.command")}</dt><dd>{command}</dd></div>
+        </dl>
     }
 }

@@ -33,6 +33,9 @@ const BEYOND: usize = 8;
 /// Rows that are put up in one frame at most: the next ones come with the next.
 const ROWS_A_FRAME: usize = 3;
 
+/// Songs up to which the table is as high as they are, and the page alone is scrolled.
+const SHORT: usize = 20;
+
 /// Height of a row before one has been measured, in CSS pixels.
 const ROW_HEIGHT: f64 = 52.0;
 
@@ -207,6 +210,7 @@ pub(super) fn Table(
         <div
             node_ref=scroller
             class="library-scroll"
+            class:short=move || count.get() <= SHORT
             role="group"
             tabindex="0"
             aria-labelledby="library-heading"

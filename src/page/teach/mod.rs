@@ -244,7 +244,7 @@ fn RecordButton(
         Listening::Waiting(_) if is_mine() || is_others() => t!("microphone.waiting"),
         Listening::Asking(_) if is_mine() || is_others() => t!("microphone.asking"),
         Listening::Keeping(_) if is_mine() => t!("microphone.keeping"),
-        _ if is_others() => t!("microphone.stop"),
+        _ if is_others() => t!("teach.stop_others"),
         _ => t!("teach.record"),
     };
     // Without the time, or a screen reader would say each second, into the recording.
