@@ -42,7 +42,15 @@ pace() {
     rm -rf "$out-first" "$out-all"
     "$needledrop" train "$archive" "$@" --device "$device" --max-steps "$first" -o "$out-first" >"$run/first" || return
     if [ "$steps" -eq 0 ]; then
-        awk '/ a step$/ { printf "%.3f s a step, the first of a process\n", $4 }' "$run/first"
+        awk -v first="$first" '
+            / a step$/ { counted = $1; s = $4 }
+            END {
+                if (counted != first) {
+                    print "the training took other steps than were asked for" > "/dev/stderr"
+                    exit 1
+                }
+                printf "%.3f s a step, the first %d of a process\n", s / first, first
+            }' "$run/first"
         return
     fi
     "$needledrop" train "$archive" "$@" --device "$device" --max-steps $((first + steps)) -o "$out-all" >"$run/all" || return

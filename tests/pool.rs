@@ -786,8 +786,7 @@ fn a_model_that_goes_while_it_is_used_costs_the_songs_that_were_begun_and_no_oth
         let worker = world.classifies();
         world.answer_all(reads(gone));
         assert_eq!(world.instead(), [Some(ModelId(0))]);
-        let problem = SongProblem::Engine { detail: "its model was refused".into() };
-        assert_eq!(world.ended, [(SongId(0), Err(problem))].into());
+        assert_eq!(world.ended, [(SongId(0), Err(SongProblem::ModelRefused))].into());
         if dies {
             world.kill(worker);
         }

@@ -407,6 +407,7 @@ pub(super) mod tests {
             (r#""not_finite""#, SongProblem::NotFinite),
             (r#"{"damaged": {"detail": "no frame"}}"#, damaged),
             (r#"{"unreadable": {"detail": "y"}}"#, SongProblem::Unreadable { detail: detail.clone() }),
+            (r#""model_refused""#, SongProblem::ModelRefused),
             (r#"{"engine": {"detail": "y"}}"#, SongProblem::Engine { detail }),
         ] {
             assert_eq!(serde_json::from_str::<SongProblem>(kept).unwrap(), problem);

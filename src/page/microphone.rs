@@ -22,6 +22,7 @@ use web_sys::{
 
 use super::browser;
 use super::desk::{Desk, OWN_MODEL};
+use super::focus;
 use super::history::{self, History};
 use super::spectrogram::Scroll;
 use super::verdict::Bars;
@@ -151,8 +152,8 @@ impl Listening {
         matches!(self, Self::Off | Self::Problem(_))
     }
 
-    /// Whether something is listened to, or still being kept.
-    pub(crate) fn is_on(&self) -> bool {
+    /// Whether something is listened to, or still being kept, which is put up in the list.
+    pub(crate) fn is_shown(&self) -> bool {
         matches!(self, Self::On(_) | Self::Keeping(_))
     }
 }
@@ -698,7 +699,7 @@ pub(crate) fn MicrophoneButton() -> impl IntoView {
 pub(crate) fn Live() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let microphone = desk.microphone;
-    let shown = Memo::new(move |_| microphone.state.with(Listening::is_on));
+    let shown = Memo::new(move |_| microphone.state.with(Listening::is_shown));
     Effect::new(move || {
         if shown.get() {
             // Once it is put up.
@@ -724,11 +725,16 @@ fn LivePicture() -> impl IntoView {
         desk.models.track();
         desk.card(microphone.model.get()).map(|card| card.genres.clone()).unwrap_or_default()
     };
+    // What is shown: a verdict of silence is no refusal, nor is none yet.
+    let is_refused = move || {
+        microphone.refused.get()
+            && microphone.ranking.with(|ranking| ranking.as_ref().is_some_and(|ranking| !ranking.is_empty()))
+    };
     let heading = move || match microphone.ranking.get() {
         None => t!("microphone.nothing_yet"),
         Some(ranking) => match ranking.first() {
             None => t!("song.silence"),
-            Some(_) if microphone.refused.get() => t!("song.not_music"),
+            Some(_) if is_refused() => t!("song.not_music"),
             Some(&(index, _)) => words::genre_at(&genres(), index),
         },
     };
@@ -736,6 +742,14 @@ fn LivePicture() -> impl IntoView {
         move || microphone.ranking.with(|ranking| if ranking.is_some() { "heard" } else { "waiting" });
     let ranking = Signal::derive(move || microphone.ranking.get().unwrap_or_default());
     let is_long = Memo::new(move |_| microphone.seconds.get() > LONGEST_RECORDING as f64);
+    let is_keeping = move || microphone.state.with(|state| matches!(state, Listening::Keeping(_)));
+    let stop = move |event: MouseEvent| {
+        if !is_second(&event) {
+            microphone.stop(desk);
+            // What had it goes as soon as the sound is kept.
+            focus::lead_to("#songs-heading");
+        }
+    };
     view! {
         <section class="song live" aria-label=sentence("microphone.listening") data-testid="live">
             <header class="song-head">
@@ -754,7 +768,22 @@ fn LivePicture() -> impl IntoView {
             <div role="group" aria-label=sentence("microphone.verdict")>
                 <Bars ranking genres=Signal::derive(genres) all=Signal::stored(true) />
             </div>
-            <p class="quiet small" class:gone=move || !microphone.refused.get()>{sentence("microphone.not_music_means")}</p>
+            <div class="live-foot">
+                <p class="quiet small" class:gone=move || !is_refused() data-testid="live-refused">
+                    {sentence("microphone.not_music_means")}
+                </p>
+                // On a phone the one that began it is out of sight.
+                <div class="song-actions">
+                    <button
+                        class="quiet-button"
+                        data-testid="live-stop"
+                        aria-disabled=move || is_keeping().to_string()
+                        on:click=stop
+                    >
+                        {move || if is_keeping() { t!("microphone.keeping") } else { t!("microphone.stop") }}
+                    </button>
+                </div>
+            </div>
         </section>
     }
 }

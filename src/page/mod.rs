@@ -212,8 +212,8 @@ fn Songs() -> impl IntoView {
     };
     let is_empty = Memo::new(move |_| songs.with(Vec::is_empty));
     // What sounds now, or did, is on the turntable.
-    let is_listening = Memo::new(move |_| {
-        desk.microphone.state.with(Listening::is_on)
+    let has_listened = Memo::new(move |_| {
+        desk.microphone.state.with(Listening::is_shown)
             || desk.microphone.history.with(|history| !history.is_empty())
     });
     let state = move || match (is_empty.get(), counts.get()) {
@@ -253,7 +253,7 @@ fn Songs() -> impl IntoView {
         </header>
         <Live />
         <HistoryOfSound />
-        <Show when=move || is_empty.get() && !is_listening.get()>
+        <Show when=move || is_empty.get() && !has_listened.get()>
             <div class="empty" data-testid="empty">
                 <h3>{sentence("songs.empty")}</h3>
                 <ol>

@@ -10,6 +10,7 @@ use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlElement, HtmlSelectElement, KeyboardEvent};
 
+use super::browser;
 use super::desk::Desk;
 use super::focus;
 use super::microphone::Listening;
@@ -196,8 +197,26 @@ pub(crate) fn enter(router: Router) {
         if let Some(opener) = router.opener() {
             focus::hand_back(heading, opener);
         }
-        window().scroll_to_with_x_and_y(0.0, router.scrolled_to());
+        scroll_to(router.scrolled_to());
     }
+}
+
+/// Milliseconds in which a list is as long again as it was when it was left.
+const ROWS_COME: f64 = 600.0;
+
+/// Scrolls the page as far down as `place`, in CSS pixels, or as far as there is anything until
+/// more is put up.
+fn scroll_to(place: f64) {
+    let scroll = move || window().scroll_to_with_x_and_y(0.0, place);
+    let is_there = move || window().scroll_y().is_ok_and(|at| at > place - 1.0);
+    scroll();
+    spawn_local(async move {
+        let start = browser::now();
+        while !is_there() && browser::now() - start < ROWS_COME {
+            browser::next_turn().await;
+            scroll();
+        }
+    });
 }
 
 fn heading() -> Option<HtmlElement> {

@@ -155,7 +155,8 @@ impl Parameters {
     }
 }
 
-/// Where the songs that have just been dropped would be seen nowhere, opens their list.
+/// Where the songs that have just been dropped would be seen nowhere, opens their list, and
+/// scrolls to it where it is out of sight.
 pub(crate) fn show_songs(songs: &[File]) {
     let Place { view, parameters } = Place::here();
     let is_hidden = match view {
@@ -172,8 +173,15 @@ pub(crate) fn show_songs(songs: &[File]) {
             presented.map_or_else(Parameters::default, |on| Parameters::default().with(PRESENT, on));
         // A place within the page is never refused.
         let _ = window().location().set_hash(&Place { view: View::Listen, parameters }.write(encode));
+        // Behind the router, which asks for a frame in which the list is scrolled as it was left.
+        EventListener::once(&window(), "hashchange", |_| show_list_soon()).forget();
+    } else {
+        show_list_soon();
     }
-    // Once the first of them is listed.
+}
+
+/// Once the view is put up and the first of its songs is listed.
+fn show_list_soon() {
     request_animation_frame(|| request_animation_frame(show_list));
 }
 
@@ -254,6 +262,8 @@ pub(crate) struct Router {
     pub(crate) presenting: Memo<bool>,
     /// How far the list of songs was scrolled when it was left, in CSS pixels.
     left_at: StoredValue<f64>,
+    /// How far the page was scrolled when a song was opened from the library.
+    library_at: StoredValue<f64>,
     /// The list or the library, whichever a song was opened from.
     songs_at: StoredValue<Place>,
     /// How far the library's table was scrolled then, in CSS pixels.
@@ -277,6 +287,7 @@ impl Router {
             parameters,
             presenting,
             left_at: StoredValue::new(0.0),
+            library_at: StoredValue::new(0.0),
             songs_at: StoredValue::default(),
             table_at: StoredValue::default(),
             back_from: StoredValue::default(),
@@ -351,9 +362,12 @@ impl Router {
     }
 
     fn arrive(self, place: Place) {
-        let leaves_list = self.view.get_untracked() == View::Listen && place.view != View::Listen;
-        if leaves_list {
-            self.left_at.set_value(window().scroll_y().unwrap_or(0.0));
+        let scrolled_to = window().scroll_y().unwrap_or(0.0);
+        match (self.view.get_untracked(), place.view) {
+            (View::Listen, View::Listen) => {}
+            (View::Listen, _) => self.left_at.set_value(scrolled_to),
+            (View::Library, View::Song) => self.library_at.set_value(scrolled_to),
+            _ => {}
         }
         let mut back_from = None;
         match (self.view.get_untracked(), place.view) {
@@ -397,7 +411,11 @@ impl Router {
 
     /// Where the open view is scrolled to when it is put up.
     pub(crate) fn scrolled_to(self) -> f64 {
-        if self.view.get_untracked() == View::Listen { self.left_at.get_value() } else { 0.0 }
+        match self.view.get_untracked() {
+            View::Listen => self.left_at.get_value(),
+            View::Library if self.back_from.with_value(Option::is_some) => self.library_at.get_value(),
+            _ => 0.0,
+        }
     }
 }
 

@@ -132,6 +132,9 @@ pub enum SongProblem {
         /// What the system says.
         detail: String,
     },
+    /// The model that was hearing it proved to be none, and what it had heard went with it.
+    #[error("the model that was hearing it cannot be used")]
+    ModelRefused,
     /// The engine failed on it: again and again where another try might have helped, or once.
     #[error("the engine failed on this song: {detail}")]
     Engine {

@@ -242,6 +242,41 @@ fn one_comes_back_to_where_one_was() {
     browser.wait_until(&format!("{scroll}?.scrollTop === 60"), LIMIT);
 }
 
+/// A table of few rows is as long as they are, and it is the page that is scrolled.
+#[test]
+fn one_comes_back_to_the_row_that_one_left() {
+    let server = Server::start(&build::folder(), "/");
+    let browser = open(&server, &Options { size: (390, 844), ..Options::default() });
+    let folder = folder("closer-row");
+    let songs: Vec<_> = (0..15).map(|song| folder.join(format!("{song}.wav"))).collect();
+    songs.iter().for_each(|song| ffmpeg(&["-f", "lavfi", "-i", "sine=220:r=22050:d=4"], song));
+    let songs: Vec<_> = songs.iter().map(std::path::PathBuf::as_path).collect();
+    browser.drop_files("[data-testid=drop-zone]", &songs);
+    browser.wait_until("document.querySelectorAll('[data-testid=song]').length === 15", LIMIT);
+    browser.wait_until(AT_REST, LIMIT);
+    browser.go("#library");
+    browser.wait_until("document.querySelectorAll('[data-testid=row]').length === 15", LIMIT);
+    // Where it is scrolled to stays when the last of the rows have come.
+    browser
+        .wait_until("(scrollTo(0, document.documentElement.scrollHeight), scrollY > innerHeight / 2)", LIMIT);
+    browser.wait_until("document.getAnimations().length === 0", LIMIT);
+    let left_at = browser.eval("Math.round(scrollY)").as_i64().unwrap();
+    let last = browser.eval(
+        "(() => { const last = [...document.querySelectorAll('[data-testid=row-title]')].at(-1); \
+         last.click(); return last.getAttribute('href'); })()",
+    );
+    browser.wait_for("[data-testid=closer-seek]", LIMIT);
+    browser.click("[data-testid=closer-back]");
+    browser.wait_until(
+        &format!(
+            "document.activeElement.getAttribute('href') === {last} && Math.abs(scrollY - {left_at}) < 2 \
+             && document.activeElement.getBoundingClientRect().bottom < innerHeight"
+        ),
+        LIMIT,
+    );
+    browser.assert_content();
+}
+
 /// A song that is dropped while another is looked at is seen.
 #[test]
 fn a_song_that_is_dropped_beside_another_is_shown() {

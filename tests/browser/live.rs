@@ -251,6 +251,29 @@ fn what_sounds_has_a_verdict_twice_a_second() {
     assert!(verdicts.as_u64().unwrap() >= 10, "{verdicts}");
 }
 
+/// The button that began it is out of sight then.
+#[test]
+fn what_listens_on_a_phone_is_seen_with_its_button() {
+    let server = Server::start(&build::folder(), "/");
+    let sound = excerpt("live-phone", "20");
+    let browser = open(&server, &Options { microphone: Some(sound), size: (360, 740), ..Options::default() });
+    browser.wait_until(ENGINE_RUNS, LIMIT);
+    browser.click("[data-testid=listen]");
+    browser.wait_for("[data-testid=live-stop]", LIMIT);
+    let stop = "document.querySelector('[data-testid=live-stop]')";
+    let is_in_sight = format!(
+        "(() => {{ const {{ left, top, bottom }} = {stop}.getBoundingClientRect(); \
+         return bottom < innerHeight && {stop}.contains(document.elementFromPoint(left + 4, (top + bottom) / 2)); }})()"
+    );
+    browser.wait_until(&is_in_sight, LIMIT);
+    browser.wait_for("[data-testid=live-verdict][data-state=heard]", LIMIT);
+    browser.eval(&format!("{stop}.focus(), {stop}.click()"));
+    browser.wait_for("[data-testid=song][data-state=done]", LIMIT);
+    browser.wait_until("document.activeElement.id === 'songs-heading'", LIMIT);
+    assert_eq!(browser.eval("document.querySelector('[data-testid=live]')"), serde_json::Value::Null);
+    browser.assert_content();
+}
+
 #[test]
 fn a_microphone_without_an_engine_is_given_back() {
     let server = Server::start(&build::folder(), "/");

@@ -357,7 +357,7 @@ fn what_was_chosen_on_a_phone_is_seen() {
 }
 
 /// Widths about those at which the library's table or the navigation takes another form.
-const WIDTHS: [u32; 9] = [360, 640, 656, 737, 768, 960, 976, 1024, 1100];
+const WIDTHS: [u32; 10] = [360, 640, 656, 737, 768, 960, 976, 1024, 1040, 1100];
 
 #[test]
 fn names_and_buttons_have_room_at_every_width() {
@@ -367,8 +367,8 @@ fn names_and_buttons_have_room_at_every_width() {
     browser.wait_until(AT_REST, LIMIT);
     let mut wrong = Vec::new();
     for language in ["en", "es"] {
-        browser.go("#listen");
         choose_language(&browser, language);
+        browser.wait_until(&format!("document.documentElement.lang === '{language}'"), LIMIT);
         browser.go("#library");
         browser.wait_for("[data-testid=row-title]", LIMIT);
         for width in WIDTHS {
@@ -393,6 +393,7 @@ fn names_and_buttons_have_room_at_every_width() {
         resize(&browser, 1280, 740);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    browser.assert_content();
 }
 
 #[test]

@@ -162,7 +162,7 @@ impl<P: Clone> Pool<P> {
         let of_it = of_it.map(|(id, song)| (*id, song.cut > 0 || self.is_reading(*id)));
         for (song, is_begun) in of_it.collect::<Vec<_>>() {
             if is_begun {
-                self.fail(song, SongProblem::Engine { detail: "its model was refused".to_owned() });
+                self.fail(song, SongProblem::ModelRefused);
             } else if !is_alike && heard_live.contains(&song) {
                 self.stop_listening(song);
                 // Nor is what it cuts until it has stopped for the other.

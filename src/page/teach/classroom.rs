@@ -417,8 +417,7 @@ impl Classroom {
         for example in self.examples() {
             if matches!(example.state.get_untracked(), Studied::Done(1..)) {
                 self.forget_features(example.song);
-                let detail = "its model was refused".to_owned();
-                example.state.set(Studied::Failed(SongProblem::Engine { detail }));
+                example.state.set(Studied::Failed(SongProblem::ModelRefused));
                 self.changed(desk);
             }
         }

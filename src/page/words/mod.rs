@@ -336,6 +336,7 @@ pub(crate) fn problem(problem: &SongProblem) -> String {
         SongProblem::NotFinite => t!("problem.not_finite"),
         SongProblem::Damaged { detail } => t!("problem.damaged", detail = detail),
         SongProblem::Unreadable { detail } => t!("problem.unreadable", detail = detail),
+        SongProblem::ModelRefused => t!("problem.model_refused"),
         SongProblem::Engine { detail } => t!("problem.engine", detail = detail),
     }
 }
