@@ -57,6 +57,8 @@ pub enum Penalised {
     /// All of them: convolutions, hidden dense layers and the last one.
     #[default]
     All,
+    /// Convolutions and hidden dense layers, not the last one.
+    AllButLast,
     /// The hidden dense layers alone.
     Hidden,
 }
@@ -64,7 +66,21 @@ pub enum Penalised {
 impl Penalised {
     /// Whether the weights of this name, as a file has them, are kernels that it means.
     pub fn has(self, name: &str) -> bool {
-        name.ends_with(".weight") && (self == Self::All || name.starts_with("dense"))
+        name.ends_with(".weight")
+            && match self {
+                Self::All => true,
+                Self::AllButLast => !name.starts_with("logits"),
+                Self::Hidden => name.starts_with("dense"),
+            }
+    }
+
+    /// What the name of a recipe of which this was changed calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::AllButLast => "all but last",
+            Self::Hidden => "hidden",
+        }
     }
 
     fn is_default(&self) -> bool {
@@ -332,9 +348,11 @@ impl fmt::Display for Recipe {
         }
         if *l2 > 0.0 {
             write!(formatter, ", L2 {l2}")?;
-            if *penalised == Penalised::Hidden {
-                write!(formatter, " of hidden dense layers")?;
-            }
+            formatter.write_str(match penalised {
+                Penalised::All => "",
+                Penalised::AllButLast => " of all but the last layer",
+                Penalised::Hidden => " of hidden dense layers",
+            })?;
         }
         if beyond.weight_decay > 0.0 {
             write!(formatter, ", weight decay {}", beyond.weight_decay)?;
@@ -421,6 +439,7 @@ mod tests {
         let names = ["conv0.weight", "conv0.bias", "dense0.weight", "dense0.bias", "logits.weight"];
         let of = |penalised: Penalised| names.map(|name| penalised.has(name));
         assert_eq!(of(Penalised::All), [true, false, true, false, true]);
+        assert_eq!(of(Penalised::AllButLast), [true, false, true, false, false]);
         assert_eq!(of(Penalised::Hidden), [false, false, true, false, false]);
 
         // What was written before there was a choice is read and written as it was.
@@ -428,9 +447,15 @@ mod tests {
         let json = serde_json::to_string(&recipe).unwrap();
         assert!(!json.contains("penalised"), "{json}");
         assert_eq!(serde_json::from_str::<Recipe>(&json).unwrap(), recipe);
-        let hidden = Recipe { penalised: Penalised::Hidden, ..recipe };
-        assert_eq!(serde_json::from_str::<Recipe>(&serde_json::to_string(&hidden).unwrap()).unwrap(), hidden);
-        assert!(hidden.to_string().ends_with("L2 0.003 of hidden dense layers"), "{hidden}");
+        for (penalised, said) in [
+            (Penalised::AllButLast, "L2 0.003 of all but the last layer"),
+            (Penalised::Hidden, "L2 0.003 of hidden dense layers"),
+        ] {
+            let recipe = Recipe { penalised, ..recipe.clone() };
+            let again = serde_json::from_str(&serde_json::to_string(&recipe).unwrap());
+            assert_eq!(again.ok(), Some(recipe.clone()));
+            assert!(recipe.to_string().ends_with(said), "{recipe}");
+        }
     }
 
     #[test]

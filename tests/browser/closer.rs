@@ -259,7 +259,6 @@ fn one_comes_back_to_the_row_that_one_left() {
     // Where it is scrolled to stays when the last of the rows have come.
     browser
         .wait_until("(scrollTo(0, document.documentElement.scrollHeight), scrollY > innerHeight / 2)", LIMIT);
-    browser.wait_until("document.getAnimations().length === 0", LIMIT);
     let left_at = browser.eval("Math.round(scrollY)").as_i64().unwrap();
     let last = browser.eval(
         "(() => { const last = [...document.querySelectorAll('[data-testid=row-title]')].at(-1); \

@@ -348,7 +348,7 @@ fn what_was_chosen_on_a_phone_is_seen() {
     browser.wait_until(&format!("scrollY > 0 && {top} < innerHeight / 2"), LIMIT);
     // Where it is in sight nothing moves.
     resize(&browser, 1280, 740);
-    browser.wait_until("scrollY === 0", LIMIT);
+    browser.wait_until("(scrollTo(0, 0), scrollY === 0)", LIMIT);
     browser.drop_files("[data-testid=drop-zone]", &[&excerpt("views-desk", "7")]);
     browser.wait_until("document.querySelectorAll('[data-testid=song]').length === 2", LIMIT);
     browser.wait_until(AT_REST, LIMIT);

@@ -104,9 +104,14 @@ pub(crate) struct Arguments {
     /// In place of the recipe's.
     #[arg(long)]
     l2: Option<f64>,
-    /// The L2 penalty on the kernels of all layers, or of the hidden dense layers alone.
+    /// The L2 penalty on the kernels of all layers, of all but the last, or of the hidden
+    /// dense layers alone.
     #[arg(long, value_enum)]
     l2_of: Option<PenalisedName>,
+    /// What of the validation part says which epoch is the better, for the weights that are
+    /// kept and for the patience, in place of the recipe's.
+    #[arg(long, value_enum)]
+    monitor: Option<Monitor>,
     /// Begin with the weights of this model (a run's folder or a file): trained with the
     /// same split, or for other genres.
     #[arg(long, value_name = "MODEL")]
@@ -136,7 +141,14 @@ enum RecipeName {
 #[derive(Clone, Copy, ValueEnum)]
 enum PenalisedName {
     All,
+    AllButLast,
     Hidden,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Monitor {
+    Loss,
+    Accuracy,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -436,9 +448,12 @@ impl Arguments {
         recipe.l2 = self.l2.unwrap_or(l2);
         recipe.penalised = match self.l2_of {
             Some(PenalisedName::All) => Penalised::All,
+            Some(PenalisedName::AllButLast) => Penalised::AllButLast,
             Some(PenalisedName::Hidden) => Penalised::Hidden,
             None => penalised,
         };
+        let by_accuracy = recipe.beyond.by_accuracy;
+        recipe.beyond.by_accuracy = self.monitor.map_or(by_accuracy, |monitor| monitor == Monitor::Accuracy);
         recipe.schedule = match self.schedule {
             Some(ScheduleName::Constant) => Schedule::Constant,
             Some(ScheduleName::Cosine) => Schedule::Cosine,
@@ -458,7 +473,11 @@ impl Arguments {
             (recipe.epochs != epochs, format!("{} epochs", recipe.epochs)),
             (recipe.patience != patience, format!("patience {}", recipe.patience.unwrap_or(0))),
             (recipe.l2 != l2, format!("l2 {}", recipe.l2)),
-            (recipe.penalised != penalised, format!("l2 of {:?}", recipe.penalised).to_lowercase()),
+            (recipe.penalised != penalised, format!("l2 of {}", recipe.penalised.name())),
+            (
+                recipe.beyond.by_accuracy != by_accuracy,
+                if by_accuracy { "by loss" } else { "by accuracy" }.into(),
+            ),
             (self.begin_with.is_some(), "begun with another's weights".into()),
         ];
         for (_, change) in changes.iter().filter(|(changed, _)| *changed) {

@@ -236,7 +236,7 @@ pub(crate) fn remove_surely(count: usize, is_recorded: bool) -> String {
 
 /// Parts of a recipe as `needledrop train` writes them, in its name and in a card, and
 /// their sentences. `#` is a number, a second one a name.
-const RECIPE: [(&str, &str); 43] = [
+const RECIPE: [(&str, &str); 47] = [
     ("learning rate #", "recipe.learning_rate"),
     ("constant", "recipe.constant"),
     ("cosine", "recipe.cosine"),
@@ -247,9 +247,13 @@ const RECIPE: [(&str, &str); 43] = [
     ("patience #", "recipe.patience"),
     ("l2 0", "recipe.no_l2"),
     ("l2 of all", "recipe.l2_of_all"),
+    ("l2 of all but last", "recipe.l2_of_all_but_last"),
     ("l2 of hidden", "recipe.l2_of_hidden"),
+    ("by accuracy", "recipe.by_accuracy"),
+    ("by loss", "recipe.by_loss"),
     ("l2 #", "recipe.l2"),
     ("L2 #", "recipe.l2"),
+    ("L2 # of all but the last layer", "recipe.l2_all_but_last"),
     ("L2 # of hidden dense layers", "recipe.l2_hidden"),
     ("begun with another's weights", "recipe.begun_with"),
     ("begun with the weights # of #", "recipe.begun_with_these"),

@@ -211,7 +211,17 @@ fn every_change_of_a_recipe_that_is_shown_has_a_sentence() {
     let changes: BTreeSet<&str> = recipes.flat_map(|recipe| recipe.split(", ").skip(1)).collect();
     assert!(changes.len() > 3, "{changes:?}");
     // And those that nothing shown has yet.
-    let others = ["learning rate 0.0001", "constant", "cosine", "batch 16", "l2 of all", "patience 0"];
+    let others = [
+        "learning rate 0.0001",
+        "constant",
+        "cosine",
+        "batch 16",
+        "l2 of all",
+        "l2 of all but last",
+        "patience 0",
+        "by accuracy",
+        "by loss",
+    ];
     for change in changes.into_iter().chain(others) {
         assert!(part_of_recipe(change).is_some(), "{change}");
     }
@@ -219,10 +229,11 @@ fn every_change_of_a_recipe_that_is_shown_has_a_sentence() {
 
 #[test]
 fn every_part_of_a_recipe_that_a_card_has_has_a_sentence() {
-    // All that there is, of both ways to penalise, and what the page's own models say.
+    // All that there is, of each way to penalise, and what the page's own models say.
     let mut recipe = Recipe::best(&experiment("4R").unwrap());
     recipe.patience = Some(3);
     let hidden = Recipe { penalised: Penalised::Hidden, schedule: Schedule::Constant, ..recipe.clone() };
+    let all_but_last = Recipe { penalised: Penalised::AllButLast, ..recipe.clone() };
     recipe.beyond = Beyond {
         weight_decay: 0.1,
         standardised: true,
@@ -248,7 +259,9 @@ fn every_part_of_a_recipe_that_a_card_has_has_a_sentence() {
     };
     let centred = " (frames are centred: clips begin where they began, and are slowed only)";
     let shipped = ["ears", "row8"].map(|name| card(name)["training"]["recipe"].as_str().unwrap().to_owned());
-    let cards = [hidden.to_string(), recipe.to_string() + centred].into_iter().chain(shipped);
+    let cards = [hidden.to_string(), all_but_last.to_string(), recipe.to_string() + centred]
+        .into_iter()
+        .chain(shipped);
     let mut untold = BTreeSet::new();
     for card in cards {
         let parts = card.split([',', ':', ';', '(', ')']).map(str::trim).filter(|part| !part.is_empty());

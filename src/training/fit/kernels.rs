@@ -85,7 +85,7 @@ pub(super) fn number(network: Cnn) -> Cnn {
     network.map(&mut Numbering(0))
 }
 
-/// The sum of the squares of all kernels: tensors of two dimensions and more.
+/// The sum of the squares of the kernels that are `penalised`: tensors of two dimensions and more.
 pub(super) fn squared_kernels(network: &Cnn, penalised: Penalised, device: &Device) -> Tensor<1> {
     struct Squares(Tensor<1>);
     impl ModuleVisitor for Squares {
@@ -96,9 +96,13 @@ pub(super) fn squared_kernels(network: &Cnn, penalised: Penalised, device: &Devi
         }
     }
     let mut squares = Squares(Tensor::zeros([1], device));
-    match penalised {
-        Penalised::All => network.visit(&mut squares),
-        Penalised::Hidden => network.hidden().iter().for_each(|layer| layer.visit(&mut squares)),
+    if penalised == Penalised::All {
+        network.visit(&mut squares);
+    } else {
+        if penalised == Penalised::AllButLast {
+            network.convolutions().iter().for_each(|layer| layer.visit(&mut squares));
+        }
+        network.hidden().iter().for_each(|layer| layer.visit(&mut squares));
     }
     squares.0
 }

@@ -339,8 +339,12 @@ fn the_penalty_is_that_of_keras() {
         let layers = card.network.blocks.len() + 2;
         let (without, before) = of(0.0, Penalised::All);
         assert_eq!(before.len(), 2 * layers);
-        // Of the hidden dense layer alone: neither the convolutions nor the last.
-        for (penalised, means) in [(Penalised::All, 0..layers), (Penalised::Hidden, layers - 2..layers - 1)] {
+        // Kernels lie from the first convolution to the hidden dense layer and the last one.
+        for (penalised, means) in [
+            (Penalised::All, 0..layers),
+            (Penalised::AllButLast, 0..layers - 1),
+            (Penalised::Hidden, layers - 2..layers - 1),
+        ] {
             let (with, after) = of(L2, penalised);
             let (mut squares, mut kernels) = (0.0, 0);
             for ((is_kernel, values, before), (_, _, after)) in before.iter().zip(&after) {
