@@ -607,6 +607,10 @@ fn a_penalty_of_nothing_is_on_nothing() {
     let words = "train --row 8 --recipe paper --l2-of hidden";
     let told = refused(&mut needledrop(words, &archive, &folder.path().join("run")));
     assert!(told.contains("--l2 how much"), "{told}");
+    // Nor a measure of clips that are learned from.
+    let words = "train --row 8 --split tracks --refit --monitor accuracy";
+    let told = refused(&mut needledrop(words, &archive, &folder.path().join("run")));
+    assert!(told.contains("leave --monitor out"), "{told}");
 }
 
 /// Two teachers, a pupil of theirs, and a network for other genres that begins with what

@@ -709,6 +709,9 @@ pub(crate) fn Live() -> impl IntoView {
     view! { <Show when=move || shown.get()><LivePicture /></Show> }
 }
 
+/// The button of [`LivePicture`].
+const STOP: &str = "[data-testid=live-stop]";
+
 #[component]
 fn LivePicture() -> impl IntoView {
     let desk = expect_context::<Desk>();
@@ -746,10 +749,15 @@ fn LivePicture() -> impl IntoView {
     let stop = move |event: MouseEvent| {
         if !is_second(&event) {
             microphone.stop(desk);
-            // What had it goes as soon as the sound is kept.
-            focus::lead_to("#songs-heading");
         }
     };
+    // It goes as soon as the sound is kept, and would take the keyboard with it.
+    Effect::new(move |_| {
+        let stop_has_it = || document().active_element().is_some_and(|it| it.matches(STOP).unwrap_or(false));
+        if is_keeping() && stop_has_it() {
+            focus::lead_to("#songs-heading");
+        }
+    });
     view! {
         <section class="song live" aria-label=sentence("microphone.listening") data-testid="live">
             <header class="song-head">

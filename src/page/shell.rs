@@ -197,26 +197,31 @@ pub(crate) fn enter(router: Router) {
         if let Some(opener) = router.opener() {
             focus::hand_back(heading, opener);
         }
-        scroll_to(router.scrolled_to());
+        let place = router.scrolled_to();
+        window().scroll_to_with_x_and_y(0.0, place);
+        if router.view.get_untracked() == View::Library {
+            spawn_local(follow_rows(router, place));
+        }
     }
 }
 
 /// Milliseconds in which a list is as long again as it was when it was left.
 const ROWS_COME: f64 = 600.0;
 
-/// Scrolls the page as far down as `place`, in CSS pixels, or as far as there is anything until
-/// more is put up.
-fn scroll_to(place: f64) {
-    let scroll = move || window().scroll_to_with_x_and_y(0.0, place);
-    let is_there = move || window().scroll_y().is_ok_and(|at| at > place - 1.0);
-    scroll();
-    spawn_local(async move {
-        let start = browser::now();
-        while !is_there() && browser::now() - start < ROWS_COME {
-            browser::next_turn().await;
-            scroll();
+/// Scrolls on to `place`, in CSS pixels, while the library's rows come and the page grows. Whoever
+/// scrolls up meanwhile, or goes on to another view, is left alone.
+async fn follow_rows(router: Router, place: f64) {
+    let scrolled_to = || window().scroll_y().unwrap_or(0.0);
+    let start = browser::now();
+    let mut reached = scrolled_to();
+    while reached < place - 1.0 && browser::now() - start < ROWS_COME {
+        browser::next_turn().await;
+        if scrolled_to() < reached - 1.0 || router.view.get_untracked() != View::Library {
+            return;
         }
-    });
+        window().scroll_to_with_x_and_y(0.0, place);
+        reached = scrolled_to();
+    }
 }
 
 fn heading() -> Option<HtmlElement> {

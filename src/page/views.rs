@@ -262,7 +262,8 @@ pub(crate) struct Router {
     pub(crate) presenting: Memo<bool>,
     /// How far the list of songs was scrolled when it was left, in CSS pixels.
     left_at: StoredValue<f64>,
-    /// How far the page was scrolled when a song was opened from the library.
+    /// How far the page was scrolled when a song was opened from the library, in CSS pixels; 0
+    /// where it was opened from the list.
     library_at: StoredValue<f64>,
     /// The list or the library, whichever a song was opened from.
     songs_at: StoredValue<Place>,
@@ -362,16 +363,15 @@ impl Router {
     }
 
     fn arrive(self, place: Place) {
+        let view = self.view.get_untracked();
         let scrolled_to = window().scroll_y().unwrap_or(0.0);
-        match (self.view.get_untracked(), place.view) {
-            (View::Listen, View::Listen) => {}
-            (View::Listen, _) => self.left_at.set_value(scrolled_to),
-            (View::Library, View::Song) => self.library_at.set_value(scrolled_to),
-            _ => {}
+        if view == View::Listen && place.view != View::Listen {
+            self.left_at.set_value(scrolled_to);
         }
         let mut back_from = None;
-        match (self.view.get_untracked(), place.view) {
+        match (view, place.view) {
             (View::Listen | View::Library, View::Song) => {
+                self.library_at.set_value(if view == View::Library { scrolled_to } else { 0.0 });
                 self.songs_at.set_value(self.place.get_untracked());
                 let table = document().query_selector("[data-testid=library-scroll]").ok().flatten();
                 self.table_at.set_value(table.map_or(0, |table| table.scroll_top()));

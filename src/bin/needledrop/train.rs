@@ -222,6 +222,11 @@ impl Plan {
         if arguments.l2_of.is_some() && recipe.l2 == 0.0 {
             bail!("--l2-of says what a penalty is on, and this recipe has none: say by --l2 how much");
         }
+        if split.refitted && arguments.monitor.is_some() {
+            bail!(
+                "with --refit no clips are left to choose an epoch by: leave --monitor out, the last one is kept"
+            );
+        }
         if let (true, Some(patience)) = (split.refitted, recipe.patience) {
             bail!(
                 "with --refit no clips are left to lose patience with ({patience} epochs here): say --patience 0, and \

@@ -96,13 +96,13 @@ pub(super) fn squared_kernels(network: &Cnn, penalised: Penalised, device: &Devi
         }
     }
     let mut squares = Squares(Tensor::zeros([1], device));
-    if penalised == Penalised::All {
-        network.visit(&mut squares);
-    } else {
-        if penalised == Penalised::AllButLast {
+    match penalised {
+        Penalised::All => network.visit(&mut squares),
+        Penalised::AllButLast => {
             network.convolutions().iter().for_each(|layer| layer.visit(&mut squares));
+            network.hidden().iter().for_each(|layer| layer.visit(&mut squares));
         }
-        network.hidden().iter().for_each(|layer| layer.visit(&mut squares));
+        Penalised::Hidden => network.hidden().iter().for_each(|layer| layer.visit(&mut squares)),
     }
     squares.0
 }
