@@ -205,18 +205,24 @@ fn a_link_to_a_song_finds_it_in_a_later_visit() {
     browser.assert_content();
 }
 
+/// Has so many short tones heard, made in the folder of this name.
+fn hear_tones(browser: &Browser, folder_name: &str, count: usize) {
+    let folder = folder(folder_name);
+    let songs: Vec<_> = (0..count).map(|song| folder.join(format!("{song}.wav"))).collect();
+    songs.iter().for_each(|song| ffmpeg(&["-f", "lavfi", "-i", "sine=220:r=22050:d=4"], song));
+    let songs: Vec<_> = songs.iter().map(std::path::PathBuf::as_path).collect();
+    browser.drop_files("[data-testid=drop-zone]", &songs);
+    let are_listed = format!("document.querySelectorAll('[data-testid=song]').length === {count}");
+    browser.wait_until(&are_listed, LIMIT);
+    browser.wait_until(AT_REST, LIMIT);
+}
+
 /// Whoever looks closer at a song and comes back goes on from there.
 #[test]
 fn one_comes_back_to_where_one_was() {
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options::default());
-    let folder = folder("closer-back");
-    let songs: Vec<_> = (0..3).map(|song| folder.join(format!("{song}.wav"))).collect();
-    songs.iter().for_each(|song| ffmpeg(&["-f", "lavfi", "-i", "sine=220:r=22050:d=4"], song));
-    let songs: Vec<_> = songs.iter().map(std::path::PathBuf::as_path).collect();
-    browser.drop_files("[data-testid=drop-zone]", &songs);
-    browser.wait_until("document.querySelectorAll('[data-testid=song]').length === 3", LIMIT);
-    browser.wait_until(AT_REST, LIMIT);
+    hear_tones(&browser, "closer-back", 3);
     let last = code(&browser);
     browser.eval("[...document.querySelectorAll('[data-testid=song] [data-testid=closer]')].at(-1).click()");
     browser.wait_for("[data-testid=closer-seek]", LIMIT);
@@ -247,13 +253,7 @@ fn one_comes_back_to_where_one_was() {
 fn one_comes_back_to_the_row_that_one_left() {
     let server = Server::start(&build::folder(), "/");
     let browser = open(&server, &Options { size: (390, 844), ..Options::default() });
-    let folder = folder("closer-row");
-    let songs: Vec<_> = (0..15).map(|song| folder.join(format!("{song}.wav"))).collect();
-    songs.iter().for_each(|song| ffmpeg(&["-f", "lavfi", "-i", "sine=220:r=22050:d=4"], song));
-    let songs: Vec<_> = songs.iter().map(std::path::PathBuf::as_path).collect();
-    browser.drop_files("[data-testid=drop-zone]", &songs);
-    browser.wait_until("document.querySelectorAll('[data-testid=song]').length === 15", LIMIT);
-    browser.wait_until(AT_REST, LIMIT);
+    hear_tones(&browser, "closer-row", 15);
     browser.go("#library");
     browser.wait_until("document.querySelectorAll('[data-testid=row]').length === 15", LIMIT);
     // Where it is scrolled to stays when the last of the rows have come.
