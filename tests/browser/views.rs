@@ -138,13 +138,19 @@ fn the_lesson_follows_the_language() {
     browser.assert_content();
 }
 
+/// A browser to which what has an address like `pattern` does not come.
+fn open_without(server: &Server, pattern: &str) -> Browser {
+    let browser = Browser::launch(&Options::default());
+    browser.block(&[pattern]);
+    browser.open(&server.url());
+    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    browser
+}
+
 #[test]
 fn a_lesson_that_does_not_come_can_be_asked_for_again() {
     let server = Server::start(&build::folder(), "/");
-    let browser = Browser::launch(&Options::default());
-    browser.block(&["*lesson.en.html"]);
-    browser.open(&server.url());
-    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    let browser = open_without(&server, "*lesson.en.html");
     browser.go("#lesson");
     browser.wait_for("[data-testid=data-again]", LIMIT);
     assert_eq!(browser.text("[data-testid=lesson] h1"), "Lesson");
@@ -161,10 +167,7 @@ fn a_lesson_that_does_not_come_can_be_asked_for_again() {
 #[test]
 fn a_view_whose_code_does_not_come_can_be_asked_for_again() {
     let server = Server::start(&build::folder(), "/");
-    let browser = Browser::launch(&Options::default());
-    browser.block(&["*views-*.wasm"]);
-    browser.open(&server.url());
-    browser.wait_for("[data-testid=drop-zone]", LIMIT);
+    let browser = open_without(&server, "*views-*.wasm");
     browser.go("#experiments");
     browser.wait_for("[data-testid=view-again]", LIMIT);
     // The list of songs is as it was.
